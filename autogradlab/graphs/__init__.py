@@ -1,0 +1,8 @@
+"""Read the graph of a result and the steps of its backward pass, from either engine, as plain data.
+
+Everything here uses the autograd protocol only (`grad_fn`, `next_functions`, node hooks, `_saved_*`),
+so it works on PyTorch's tensors as well as on ours. Drawing lives beside it, in `draw` and `film`."""
+
+from .data import Edge, Event, Factor, Graph, GraphNode, Recording, Summary
+
+__all__ = ["Edge", "Event", "Factor", "Graph", "GraphNode", "Recording", "Summary"]
