@@ -1,0 +1,63 @@
+# make lab        install into .venv and open the lessons in JupyterLab
+# make test       install the test tools too, and run every test
+# make notebooks  rebuild notebooks/*.ipynb from their text sources notebooks/*.py
+# make lint       ruff and codespell
+#
+# PYTHON       the interpreter .venv is made with (3.11 or newer)
+# TORCH_INDEX  an index with CPU builds of PyTorch, to spare Linux the CUDA download (see README.md)
+# LAB_ARGS     arguments for JupyterLab, such as --no-browser
+
+PYTHON ?= python3
+TORCH_INDEX ?=
+LAB_ARGS ?=
+VENV := .venv
+PY := $(VENV)/bin/python
+# --constraint: the whole set of versions is fixed, whatever is newest today.
+INSTALL = $(PY) -m pip install --constraint constraints.txt \
+	$(if $(TORCH_INDEX),--extra-index-url "$(TORCH_INDEX)")
+
+.PHONY: lab test notebooks lint clean
+
+lab: $(VENV)/lab-installed $(VENV)/trusted
+	$(PY) -m jupyterlab notebooks/00_start_here.ipynb $(LAB_ARGS)
+
+test: lint
+	$(PY) -m pytest -n 2 --dist loadfile
+
+notebooks: $(VENV)/test-installed
+	$(PY) tools/notebooks.py notebooks/*.py
+
+lint: $(VENV)/test-installed
+	$(PY) -m ruff check .
+	$(PY) -m codespell_lib
+
+clean:
+	rm -rf $(VENV) build
+
+$(PY):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo 'autogradlab needs Python 3.11 or newer: for example make lab PYTHON=python3.12'; \
+		exit 1; }
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
+
+$(VENV)/lab-installed: pyproject.toml constraints.txt | $(PY)
+	@$(SAY_SIZE)
+	$(INSTALL) --editable '.[lab]'
+	@touch $@
+
+# The test extra contains the lab extra, so one download serves both.
+$(VENV)/test-installed: pyproject.toml constraints.txt | $(PY)
+	@$(SAY_SIZE)
+	$(INSTALL) --editable '.[test]'
+	@touch $@ $(VENV)/lab-installed
+
+# JupyterLab shows a stored picture only in a notebook it trusts.
+$(VENV)/trusted: notebooks/*.ipynb | $(VENV)/lab-installed
+	$(PY) -m jupyter trust notebooks/*.ipynb
+	@touch $@
+
+SAY_SIZE := echo 'Installing the versions of constraints.txt, about 1.5 GB on disk.'; \
+	if [ "$$(uname)" = Linux ] && [ -z "$(TORCH_INDEX)" ]; then \
+		echo 'On Linux PyTorch usually comes with CUDA: several GB more to download.'; \
+		echo 'Its CPU build is enough for all of this: make lab TORCH_INDEX=… (see README.md).'; \
+	fi
