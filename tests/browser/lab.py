@@ -1,0 +1,211 @@
+"""A real JupyterLab in a real browser: start it, open a lesson, run it, look at it.
+
+The tests of this folder and tools/screenshot.py drive the lessons through these helpers. What is
+asserted about a lesson or an instrument does not live here.
+"""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import urlopen
+
+from playwright.sync_api import Browser, Locator, Page, sync_playwright
+
+SCREENSHOTS = Path("build/screenshots")
+SERVER = [
+    *("--no-browser", "--ip=127.0.0.1", "--allow-root", "--ServerApp.port_retries=0"),
+    # Without a token, which is safe on the loopback address of a test only.
+    *("--IdentityProvider.token=", "--ServerApp.password="),
+    *("--expose-app-in-browser", "--LabApp.extension_manager=readonly"),
+    "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+]
+CHROMIUM = [
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update"),
+]
+PRIVATE = [
+    *("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR"),
+    *("JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR", "IPYTHONDIR"),
+]
+NO_NEWS = "@jupyterlab/apputils-extension/notification.jupyterlab-settings"
+
+
+@contextmanager
+def jupyterlab(root: Path, private: Path) -> Iterator[str]:
+    """Serve the notebooks in `root`, all settings in `private`, and give the server's address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    folders = {name: str(private / name) for name in PRIVATE}
+    settings = private / "JUPYTERLAB_SETTINGS_DIR" / NO_NEWS
+    settings.parent.mkdir(parents=True)
+    settings.write_text('{"fetchNews": "false"}')  # or a question lies over the pictures
+    command = [sys.executable, "-m", "jupyterlab", *SERVER, f"--port={port}"]
+    with (private / "server.log").open("w") as log:
+        server = subprocess.Popen(
+            [*command, f"--ServerApp.root_dir={root}"],
+            env=os.environ | folders,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        address = f"http://127.0.0.1:{port}"
+        until(lambda: answers(f"{address}/api/status", server), "JupyterLab to answer")
+        yield address
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def answers(address: str, server: subprocess.Popen) -> bool:
+    assert server.poll() is None, "JupyterLab stopped: its words are in server.log"
+    try:
+        return urlopen(address, timeout=5).status == 200
+    except OSError:
+        return False
+
+
+def until(condition, what: str, seconds: float = 60) -> None:
+    """Poll `condition` until it holds."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"waited {seconds} s for {what}"
+        time.sleep(0.1)
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """The system's Chromium or Chrome, headless."""
+    found = (shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome"))
+    path = next(filter(None, found), None)
+    assert path, "these tests need a browser: apt-get install chromium"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM)
+        yield browser
+        browser.close()
+
+
+class Lesson:
+    """One notebook open in JupyterLab, on a page of its own."""
+
+    def __init__(self, browser: Browser, address: str, name: str, width: int = 1280):
+        self.page: Page = browser.new_page(viewport={"width": width, "height": 1000})
+        self.outside: list[str] = []  # requests to anywhere but this machine
+        self.errors: list[str] = []  # what the browser's console calls an error
+        self.page.on("request", lambda request: self._note_request(request.url))
+        self.page.on("websocket", lambda socket: self._note_request(socket.url))
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("console", self._note_message)
+        self.page.goto(f"{address}/lab/tree/{name}?reset")
+        self.page.wait_for_function(
+            "window.jupyterapp?.shell?.currentWidget?.sessionContext", timeout=60_000
+        )
+        # JupyterLab says idle before the kernel is connected; these promises do not.
+        self.page.evaluate("""async () => {
+            const app = window.jupyterapp, panel = app.shell.currentWidget;
+            await app.restored;
+            await panel.context.ready;
+            await panel.sessionContext.ready;
+            await panel.sessionContext.session.kernel.info;
+            app.shell.collapseLeft();
+        }""")
+
+    def _note_request(self, url: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("data", "blob") and parts.hostname != "127.0.0.1":
+            self.outside.append(url)
+
+    def _note_message(self, message) -> None:
+        if message.type == "error":
+            self.errors.append(f"{message.text} ({message.location.get('url', '')})")
+
+    def run_all(self, seconds: float = 120) -> None:
+        """Clear the stored outputs, Run All, and wait until the last cell has finished."""
+        self.page.evaluate("""() => {
+            const commands = window.jupyterapp.commands;
+            window.finished = false;
+            commands.execute('notebook:clear-all-cell-outputs')
+                .then(() => commands.execute('notebook:run-all-cells'))
+                .finally(() => { window.finished = true; });
+        }""")
+        self.page.wait_for_function("window.finished", timeout=seconds * 1000)
+
+    def code_cells(self) -> list[dict]:
+        """Every code cell with its outputs, on screen or not, as the notebook format has them."""
+        notebook = self.page.evaluate(
+            "JSON.stringify(window.jupyterapp.shell.currentWidget.context.model.toJSON())"
+        )
+        cells = json.loads(notebook)["cells"]
+        return [cell | {"index": i} for i, cell in enumerate(cells) if cell["cell_type"] == "code"]
+
+    def show(self, index: int) -> Locator:
+        """Scroll to a cell, which JupyterLab only then draws, and give its output area."""
+        self.page.evaluate(
+            """async index => {
+                const notebook = window.jupyterapp.shell.currentWidget.content;
+                notebook.activeCellIndex = index;
+                await notebook.scrollToItem(index, 'start');
+            }""",
+            index,
+        )
+        cell = self.page.locator(f".jp-Cell[data-windowed-list-index='{index}']")
+        cell.wait_for(state="visible")
+        return cell.locator(".jp-Cell-outputArea")
+
+    def theme(self, name: str) -> None:
+        """Switch JupyterLab to "Light" or "Dark"."""
+        self.page.evaluate(
+            "name => window.jupyterapp.commands.execute("
+            "'apputils:change-theme', {theme: `JupyterLab ${name}`})",
+            name,
+        )
+        light = str(name == "Light").lower()
+        self.page.wait_for_selector(f"body[data-jp-theme-light='{light}']", state="attached")
+
+    def close(self) -> None:
+        """Close the page and end its kernel."""
+        self.page.evaluate("window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+        self.page.close()
+
+
+def screenshot(what: Locator, name: str) -> Path:
+    """Keep a picture of one element in build/screenshots."""
+    path = SCREENSHOTS / f"{name}.png"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    what.screenshot(path=path)
+    return path
+
+
+# Of each text of each picture: what the picture's edge or another text covers of it. A line box
+# is taller than its letters, so a quarter of its height may overlap.
+UNREADABLE = """root => [...root.querySelectorAll('svg')].flatMap(svg => {
+    const seen = element => element.checkVisibility({opacityProperty: true,
+        visibilityProperty: true}) && element.textContent.trim();
+    const texts = [...svg.querySelectorAll('text')].filter(seen).map(text => {
+        const {left, right, top, bottom} = text.getBoundingClientRect();
+        const trim = (bottom - top) / 8;
+        return {text: text.textContent, left: left + 1, right: right - 1,
+                top: top + trim, bottom: bottom - trim};
+    });
+    const frame = svg.getBoundingClientRect();
+    const clipped = texts.filter(t => t.left < frame.left || t.right > frame.right
+        || t.top < frame.top || t.bottom > frame.bottom).map(t => `clipped: ${t.text}`);
+    const overlaps = texts.flatMap((a, i) => texts.slice(i + 1)
+        .filter(b => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom)
+        .map(b => `overlap: ${a.text} | ${b.text}`));
+    return [...clipped, ...overlaps];
+})"""
+
+
+def unreadable(area: Locator) -> list[str]:
+    """The texts of the SVG pictures in `area` that are clipped or lie over one another."""
+    return area.evaluate(UNREADABLE)

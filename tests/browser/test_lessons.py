@@ -1,0 +1,58 @@
+"""Every lesson, untouched, in a real JupyterLab: Run All, and nothing is wrong anywhere."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.browser.lab import Lesson, unreadable
+
+LESSONS = sorted(path.name for path in Path(__file__).parents[2].glob("notebooks/*.ipynb"))
+
+
+def text(cell: dict) -> str:
+    """All a cell put out, as plain text."""
+    streams = [output["text"] for output in cell["outputs"] if "text" in output]
+    data = [output["data"].get("text/plain", "") for output in cell["outputs"] if "data" in output]
+    return "\n".join("".join(part) for part in streams + data)
+
+
+@pytest.fixture(scope="module", params=LESSONS)
+def lesson(request, open_lesson) -> Lesson:
+    lesson = open_lesson(request.param, width=900)
+    lesson.run_all()
+    return lesson
+
+
+def test_there_are_lessons():
+    assert LESSONS
+
+
+def test_every_cell_runs(lesson: Lesson):
+    cells = lesson.code_cells()
+    failed = [c["source"] for c in cells for o in c["outputs"] if o["output_type"] == "error"]
+    assert not failed
+    assert [c["source"] for c in cells if c["execution_count"] is None] == []
+
+
+def test_every_twin_cell_agrees_with_pytorch(lesson: Lesson):
+    cells = lesson.code_cells()
+    twins = [cell for cell in cells if "".join(cell["source"]).startswith("%%twin")]
+    assert twins
+    assert [cell["source"] for cell in twins if "✓" not in text(cell)] == []
+    assert [cell["source"] for cell in cells if "✗" in text(cell)] == []
+
+
+@pytest.mark.parametrize("theme", ["Light", "Dark"])
+def test_every_label_can_be_read(lesson: Lesson, theme: str):
+    lesson.theme(theme)
+    for cell in lesson.code_cells():
+        if cell["outputs"]:
+            area = lesson.show(cell["index"])
+            assert unreadable(area) == [], cell["source"]
+
+
+def test_nothing_is_fetched_and_nothing_is_wrong(lesson: Lesson):
+    for cell in lesson.code_cells():  # widgets load when they come into view
+        lesson.show(cell["index"])
+    assert lesson.outside == []
+    assert lesson.errors == []

@@ -1,0 +1,12 @@
+"""What holds for every test: two workers share two cores, and a green run stays green."""
+
+import os
+
+from hypothesis import settings
+
+# Before NumPy or torch is imported; kernels and other child processes inherit it.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+settings.register_profile("autogradlab", deadline=None, derandomize=True)
+settings.load_profile("autogradlab")
