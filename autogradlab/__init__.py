@@ -1,0 +1,127 @@
+"""The whole of `torch.autograd`, in NumPy one can read: `import autogradlab as torch`.
+
+Importing this imports NumPy and nothing else. `%load_ext autogradlab` in a notebook adds the
+`%%twin` magic, which runs a cell here and in PyTorch and compares.
+"""
+
+from . import autograd, dtypes
+from .autograd import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from .creation import (
+    arange,
+    as_tensor,
+    empty,
+    empty_like,
+    eye,
+    from_numpy,
+    full,
+    full_like,
+    get_rng_state,
+    linspace,
+    manual_seed,
+    ones,
+    ones_like,
+    rand,
+    rand_like,
+    randint,
+    randn,
+    randn_like,
+    randperm,
+    set_rng_state,
+    tensor,
+    zeros,
+    zeros_like,
+)
+from .dtypes import (
+    can_cast,
+    double,
+    dtype,
+    float16,
+    float32,
+    float64,
+    get_default_dtype,
+    half,
+    int8,
+    int16,
+    int32,
+    int64,
+    long,
+    promote_types,
+    set_default_dtype,
+    short,
+    uint8,
+)
+from .ops import (
+    abs,
+    add,
+    all,
+    allclose,
+    any,
+    argmax,
+    argmin,
+    bmm,
+    cat,
+    clone,
+    cos,
+    div,
+    dot,
+    eq,
+    equal,
+    exp,
+    flatten,
+    ge,
+    gt,
+    isfinite,
+    isnan,
+    le,
+    log,
+    logical_and,
+    logical_not,
+    logical_or,
+    lt,
+    matmul,
+    max,
+    maximum,
+    mean,
+    min,
+    minimum,
+    mm,
+    mul,
+    mv,
+    ne,
+    neg,
+    outer,
+    permute,
+    pow,
+    reciprocal,
+    relu,
+    reshape,
+    rsub,
+    sigmoid,
+    sign,
+    sin,
+    sqrt,
+    square,
+    squeeze,
+    stack,
+    sub,
+    sum,
+    t,
+    tanh,
+    transpose,
+    unsqueeze,
+    where,
+)
+from .printing import set_printoptions
+from .random import Generator, initial_seed, seed
+from .tensor import Size, Tensor, is_tensor
+
+__version__ = "0.1.0"
+
+bool, int, float = dtypes.bool, dtypes.int, dtypes.float  # after everything that means Python's own
+
+
+def load_ipython_extension(shell: object) -> None:
+    """Add the `%%twin` magic: what `%load_ext autogradlab` calls."""
+    from . import twin
+
+    twin.load_ipython_extension(shell)

@@ -1,0 +1,156 @@
+"""`torch.autograd`: running the tape, and the switches that turn it off.
+
+`backward` and `grad` check their arguments in torch's words and hand the work to `engine.backward`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import engine, errors
+from ..engine import clock, observe
+from ..tensor import Tensor, tensors, wrap
+from .grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+
+__all__ = [
+    "backward",
+    "enable_grad",
+    "grad",
+    "is_grad_enabled",
+    "no_grad",
+    "observe",
+    "set_grad_enabled",
+]
+
+
+def _get_sequence_nr() -> int:
+    """The number that the next recorded node will have exceeded."""
+    return next(clock)
+
+
+def backward(
+    tensors_: Tensor | Sequence[Tensor],
+    grad_tensors: Tensor | Sequence[Tensor | None] | None = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    inputs: Tensor | Sequence[Tensor] | None = None,
+) -> None:
+    """Add the gradients of the given tensors to the `.grad` of the leaves they were computed from.
+
+    Args:
+        tensors_: outputs; the pass starts from all of them at once.
+        grad_tensors: one gradient per output, of its shape; None stands for 1 where the output has
+            one element.
+        retain_graph: keep the saved values for another pass (default: `create_graph`).
+        create_graph: record the pass, for higher derivatives.
+        inputs: fill only the `.grad` of these tensors.
+
+    Raises:
+        RuntimeError: no graph, a freed graph, a missing or misshapen gradient, in torch's words.
+    """
+    outputs = tensors(tensors_)
+    if inputs is not None:
+        inputs = tensors(inputs)
+        if not inputs:
+            raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
+        for x in inputs:
+            if x.node is not None:
+                x.retain_grad()
+    gradients = first_gradients(outputs, grad_tensors)
+    if create_graph:
+        errors.warn_once(errors.CREATE_GRAPH)
+    targets = None if inputs is None else [required(engine.edge(x)) for x in inputs]
+    run(outputs, gradients, retain_graph, create_graph, targets, capture=False)
+
+
+def grad(
+    outputs: Tensor | Sequence[Tensor],
+    inputs: Tensor | Sequence[Tensor],
+    grad_outputs: Tensor | Sequence[Tensor | None] | None = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    *,
+    allow_unused: bool | None = None,
+    materialize_grads: bool = False,
+) -> tuple[Tensor | None, ...]:
+    """The gradients of the outputs with respect to the inputs, returned; no `.grad` is touched.
+
+    Args:
+        allow_unused: give None for an input the outputs do not depend on, instead of raising.
+        materialize_grads: give zeros for it.
+
+    >>> from autogradlab import tensor
+    >>> x = tensor(3.0, requires_grad=True)
+    >>> (slope,) = grad(x**2, x, create_graph=True)
+    >>> slope, grad(slope, x)
+    (tensor(6., grad_fn=<MulBackward0>), (tensor(2.),))
+    """
+    outputs, inputs = tensors(outputs), tensors(inputs)
+    if materialize_grads and allow_unused is False:
+        raise ValueError(
+            "Expected allow_unused to be True or not passed when materialize_grads=True, "
+            "but got: allow_unused=False."
+        )
+    if not inputs:
+        raise RuntimeError("`inputs` argument to `grad()` cannot be empty.")
+    gradients = first_gradients(outputs, grad_outputs)
+    targets = [required(engine.edge(x)) for x in inputs]
+    found = run(outputs, gradients, retain_graph, create_graph, targets, capture=True)
+    results = [wrap(found.get(node)) for node in targets]
+    for i, (result, x) in enumerate(zip(results, inputs, strict=True)):
+        if result is None and materialize_grads:
+            results[i] = wrap(np.zeros(x.array.shape, x.array.dtype))
+        elif result is None and not allow_unused:
+            raise RuntimeError(errors.UNUSED.format(i))
+    return tuple(results)
+
+
+def required(node: engine.Node | None) -> engine.Node:
+    if node is None:
+        raise RuntimeError(errors.NO_GRAD_INPUT)
+    return node
+
+
+def first_gradients(outputs: Sequence[Tensor], gradients: Any) -> list[Tensor]:
+    """The gradients the pass starts from, checked against the outputs."""
+    if isinstance(gradients, Tensor):
+        gradients = [gradients]
+    gradients = [None] * len(outputs) if gradients is None else list(gradients)
+    for g in gradients:
+        if g is not None and not isinstance(g, Tensor):
+            raise TypeError(f"gradients can be either Tensors or None, but got {type(g).__name__}")
+    if len(gradients) != len(outputs):
+        raise RuntimeError(f"got {len(outputs)} tensors and {len(gradients)} gradients")
+    for i, (out, g) in enumerate(zip(outputs, gradients, strict=True)):
+        if g is None and out._requires_grad:
+            if out.array.size != 1:
+                raise RuntimeError(errors.SCALAR_ONLY)
+            gradients[i] = wrap(np.ones(out.array.shape, out.array.dtype)[()])
+        elif g is not None and g.array.shape != out.array.shape:
+            raise RuntimeError(errors.gradient_shape(i, g.array.shape, out.array.shape))
+    return gradients
+
+
+def run(
+    outputs: Sequence[Tensor],
+    gradients: Sequence[Tensor],
+    retain_graph: bool | None,
+    taped: bool,
+    targets: Sequence[engine.Node] | None,
+    capture: bool,
+) -> dict[engine.Node, Any]:
+    roots = [engine.edge(out) for out in outputs]
+    for i, root in enumerate(roots):
+        if root is None:
+            raise RuntimeError(errors.NEEDS_GRAD.format(i))
+    return engine.backward(
+        roots,
+        [g if taped else g.array for g in gradients],
+        retain_graph=taped if retain_graph is None else retain_graph,
+        taped=taped,
+        targets=targets,
+        capture=capture,
+    )

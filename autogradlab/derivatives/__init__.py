@@ -1,0 +1,15 @@
+"""The page everyone reads: every primitive once, with one derivative formula per input.
+
+A line reads: the name of the node, how to compute the value, then for each input what its gradient
+is. `g` is the gradient that comes in; an input's name is its value, `result` the value computed,
+`self_shape` a shape. What a formula mentions is what the node saves, and nothing else.
+
+`elementwise` is arithmetic and functions of one number, `reductions` sums and maxima, `shapes` what
+moves numbers without changing them, `products` matrix products. What is made of several primitives,
+and how torch's functions take their arguments, is in `ops.py`.
+"""
+
+from .elementwise import *
+from .products import *
+from .reductions import *
+from .shapes import *

@@ -1,0 +1,190 @@
+"""The texts of PyTorch's errors and warnings, in one place, since they drift between its releases.
+
+A text that depends on nothing is a constant, any other a function that returns it. Which exception
+carries it is said where it is raised. The tests compare each with the installed PyTorch.
+"""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+from . import dtypes
+
+NEEDS_GRAD = "element {} of tensors does not require grad and does not have a grad_fn"
+SCALAR_ONLY = "grad can be implicitly created only for scalar outputs"
+FREED = (
+    "Trying to backward through the graph a second time (or directly access saved tensors after "
+    "they "
+    "have already been freed). Saved intermediate values of the graph are freed when you call "
+    ".backward() or autograd.grad(). Specify retain_graph=True if you need to backward through the "
+    "graph a second time or if you need to access saved tensors after calling backward."
+)
+CREATE_GRAPH = (
+    "Using backward() with create_graph=True will create a reference cycle between the "
+    "parameter and "
+    "its gradient which can cause a memory leak. We recommend using autograd.grad when creating "
+    "the "
+    "graph to avoid this. If you have to use this function, make sure to reset the .grad fields of "
+    "your parameters to None after use to break the cycle and avoid the leak."
+)
+NON_LEAF_GRAD = (
+    "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad "
+    "attribute "
+    "won't be populated during autograd.backward(). If you indeed want the .grad field to be "
+    "populated "
+    "for a non-leaf Tensor, use .retain_grad() on the non-leaf Tensor. If you access the non-leaf "
+    "Tensor by mistake, make sure you access the leaf Tensor instead. See "
+    "github.com/pytorch/pytorch/pull/30531 for more information."
+)
+COPY_OF_TENSOR = (
+    "To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() or "
+    "sourceTensor.detach().clone().requires_grad_(True), rather than torch.tensor(sourceTensor)."
+)
+NUMPY_OF_GRAD = (
+    "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
+)
+SCALAR_OF_GRAD = (
+    "Converting a tensor with requires_grad=True to a scalar may lead to unexpected behavior.\n"
+    "Consider using tensor.detach() first."
+)
+LEAF_IN_PLACE = "a leaf Variable that requires grad is being used in an in-place operation."
+VIEW_IN_PLACE = (
+    "a view of a leaf Variable that requires grad is being used in an in-place operation."
+)
+NOT_A_LEAF = (
+    "you can only change requires_grad flags of leaf variables."
+    " If you want to use a computed variable in a subgraph that doesn't require differentiation "
+    "use "
+    "var_no_grad = var.detach()."
+)
+NOT_DEEPCOPYABLE = (
+    "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol "
+    "at the "
+    "moment.  If you were attempting to deepcopy a module, this may be because of a "
+    "torch.nn.utils.weight_norm usage, see https://github.com/pytorch/pytorch/pull/103001"
+)
+TENSORS_ONLY_FLOAT = "Only Tensors of floating point and complex dtype can require gradients"
+UNUSED = (
+    "The differentiated Tensor at index {} appears to not have been used in the graph. Set "
+    "allow_unused=True if this is the desired behavior."
+)
+NO_GRAD_INPUT = "One of the differentiated Tensors does not require grad"
+INDEX_TYPES = (
+    "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid "
+    "indices "
+    "(got {})"
+)
+# These two are ours: torch rewrites the history of views, which this version does not do.
+STALE_VIEW = (
+    "autogradlab: this view's base was modified in place after the view was made; make it again"
+)
+VIEW_HISTORY = (
+    "autogradlab: in-place operations on a view that takes part in differentiation are not "
+    "supported"
+)
+
+
+@functools.cache
+def warn_once(text: str) -> None:
+    """Warn the first time only: torch gives some of its warnings once in a process."""
+    warnings.warn(text, stacklevel=4)
+
+
+def size(shape: Sequence[int]) -> str:
+    return f"torch.Size({list(shape)})"
+
+
+def modified(array: Any, node: Any, version: int, expected: int) -> str:
+    """A saved value was overwritten; `node` made it, None for a leaf."""
+    maker = ""
+    if node is not None:
+        maker = f", which is output 0 of {node.name().partition('Backward')[0]},"
+    return (
+        "one of the variables needed for gradient computation has been modified by an inplace "
+        f"operation: [{dtypes.type_name(array.dtype)} {list(array.shape)}]{maker} is at version "
+        f"{version}; expected version {expected} instead. Hint: enable anomaly detection to "
+        "find the "
+        "operation that failed to compute its gradient, with "
+        "torch.autograd.set_detect_anomaly(True, check_nan=False)."
+    )
+
+
+def invalid_gradient(name: str, got: Sequence[int], expected: Sequence[int]) -> str:
+    return (
+        f"Function {name} returned an invalid gradient at index 0 - got {list(got)} but "
+        "expected shape "
+        f"compatible with {list(expected)}"
+    )
+
+
+def gradient_shape(i: int, got: Sequence[int], expected: Sequence[int]) -> str:
+    return (
+        f"Mismatch in shape: grad_output[{i}] has a shape of {size(got)} and output[{i}] has a "
+        "shape of "
+        f"{size(expected)}."
+    )
+
+
+def hook_returned(value: Any) -> str:
+    return f"expected Variable, but hook returned '{type(value).__name__}'"
+
+
+def hook_changed_size(name: str) -> str:
+    return f"hook '{name}' has changed the size of value"
+
+
+def broadcast(a: Sequence[int], b: Sequence[int]) -> str:
+    """Shapes that do not broadcast: the last dimension at which they disagree."""
+    n = max(len(a), len(b))
+    pad_a, pad_b = (1,) * (n - len(a)) + tuple(a), (1,) * (n - len(b)) + tuple(b)
+    dim = next(
+        i for i in reversed(range(n)) if pad_a[i] != pad_b[i] and 1 not in (pad_a[i], pad_b[i])
+    )
+    return (
+        f"The size of tensor a ({pad_a[dim]}) must match the size of tensor b ({pad_b[dim]}) at "
+        f"non-singleton dimension {dim}"
+    )
+
+
+def dimension(dim: int, ndim: int) -> str:
+    low, high = -max(ndim, 1), max(ndim, 1) - 1
+    return f"Dimension out of range (expected to be in range of [{low}, {high}], but got {dim})"
+
+
+def not_a_tensor(function: str, argument: str, position: int, got: Any) -> str:
+    kind = type(got).__name__ if type(got).__module__ != "numpy" else f"numpy.{type(got).__name__}"
+    return f"{function}(): argument '{argument}' (position {position}) must be Tensor, not {kind}"
+
+
+def expand(shape: Sequence[int], old: Sequence[int]) -> str:
+    """The first dimension, from the last, that cannot be expanded."""
+    lead = len(shape) - len(old)
+    dim = next(i for i in reversed(range(len(old))) if old[i] not in (1, shape[lead + i]))
+    return (
+        f"The expanded size of the tensor ({shape[lead + dim]}) must match the existing size "
+        f"({old[dim]}) at non-singleton dimension {lead + dim}.  Target sizes: {list(shape)}.  "
+        f"Tensor sizes: {list(old)}"
+    )
+
+
+def gradient_size(got: Sequence[int], expected: Sequence[int]) -> str:
+    return (
+        f"attempting to assign a gradient of size '{list(got)}' to a tensor of size "
+        f"'{list(expected)}'. "
+        "Please ensure that the gradient and the tensor are the same size"
+    )
+
+
+def gradient_dtype(got: Any, expected: Any) -> str:
+    return (
+        f"attempting to assign a gradient with dtype '{dtypes.cpp_name(got)}' to a tensor with "
+        f"grad_dtype '{dtypes.scalar_name(expected)}'. The gradient must match the tensor's "
+        "grad_dtype "
+        "(defaults to the tensor's dtype). You can set the tensor's grad_dtype attribute with a "
+        "specific dtype, or None to allow any dtype. Set grad_dtype with caution. Diverging the "
+        "dtypes "
+        "of a tensor and its gradient may break downstream systems that assume they match."
+    )

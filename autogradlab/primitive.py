@@ -1,0 +1,161 @@
+"""Operations with derivatives: how one is declared, and how a call of it is recorded.
+
+A `Primitive` is an operation with one derivative formula per input. Calling it on tensors computes
+the result and, if an input wants a gradient, records a `Node`. A `Plan` is what follows from the
+formulas alone: which values a node must save, and the line of code that runs in backward. The
+formulas themselves are in `derivatives/`, running the record in `engine.py`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .engine import Node, Wanted, modes
+from .tensor import Tensor, wrap
+
+
+class Primitive:
+    """An operation: its name in the graph, its forward function, one formula per input.
+
+    It is called with tensors as positional arguments (the inputs) and constants as keywords; the
+    formulas stand in the order of the inputs. The parameters of a formula say what it needs, and so
+    what is saved: `g` is the incoming gradient, an input's name its value, `result` the output,
+    `self_shape` the shape of the input `self` without its data, any other name a constant.
+
+    The same formula runs on NumPy arrays (first order) and on tensors (`create_graph=True`): it
+    uses operators, methods that both have, and primitives, which on bare arrays only compute.
+
+    Args:
+        name: the name torch gives the node, such as "MulBackward0".
+        forward: takes and returns NumPy arrays.
+        promote: brings the inputs to one dtype first, as torch does; None takes them as they are.
+        view: the result shares the memory of its input.
+        arrays: constants that hold data, which backward frees like any saved value.
+        variadic: any number of inputs, and one formula that returns a list of gradients.
+
+    >>> from autogradlab import tensor
+    >>> cube = Primitive("CubeBackward0", lambda x: x**3, x=lambda g, x: g * 3 * x**2)
+    >>> a = tensor([2.0, 3.0], requires_grad=True)
+    >>> cube(a)
+    tensor([ 8., 27.], grad_fn=<CubeBackward0>)
+    >>> cube(a).sum().backward()
+    >>> a.grad
+    tensor([12., 27.])
+    """
+
+    def __init__(
+        primitive,
+        name: str,
+        forward: Callable[..., Any],
+        /,
+        *,
+        promote: Callable[[list[Any]], list[Any]] | None = None,
+        view: bool = False,
+        arrays: Sequence[str] = (),
+        variadic: bool = False,
+        **formulas: Callable[..., Any],
+    ) -> None:
+        primitive.name, primitive.forward, primitive.formulas = name, forward, formulas
+        primitive.promote, primitive.view = promote, view
+        primitive.arrays, primitive.variadic = arrays, variadic
+        primitive.defaults = getattr(forward, "__kwdefaults__", None) or {}
+        primitive.needs = {
+            n: list(inspect.signature(f).parameters)[1:] for n, f in formulas.items()
+        }
+        primitive.plans: dict[Wanted, Plan] = {}
+
+    def __repr__(self) -> str:
+        return f"<primitive {self.name}>"
+
+    def __call__(primitive, /, *inputs: Any, **constants: Any) -> Any:
+        arrays, on_tensors, record = [], False, False
+        for x in inputs:
+            if isinstance(x, Tensor):
+                on_tensors = True
+                record = record or x._requires_grad
+                x = x.array
+            arrays.append(x)
+        for name, value in constants.items():
+            if isinstance(value, Tensor):
+                on_tensors, constants[name] = True, value.array
+        if not on_tensors:
+            return primitive.forward(*arrays, **constants)
+        if primitive.view:
+            arrays[0] = inputs[0].memory()
+        if primitive.promote is not None:
+            arrays = primitive.promote(arrays)
+        with np.errstate(all="ignore"):  # inf and nan are answers here, as in torch
+            out = wrap(primitive.forward(*arrays, **constants))
+        if primitive.view:
+            out.become_view_of(inputs[0])
+        if record and modes.grad_enabled and out.array.dtype.kind == "f":
+            out._requires_grad = True
+            out.node = Node(primitive, inputs, out, {**primitive.defaults, **constants})
+        return out
+
+    def named(self, name: str) -> Primitive:
+        """The same operation under another of torch's names."""
+        twin = object.__new__(Primitive)
+        twin.__dict__.update(self.__dict__, name=name, plans={})
+        return twin
+
+    def plan(self, wanted: Wanted) -> Plan:
+        """The plan for recording when these inputs want a gradient (made once, then kept)."""
+        if wanted not in self.plans:
+            self.plans[wanted] = Plan(self, wanted)
+        return self.plans[wanted]
+
+
+class Plan:
+    """What to save, and what to run, when a given set of a primitive's inputs wants a gradient.
+
+    `pack` collects the saved values when a node is recorded; `run` computes the gradients from
+    them. Both are one generated line, and `str(plan)` shows the second.
+
+    >>> from autogradlab.derivatives import mul
+    >>> print(mul.plan((True, False)))
+    lambda g, other: (d_self(g, other), None,)
+    """
+
+    def __init__(self, primitive: Primitive, wanted: Wanted) -> None:
+        self.primitive, inputs = primitive, list(primitive.formulas)
+        active = inputs if primitive.variadic else itertools.compress(inputs, wanted)
+        used = set(itertools.chain(*(primitive.needs[name] for name in active)))
+        each = {"result": "result.array"}
+        for i, name in enumerate(inputs):
+            each[name], each[f"{name}_shape"] = f"inputs[{i}]", f"inputs[{i}].array.shape"
+        if primitive.variadic:
+            each[f"{inputs[0]}_shape"] = "[x.array.shape for x in inputs]"
+        every = dict.fromkeys(itertools.chain(*primitive.needs.values()))
+        self.names = [name for name in every if name in used or name not in each]
+        self.inputs_at = [i for i, name in enumerate(self.names) if name in inputs]
+        self.result_at = self.names.index("result") if "result" in self.names else None
+        self.frees = not {*inputs, "result", *primitive.arrays}.isdisjoint(self.names)
+        sources = "".join(each.get(n, f"constants[{n!r}]") + ", " for n in self.names)
+        self.pack = eval(f"lambda inputs, result, constants: ({sources})")
+        self.runs: dict[Wanted, Callable[..., Sequence[Any]]] = {}
+        self.wanted = wanted
+
+    def __str__(self) -> str:
+        return self.code(self.wanted)
+
+    def code(self, wanted: Wanted) -> str:
+        """The line that computes the wanted gradients from what this plan has saved."""
+        formulas, needs = self.primitive.formulas, self.primitive.needs
+        calls = {name: f"d_{name}({', '.join(['g', *needs[name]])})" for name in formulas}
+        outputs = [calls[n] if want else "None" for n, want in zip(calls, wanted, strict=False)]
+        body = outputs[0] if self.primitive.variadic else f"({', '.join(outputs)},)"
+        return f"lambda {', '.join(['g', *self.names])}: {body}"
+
+    def run(self, wanted: Wanted, g: Any, values: Sequence[Any]) -> Sequence[Any]:
+        """The wanted gradients, given the incoming one and the saved values."""
+        function = self.runs.get(wanted)
+        if function is None:
+            formulas = {f"d_{name}": f for name, f in self.primitive.formulas.items()}
+            function = self.runs[wanted] = eval(self.code(wanted), formulas)
+        return function(g, *values)

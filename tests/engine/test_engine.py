@@ -1,0 +1,260 @@
+"""What the engine promises beside torch's results: right derivatives, order, size, frugality."""
+
+import functools
+import gc
+import weakref
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import mutually_broadcastable_shapes
+from twins import ENGINES, assert_same
+
+import autogradlab
+from autogradlab import derivatives
+from autogradlab.autograd import observe
+from autogradlab.primitive import Primitive
+
+BINARY = ["add", "sub", "mul", "div", "pow", "maximum", "minimum"]
+UNARY = ["exp", "log", "sin", "cos", "tanh", "sigmoid", "relu", "abs", "sqrt", "neg", "reciprocal"]
+DTYPES = ["float32", "float64", "float16", "int64", "int32", "uint8", "bool"]
+
+
+def pair(array: np.ndarray, requires_grad: bool = False) -> list:
+    """The same data as a leaf of each engine."""
+    leaves = [engine.tensor(array.copy()) for engine in ENGINES]
+    return [x.requires_grad_() if requires_grad else x for x in leaves]
+
+
+@given(
+    name=st.sampled_from(BINARY),
+    shapes=mutually_broadcastable_shapes(num_shapes=2, max_dims=3, max_side=3),
+    seed=st.integers(0, 10_000),
+)
+def test_broadcast_gradients_are_torchs(name, shapes, seed):
+    rng = np.random.default_rng(seed)
+    a, b = (pair(rng.uniform(0.5, 2.0, shape), True) for shape in shapes.input_shapes)
+    results = []
+    for engine, x, y in zip(ENGINES, a, b, strict=True):
+        out = getattr(engine, name)(x, y)
+        first = engine.autograd.grad((out * out).sum(), [x, y], create_graph=True)
+        second = engine.autograd.grad(first[0].sum() + first[1].sum(), [x, y], allow_unused=True)
+        results.append([out.detach(), [g.detach() for g in first], list(second)])
+    assert_same(*results)
+
+
+@given(
+    name=st.sampled_from([*BINARY[:4], "maximum"]),
+    kinds=st.tuples(st.sampled_from(DTYPES), st.sampled_from(DTYPES)),
+    shapes=st.tuples(st.sampled_from([(), (3,)]), st.sampled_from([(), (3,)])),
+)
+def test_mixed_types_are_torchs(name, kinds, shapes):
+    data = [np.asarray(np.ones(s) * 2).astype(k) for s, k in zip(shapes, kinds, strict=True)]
+    results = []
+    for engine in ENGINES:
+        x, y = (engine.tensor(d.copy()) for d in data)
+        x = x.requires_grad_() if x.dtype.is_floating_point else x
+        try:
+            out = getattr(engine, name)(x, y)
+            if out.requires_grad:
+                out.sum().backward()
+            results.append([out.detach(), x.grad])
+        except (RuntimeError, NotImplementedError) as error:
+            results.append([str(error)])
+    assert_same(*results)
+
+
+@given(
+    name=st.sampled_from(BINARY[:5]),
+    kind=st.sampled_from(DTYPES),
+    number=st.sampled_from([2, 0.5, True]),
+)
+def test_numbers_are_weak(name, kind, number):
+    results = []
+    for engine in ENGINES:
+        x = engine.tensor(np.array([1, 2, 3]).astype(kind))
+        try:
+            results.append(getattr(engine, name)(x, number))
+        except RuntimeError as error:
+            results.append(str(error))
+    assert_same(*results)
+
+
+@pytest.mark.parametrize("name", UNARY)
+@pytest.mark.parametrize("kind", DTYPES)
+def test_functions_of_one_number(name, kind):
+    results = []
+    for engine in ENGINES:
+        x = engine.tensor(np.array([0.5, 1.0, 2.0]).astype(kind))
+        x = x.requires_grad_() if x.dtype.is_floating_point else x
+        try:
+            out = getattr(engine, name)(x)
+            if out.requires_grad:
+                out.sum().backward()
+            results.append([out, x.grad])
+        except (RuntimeError, NotImplementedError) as error:
+            results.append([str(error)])
+    assert_same(*results)
+
+
+def examples():
+    """Every primitive with inputs its formulas can be checked on."""
+    rng = np.random.default_rng(0)
+    v, w = rng.uniform(0.5, 2.0, (2, 3)), rng.uniform(0.6, 1.9, (2, 3))
+    index = np.array([[2, 0, 1]])
+    shape, mask = {"shape": (3, 2)}, v > 1
+    special = {
+        "rsub_number": ((v,), {"other": 2.0}), "pow_number": ((v,), {"exponent": 3}),
+        "rpow_number": ((v,), {"self": 2.0}), "where": ((v, w), {"condition": mask}),
+        "copy_to": ((v,), {"dtype": np.dtype("float64")}),
+        "sum_dim": ((v,), {"dim": (1,), "keepdim": False}),
+        "mean_dim": ((v,), {"dim": (0,), "keepdim": True}),
+        "max_dim": ((v,), {"indices": v.argmax(0)[None], "dim": 0, "keepdim": False}),
+        "min_dim": ((v,), {"indices": v.argmin(0)[None], "dim": 0, "keepdim": True}),
+        "view": ((v,), shape), "unsafe_view": ((v,), shape), "reshape_alias": ((v,), shape),
+        "reshape_to": ((v,), shape), "expand": ((v,), {"shape": (4, 2, 3)}),
+        "transpose": ((v,), {"dim0": 0, "dim1": 1}), "permute": ((v[None],), {"dims": (2, 0, 1)}),
+        "squeeze_dim": ((v[None],), {"dim": 0}), "squeeze_in_place": ((v[None],), {"dim": 0}),
+        "squeeze_dims": ((v[None],), {"dim": (0,)}), "unsqueeze": ((v,), {"dim": 1}),
+        "select": ((v,), {"dim": 1, "index": 2}),
+        "slice_": ((v,), {"dim": 1, "start": 0, "end": 3, "step": 2}),
+        "cat": ((v, w), {"dim": 1}), "stack": ((v, w), {"dim": 1}),
+        "index": ((v,), {"indices": (np.array([0, 0, 1]),)}),
+        "index_put": ((v,), {"indices": (np.array([0, 1]),), "shape": (3, 3)}),
+        "take_along": ((v,), {"indices": index, "dim": 1}),
+        "put_along": ((w[:1],), {"indices": index, "dim": 1, "shape": (1, 4)}),
+        "mm": ((v, w.T.copy()), {}), "bmm": ((v[None], w.T[None].copy()), {}),
+        "mv": ((v, w[0]), {}), "dot": ((v[0], w[0]), {}), "outer_product": ((v[0], w[1]), {}),
+    }  # fmt: skip
+    for name in sorted(vars(derivatives)):
+        primitive = getattr(derivatives, name)
+        if isinstance(primitive, Primitive):
+            inputs = (v, w) if len(primitive.formulas) == 2 else (v,)
+            yield pytest.param(primitive, *special.get(name, (inputs, {})), id=name)
+
+
+@pytest.mark.parametrize(("primitive", "arrays", "constants"), list(examples()))
+def test_formulas_agree_with_finite_differences(primitive, arrays, constants):
+    leaves = [autogradlab.tensor(a, requires_grad=True) for a in arrays]
+    out = primitive(*leaves, **constants)
+    weights = np.random.default_rng(1).standard_normal(out.shape)
+    first = autogradlab.autograd.grad(out, leaves, autogradlab.tensor(weights))
+
+    def value(*inputs):
+        return float(np.sum(primitive.forward(*inputs, **constants) * weights))
+
+    for i, array in enumerate(arrays):
+        numeric = np.zeros_like(array)
+        for place in np.ndindex(array.shape):
+            moved = [a.copy() for a in arrays]
+            moved[i][place] += 1e-6
+            up = value(*moved)
+            moved[i][place] -= 2e-6
+            numeric[place] = (up - value(*moved)) / 2e-6
+        np.testing.assert_allclose(first[i].numpy(), numeric, rtol=1e-6, atol=1e-7)
+
+
+def test_a_wrong_formula_is_found(monkeypatch):
+    monkeypatch.setitem(derivatives.mul.formulas, "self", lambda g, other: g + other)
+    monkeypatch.setattr(derivatives.mul, "plans", {})
+    with pytest.raises(AssertionError):
+        test_formulas_agree_with_finite_differences(
+            derivatives.mul, (np.ones(2), np.full(2, 3.0)), {}
+        )
+
+
+def network(engine, x, w):
+    h = (x @ w).tanh()
+    return ((h * h + x.sum()) / (h.exp() + 1)).mean() + h.max()
+
+
+def test_nodes_run_in_torchs_order():
+    rng = np.random.default_rng(0)
+    x, w = pair(rng.standard_normal((3, 3)), True), pair(rng.standard_normal((3, 3)), True)
+    ours, theirs = [], []
+    loss = network(autogradlab, x[0], w[0])
+    with observe(lambda node, g, out: ours.append(node.name())):
+        loss.backward()
+    loss = network(torch, x[1], w[1])
+    stack, seen = [loss.grad_fn], set()
+    while stack:
+        node = stack.pop()
+        if node not in seen:
+            seen.add(node)
+            node.register_hook(functools.partial(lambda name, *_: theirs.append(name), node.name()))
+            stack.extend(parent for parent, _ in node.next_functions if parent)
+    loss.backward()
+    assert ours == theirs
+
+
+def test_a_chain_of_100_000_nodes():
+    x = autogradlab.tensor(1.0, requires_grad=True)
+    y = x
+    for _ in range(100_000):
+        y = y + 1
+    y.backward()
+    assert x.grad.item() == 1.0
+    del y  # and the chain is taken apart without recursion
+
+
+def test_no_reference_cycles():
+    gc.collect()
+    gc.disable()
+    try:
+        x = autogradlab.randn(4, 4, requires_grad=True)
+        y = (x @ x).tanh().exp().sum()
+        node = weakref.ref(y.grad_fn)
+        y.backward()
+        del y
+        assert node() is None
+    finally:
+        gc.enable()
+
+
+def test_only_what_a_formula_names_is_saved():
+    x = autogradlab.randn(3, requires_grad=True)
+    y = autogradlab.randn(3)
+    assert (x * y).grad_fn.plan.names == ["other"]
+    assert (x + y).grad_fn.plan.names == ["alpha"]
+    assert x.sum().grad_fn.plan.names == ["self_shape"]
+    assert (x @ y).grad_fn.plan.names == ["tensor"]
+
+
+def test_gradients_are_never_shared():
+    for engine in ENGINES:
+        x, y = (engine.ones(3, requires_grad=True) for _ in range(2))
+        (x + y).sum().backward()
+        kept = x.grad
+        x.grad.add_(1)
+        assert y.grad.tolist() == [1.0, 1.0, 1.0]
+        (x * 2).sum().backward()
+        assert x.grad is kept and kept.tolist() == [4.0, 4.0, 4.0]
+
+
+def test_views_and_their_history_are_refused():
+    x = autogradlab.ones(3, requires_grad=True)
+    y = x * 2
+    with pytest.raises(RuntimeError, match="on a view"):
+        y[0].add_(1)
+    view = y[:2]
+    y.mul_(2)
+    with pytest.raises(RuntimeError, match="modified in place after the view"):
+        view.sum().backward()
+
+
+def test_only_the_cpu_and_no_complex():
+    with pytest.raises(RuntimeError, match="CPU only"):
+        autogradlab.ones(3, device="cuda")
+    with pytest.raises(RuntimeError, match="complex"):
+        autogradlab.tensor([1 + 2j])
+
+
+def test_repr_of_results_is_torchs():
+    for code in ("x", "x*2", "(x@x.t())[0]", "x.max(0)", "x.sum()", "x.long()", "x.double()*1e9"):
+        texts = {
+            repr(eval(code, {"x": engine.arange(6.0).reshape(2, 3).requires_grad_()}))
+            for engine in ENGINES
+        }
+        assert len(texts) == 1, texts
