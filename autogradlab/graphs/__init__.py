@@ -1,7 +1,7 @@
-"""Read the graph of a result and the steps of its backward pass, from either engine, as plain data.
+"""Read the graph of a result, and the steps of its backward pass, as plain data.
 
-Everything here uses the autograd protocol only (`grad_fn`, `next_functions`, node hooks, `_saved_*`),
-so it works on PyTorch's tensors as well as on ours. Drawing lives beside it, in `draw` and `film`."""
+Everything here uses the autograd protocol only (`grad_fn`, `next_functions`, node hooks,
+`_saved_*`), so it works on PyTorch's tensors as well as on ours. Drawing lives beside it."""
 
 from .data import Edge, Event, Factor, Graph, GraphNode, Recording, Summary
 

@@ -26,7 +26,7 @@ class Summary:
     max: float
     zeros: int
     nonfinite: int
-    values: tuple | float | None  # nested tuples (a number for a scalar) up to 64 elements, else None
+    values: tuple | float | None  # up to 64 elements: nested tuples, a number for a scalar
     nbytes: int
     ends: tuple[float, ...] = ()  # first two elements and the last one, when `values` is None
 
