@@ -137,6 +137,10 @@ class Node:
             return None
         raise AttributeError(f"'{self.name()}' object has no attribute '_saved_{name}'")
 
+    def __dir__(self) -> list[str]:
+        names = [f"_saved_{n.replace('_shape', '_sym_sizes')}" for n in self.plan.names]
+        return [*super().__dir__(), *names]
+
     def name(self) -> str:
         return self.plan.primitive.name
 
@@ -182,6 +186,9 @@ class AccumulateGrad(Node):
 
     def free(self) -> None:
         """A leaf has saved nothing."""
+
+    def __dir__(self) -> list[str]:
+        return object.__dir__(self)
 
     def apply(self, g: Any, taped: bool, wanted: Wanted) -> Sequence[Any]:
         leaf = self.variable

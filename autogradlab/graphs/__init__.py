@@ -4,5 +4,17 @@ Everything here uses the autograd protocol only (`grad_fn`, `next_functions`, no
 `_saved_*`), so it works on PyTorch's tensors as well as on ours. Drawing lives beside it."""
 
 from .data import Edge, Event, Factor, Graph, GraphNode, Recording, Summary
+from .read import read_graph
+from .record import record_backward
 
-__all__ = ["Edge", "Event", "Factor", "Graph", "GraphNode", "Recording", "Summary"]
+__all__ = [
+    "Edge",
+    "Event",
+    "Factor",
+    "Graph",
+    "GraphNode",
+    "Recording",
+    "Summary",
+    "read_graph",
+    "record_backward",
+]

@@ -1,0 +1,148 @@
+"""Graphs and recordings: the same plain data from both engines, and no trace left behind."""
+
+import json
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+import torch
+
+import autogradlab
+from autogradlab.graphs import read_graph, record_backward
+
+ENGINES = (autogradlab, torch)
+PROGRAMS = {
+    "Q": ("Q = 3*a**3 - b**2", [1.0, 1.0]),
+    "square": ("Q = (a*b + 2)**2 / b", [1.0, 0.5]),
+    "shared": ("Q = (a*a + a).sin().exp().sum()", None),
+    "kinks": ("Q = (a.relu() * b.abs() - a.tanh()).mean()", None),
+    "matrix": ("Q = (a.view(1, 2) @ b.view(2, 1)).sigmoid().sum()", None),
+    "indexing": ("Q = a[0] * b[1:].sum() + torch.where(a > 1, a, b).sum()", None),
+    "scalars": ("Q = (a.max() - b.min()) ** 2", None),
+}
+
+
+def program(engine, code):
+    space = {"torch": engine}
+    exec("a = torch.tensor([2., 3.], requires_grad=True)", space)
+    exec("b = torch.tensor([6., 4.], requires_grad=True)", space)
+    exec(code, space)
+    return {name: space[name] for name in ("a", "b", "Q")}
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_both_engines_give_the_same_recording(name):
+    code, gradient = PROGRAMS[name]
+    found = []
+    for engine in ENGINES:
+        names = program(engine, code)
+        data = asdict(record_backward(names["Q"], gradient, names))
+        assert json.loads(json.dumps(data))
+        assert data["graph"].pop("engine") == {"torch": "PyTorch"}.get(
+            engine.__name__, "autogradlab"
+        )
+        for node in data["graph"]["nodes"].values():
+            node["saved"] = bool(node["saved"])  # what torch saves beside data differs in names
+        found.append(data)
+    assert found[0]["graph"] == found[1]["graph"]
+    assert [e["key"] for e in found[0]["events"]] == [e["key"] for e in found[1]["events"]]
+    for ours, theirs in zip(found[0]["events"], found[1]["events"], strict=True):
+        assert ours["grads_out"].keys() == theirs["grads_out"].keys()
+        for key, g in ours["grads_out"].items():
+            np.testing.assert_allclose(g["norm"], theirs["grads_out"][key]["norm"], rtol=1e-5)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_values_shown_are_the_values_computed(engine, name):
+    code, _ = PROGRAMS[name]
+    names = program(engine, code)
+    graph = read_graph(names["Q"], names)
+    last = graph.nodes[graph.root].value
+    np.testing.assert_allclose(last.values, names["Q"].detach().numpy(), rtol=1e-6)
+    shown = {node.label: node.value for node in graph.nodes.values() if node.value}
+    assert shown["a"].values == (2.0, 3.0)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_gradients_are_those_of_backward(engine):
+    names = program(engine, "Q = 3*a**3 - b**2")
+    recording = record_backward(names["Q"], [1.0, 1.0], names)
+    names["Q"].backward(gradient=engine.ones(2))
+    nodes = recording.graph.nodes
+    kept = {nodes[e.key].label: e.accumulated[1].values for e in recording.events if e.accumulated}
+    assert kept == {name: tuple(names[name].grad.tolist()) for name in ("a", "b")}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_no_trace(engine):
+    names = program(engine, "Q = 3*a**3 - b**2")
+    a, before = names["a"], engine.ones(2)
+    a.grad = before
+    state = engine.get_rng_state().tolist()
+    recording = record_backward(names["Q"], [1.0, 1.0], names)
+    assert a.grad is before and before.tolist() == [1.0, 1.0] and before._version == 0
+    assert names["b"].grad is None
+    assert engine.get_rng_state().tolist() == state
+    cup = next(e for e in recording.events if recording.graph.nodes[e.key].label == "a")
+    assert [s.values for s in cup.accumulated] == [(1.0, 1.0), (37.0, 82.0)]
+    ran = []
+    names["Q"].grad_fn.register_hook(lambda *_: ran.append(1))
+    names["Q"].backward(gradient=engine.ones(2))
+    assert ran == [1]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_no_trace_when_a_hook_raises(engine):
+    names = program(engine, "Q = 3*a**3 - b**2")
+    kept = names["a"].grad = engine.ones(2)
+
+    def stop(g):
+        raise ZeroDivisionError("stop")
+
+    handle = names["b"].register_hook(stop)
+    with pytest.raises(ZeroDivisionError):
+        record_backward(names["Q"], [1.0, 1.0], names)
+    assert names["a"].grad is kept
+    handle.remove()
+    record_backward(names["Q"], [1.0, 1.0], names)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_refusals_are_torchs(engine):
+    with pytest.raises(RuntimeError, match="does not require grad and does not have a grad_fn"):
+        read_graph(engine.ones(2))
+    with pytest.raises(TypeError, match="not int"):
+        read_graph(3)
+    names = program(engine, "Q = a*b")
+    with pytest.raises(RuntimeError, match="only for scalar outputs"):
+        record_backward(names["Q"])
+    with pytest.raises(RuntimeError, match="Mismatch in shape"):
+        record_backward(names["Q"], [1.0, 1.0, 1.0])
+    names["Q"].sum().backward()
+    with pytest.raises(RuntimeError, match="second time"):
+        record_backward(names["Q"], [1.0, 1.0])
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_long_chain_is_refused_politely(engine):
+    x = engine.ones(1, requires_grad=True)
+    y = x
+    for _ in range(100_000):
+        y = y + 1
+    with pytest.raises(ValueError, match="more than 2,000 nodes"):
+        read_graph(y)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_leaf_is_a_graph_too(engine):
+    x = engine.ones(1, requires_grad=True)
+    assert [n.kind for n in read_graph(x, {"x": x}).nodes.values()] == ["leaf", "output"]
+
+
+def test_expressions_mean_what_they_say():
+    names = program(autogradlab, "Q = -(a + b) * (a - b) / (a * b) ** 2")
+    whole = read_graph(names["Q"], names).title.removeprefix("Q = ")
+    python = whole.replace("−", "-").replace("·", "*").replace("²", "**2").replace("ab", "a*b")
+    space = {name: names[name].detach() for name in ("a", "b")}
+    np.testing.assert_allclose(eval(python, space).numpy(), names["Q"].detach().numpy(), rtol=1e-6)
