@@ -176,6 +176,15 @@ def test_what_a_page_tells_to_type_exists(page: Path):
     assert given <= variables
 
 
+def test_code_in_the_readme_runs_and_prints_what_it_says(capsys):
+    blocks = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+    assert len(blocks) == 2
+    for block in blocks:
+        exec(block, {})
+    promised = re.findall(r"^print.*?  # (.*)$", "\n".join(blocks), re.MULTILINE)
+    assert capsys.readouterr().out.splitlines() == promised
+
+
 @pytest.mark.parametrize("page", [README, CONTRIBUTING], ids=lambda page: page.stem)
 def test_local_links_of_a_page_lead_somewhere(page: Path):
     links = [link for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text()) if ":" not in link]
