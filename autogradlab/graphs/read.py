@@ -139,8 +139,8 @@ def forward_order(start: Any, limit: int) -> list[Any]:
             entered.add(node)
             if len(entered) > limit:
                 raise ValueError(
-                    f"this graph has more than {limit:,} nodes, too many to draw: look at a smaller "
-                    "part of the computation, or pass a larger `limit`"
+                    f"this graph has more than {limit:,} nodes, too many to draw: look at a "
+                    "smaller part of the computation, or pass a larger `limit`"
                 )
             todo = [p for p in reversed(parents) if p not in entered]
             if todo:

@@ -1,0 +1,633 @@
+"""The drawing: a `Graph`, and what a backward pass has done to it so far, as SVG.
+
+`looks` says what state every part is in after a step, `Drawing` turns parts and states into markup.
+The widget, the stored picture and the film strip all use it; they differ only in the pen, which
+writes a style as presentation attributes or as a class. Colours and styles are in style.py,
+positions come from layout.py.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from .data import Edge, Graph, GraphNode, Recording, Summary
+from .layout import layout
+from .numbers import numbers
+from .style import attributes, escape, text_width
+
+Point = tuple[float, float]
+Box = tuple[float, float, float, float]  # left, top, right, bottom
+Pen = Callable[[str], str]
+
+
+# ── what happened: a recording after some steps ─────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class NodeLook:
+    """The state of one node: `phase` is plain, waiting, ready, running or done."""
+
+    phase: str = "plain"
+    arrived: int = 0
+    needed: int = 0
+    saved: str = ""  # "", "held" or "freed"
+    grad: Summary | None = None  # what is in a leaf's cup
+    trouble: str = ""  # "inf" or "nan" once such a number has appeared here
+
+
+@dataclass(frozen=True)
+class EdgeLook:
+    """The state of one edge: `phase` is value, now or passed."""
+
+    phase: str = "value"
+    gradient: Summary | None = None
+
+
+@dataclass(frozen=True)
+class Look:
+    """The state of every part of a graph at one moment."""
+
+    nodes: dict[str, NodeLook]
+    edges: tuple[EdgeLook, ...]
+
+
+def plain_look(graph: Graph) -> Look:
+    """A graph as it was recorded, before any backward pass."""
+    nodes = {k: NodeLook(saved="held" if n.saved else "") for k, n in graph.nodes.items()}
+    return Look(nodes, tuple(EdgeLook() for _ in graph.edges))
+
+
+def look_after(recording: Recording, step: int) -> Look:
+    """The graph while event number `step` runs (1 is the first; at 0 only the root has one)."""
+    graph, events = recording.graph, recording.events
+    turn = {event.key: i for i, event in enumerate(events, 1)} | {graph.root: 0}
+    first = tuple(k for k, n in graph.nodes.items() if n.saved)
+    held = events[step - 2].held if step > 1 else first
+    nodes = {}
+    for key, node in graph.nodes.items():
+        senders = [turn.get(e.target, math.inf) for e in graph.edges if e.source == key]
+        arrived, mine = sum(t < step for t in senders), turn.get(key, math.inf)
+        ready = arrived == len(senders) and step > 0
+        nodes[key] = NodeLook(
+            _phase(mine - step, ready),
+            arrived,
+            len(senders),
+            ("held" if key in held else "freed") if node.saved else "",
+            _cup(recording, key, step),
+            _trouble(recording, key) if mine <= step else "",
+        )
+    return Look(nodes, tuple(_edge_look(recording, e, turn, step) for e in graph.edges))
+
+
+def _phase(ahead: float, ready: bool) -> str:
+    """How far a node's turn is away: done, running, or waiting for gradients or its turn."""
+    if ahead <= 0:
+        return "done" if ahead < 0 else "running"
+    return "ready" if ready else "waiting"
+
+
+def _edge_look(recording: Recording, edge: Edge, turn: dict[str, int], step: int) -> EdgeLook:
+    at = turn.get(edge.target, math.inf)
+    sent = recording.gradient if at == 0 else None
+    if 0 < at <= step:
+        sent = recording.events[at - 1].grads_out.get(edge.source)
+    if at > step or sent is None:
+        return EdgeLook()
+    return EdgeLook("now" if at == step else "passed", sent)
+
+
+def _cup(recording: Recording, key: str, step: int) -> Summary | None:
+    for i, event in enumerate(recording.events, 1):
+        if event.key == key and event.accumulated is not None:
+            return event.accumulated[step >= i]
+    return None
+
+
+def _trouble(recording: Recording, key: str) -> str:
+    """ "nan" or "inf" if the node made a number that is not finite."""
+    made = [recording.graph.nodes[key].value]
+    for event in recording.events:
+        if event.key == key:
+            made += [*event.grads_out.values(), *(event.accumulated or ())[1:]]
+    texts = [str(s.values if s.values is not None else s.ends) for s in made if s and s.nonfinite]
+    return "" if not texts else "nan" if any("nan" in t for t in texts) else "inf"
+
+
+# ── small marks ─────────────────────────────────────────────────────────────────────────────
+
+
+def _f(x: float) -> str:
+    """A coordinate: one decimal is finer than a pixel and keeps the markup short."""
+    return f"{round(x, 1):g}"
+
+
+def text(pen: Pen, style: str, x: float, y: float, words: str) -> str:
+    """One line of text whose middle (not baseline) is at height `y`."""
+    from .style import STYLES
+
+    baseline = y + 0.35 * int(STYLES[style]["font-size"])
+    return f'<text x="{_f(x)}" y="{_f(baseline)}" {pen(style)}>{escape(words)}</text>'
+
+
+def rectangle(pen: Pen, style: str, box: Box, radius: float = 0) -> str:
+    """A rectangle given by its corners."""
+    left, top, right, bottom = box
+    rx = f' rx="{_f(radius)}"' if radius else ""
+    return (
+        f'<rect x="{_f(left)}" y="{_f(top)}" width="{_f(right - left)}" '
+        f'height="{_f(bottom - top)}"{rx} {pen(style)}/>'
+    )
+
+
+def path(pen: Pen, style: str, d: str, extra: str = "") -> str:
+    """A path in the given style."""
+    return f'<path d="{d}" {pen(style)}{extra}/>'
+
+
+def circle(pen: Pen, style: str, x: float, y: float, r: float) -> str:
+    """A disc."""
+    return f'<circle cx="{_f(x)}" cy="{_f(y)}" r="{_f(r)}" {pen(style)}/>'
+
+
+def value_chip_width(words: str) -> float:
+    """Width of a value chip that holds these words."""
+    return text_width(words, 12) + 12
+
+
+def gradient_chip_width(words: str) -> float:
+    """Width of a gradient chip that holds these words."""
+    return text_width(words, 12) + 34
+
+
+def value_chip(pen: Pen, x: float, y: float, words: str) -> str:
+    """A value: thin, square, an outline. `x` is the left side, `y` the middle."""
+    width = value_chip_width(words)
+    box = rectangle(pen, "value chip", (x, y - 10, x + width, y + 10), 2)
+    return box + text(pen, "number", x + width / 2, y, words)
+
+
+def gradient_chip(pen: Pen, x: float, y: float, words: str, now: bool = False) -> str:
+    """A gradient: wide, round, with a solid cap and ∇. `x` is the left side, `y` the middle."""
+    width = gradient_chip_width(words)
+    style = "gradient chip now" if now else "gradient chip"
+    return (
+        rectangle(pen, style, (x, y - 10, x + width, y + 10), 10)
+        + path(pen, "cap", f"M{_f(x + 20)} {_f(y - 10)}h-10a10 10 0 0 0 0 20h10z")
+        + path(pen, "nabla", f"M{_f(x + 7.5)} {_f(y - 3.5)}h9l-4.5 8z")
+        + text(pen, "number", x + 20 + (width - 22) / 2, y, words)
+    )
+
+
+def none_pill(pen: Pen, x: float, y: float) -> str:
+    """`.grad` is None: a dashed pill. `x` is the left side, `y` the middle."""
+    return rectangle(pen, "pill", (x, y - 9, x + 44, y + 9), 9) + text(
+        pen, "number none", x + 22, y, "None"
+    )
+
+
+def tick(pen: Pen, x: float, y: float, size: float = 1) -> str:
+    """The sign for done and for agrees."""
+    a, b = 3 * size, 6 * size
+    d = f"M{_f(x - 3.5 * size)} {_f(y + 0.3)}l{_f(a)} {_f(a)}l{_f(b - 1)} -{_f(b)}"
+    return path(pen, "tick", d)
+
+
+# ── shapes ──────────────────────────────────────────────────────────────────────────────────
+
+
+def _shape(pen: Pen, style: str, kind: str, w: float, h: float) -> str:
+    x, y = w / 2, h / 2
+    if kind == "leaf":
+        return rectangle(pen, style, (-x, -y, x, y), y)
+    if kind == "parameter":
+        notch = h / 3
+        top = f"M{_f(-x)} 0l{_f(notch)} {_f(-y)}H{_f(x - notch)}"
+        d = f"{top}L{_f(x)} 0l{_f(-notch)} {_f(y)}H{_f(notch - x)}z"
+    elif kind == "output":
+        d = f"M{_f(-x)} {_f(-y)}H{_f(x)}V{_f(y * 0.3)}L0 {_f(y)}L{_f(-x)} {_f(y * 0.3)}z"
+    else:
+        return rectangle(pen, style, (-x, -y, x, y), 4)
+    return path(pen, style, d, ' stroke-linejoin="round"')
+
+
+def _hatch(pen: Pen, w: float, h: float, words: str) -> str:
+    """Diagonals left and right of the label, drawn one by one: a pattern would need an id."""
+    inner, outer, y = text_width(words, 13) / 2 + 4, w / 2 - 3, h / 2 - 3
+    strokes = []
+    for side in (-1, 1):
+        x = inner
+        while x + 5 < outer:
+            low, high = sorted((side * x, side * (x + 5)))
+            strokes.append(f"M{_f(low)} {_f(y)}L{_f(high)} {_f(-y)}")
+            x += 7
+    return path(pen, "hatch", "".join(strokes)) if strokes else ""
+
+
+def _badge(pen: Pen, look: NodeLook, kind: str, w: float, h: float) -> str:
+    x, y = w / 2 - (6 if kind in ("leaf", "parameter") else 1), 1 - h / 2
+    if look.phase == "done":
+        return circle(pen, "badge", x, y, 8) + tick(pen, x, y)
+    if look.phase == "ready":
+        return circle(pen, "badge ready", x, y, 7.5) + circle(pen, "badge dot", x, y, 4)
+    if look.phase == "running":
+        sign = path(pen, "badge sign", f"M{_f(-x)} {_f(y - 4.5)}l4.5 8h-9z")
+        return circle(pen, "badge now", -x, y, 9) + sign
+    if look.phase == "waiting" and look.needed > 1:
+        words = f"{look.arrived}/{look.needed}"
+        half = text_width(words, 11) / 2 + 6
+        pill = rectangle(pen, "pill", (x - half, y - 8, x + half, y + 8), 8)
+        return pill + text(pen, "small", x, y, words)
+    return ""
+
+
+def _sheet(pen: Pen, saved: str, w: float) -> str:
+    x = w / 2 - 20
+    if saved == "freed":
+        return rectangle(pen, "sheet freed", (x, -6, x + 12, 6), 1)
+    lines = path(pen, "sheet lines", f"M{_f(x + 3)} -2h6m-6 4h6")
+    return rectangle(pen, "sheet", (x, -6, x + 12, 6), 1) + lines
+
+
+def _cup_mark(pen: Pen, node: GraphNode, look: NodeLook, w: float, h: float, inner: float) -> str:
+    """The `.grad` cup beside a leaf: AccumulateGrad fills it."""
+    left, top, bottom = w / 2 + 10, 4 - h / 2, h / 2 - 2
+    right, middle = left + inner + 12, 8 - h / 2 + 6
+    style = "cup empty" if look.grad is None else "cup"
+    d = f"M{_f(left)} {_f(top)}V{_f(bottom - 4)}q0 4 4 4H{_f(right - 4)}q4 0 4 -4V{_f(top)}"
+    if look.grad is None:
+        content = none_pill(pen, left + 6, middle)
+    else:
+        content = gradient_chip(
+            pen, left + 6, middle, numbers(look.grad), now=look.phase == "running"
+        )
+    label = text(pen, "small", (left + right) / 2, -h / 2 - 9, f"{node.label}.grad")
+    return path(pen, style, d) + content + label
+
+
+# ── curves ──────────────────────────────────────────────────────────────────────────────────
+
+
+def _s_curve(start: Point, end: Point) -> tuple[Point, ...]:
+    (x0, y0), (x1, y1) = start, end
+    bend = (y1 - y0) * 0.5
+    return (start, (x0, y0 + bend), (x1, y1 - bend), end)
+
+
+def _samples(curve: tuple[Point, ...], per_segment: int = 24) -> list[Point]:
+    """Points along a chain of cubic Bézier segments."""
+    points = [curve[0]]
+    for i in range(0, len(curve) - 3, 3):
+        a, b, c, d = curve[i : i + 4]
+        for k in range(1, per_segment + 1):
+            t = k / per_segment
+            s = 1 - t
+            weights = (s**3, 3 * s * s * t, 3 * s * t * t, t**3)
+            xs, ys = zip(a, b, c, d, strict=True)
+            points.append(
+                (sum(w * x for w, x in zip(weights, xs, strict=True)),
+                 sum(w * y for w, y in zip(weights, ys, strict=True)))
+            )  # fmt: skip
+    return points
+
+
+def _curve_path(curve: Iterable[Point]) -> str:
+    (x, y), *rest = curve
+    d = f"M{_f(x)} {_f(y)}C"
+    return d + " ".join(f"{_f(x)} {_f(y)}" for x, y in rest)
+
+
+def _chevrons(points: list[Point], width: float) -> str:
+    """One chevron every 18 px of arc length, pointing along the points."""
+    lengths = [math.dist(p, q) for p, q in itertools.pairwise(points)]
+    total = sum(lengths)
+    if total < 14:
+        return ""
+    count = max(1, round(total / 18))
+    reach = max(2.0, min(4.5, width * 0.3))
+    marks, walked, wanted = [], 0.0, total / count / 2
+    for (x0, y0), (x1, y1), length in zip(points, points[1:], lengths, strict=False):
+        while length and walked + length >= wanted and len(marks) < count:
+            t = (wanted - walked) / length
+            x, y = x0 + t * (x1 - x0), y0 + t * (y1 - y0)
+            u, v = (x1 - x0) / length * reach, (y1 - y0) / length * reach
+            tail = (x - u - v, y - v + u), (x, y), (x - u + v, y - v - u)
+            marks.append("M" + "L".join(f"{_f(p)} {_f(q)}" for p, q in tail))
+            wanted += total / count
+        walked += length
+    return "".join(marks)
+
+
+# ── the drawing ─────────────────────────────────────────────────────────────────────────────
+
+
+class Drawing:
+    """A graph with a place for every node, edge and number; ask it for markup in any state.
+
+    Places are chosen once, so that nothing moves between steps: each chip has room for the text it
+    will hold. `small=True` leaves out all text, for a film strip.
+
+    Raises `RendererMissing` when no renderer for positions is installed.
+    """
+
+    def __init__(
+        self, graph: Graph, recording: Recording | None = None, pen: Pen = attributes,
+        small: bool = False,
+    ):  # fmt: skip
+        self.graph, self.pen, self.small = graph, pen, small
+        last = look_after(recording, len(recording.events)) if recording else plain_look(graph)
+        self.gradients = [numbers(e.gradient) if e.gradient else "" for e in last.edges]
+        cups = {k: n.grad for k, n in last.nodes.items()}
+        self.cups = {
+            k: gradient_chip_width(numbers(cups[k])) if cups[k] else 44.0
+            for k, n in graph.nodes.items()
+            if n.kind in ("leaf", "parameter") and recording and not small
+        }
+        self.widths = _ribbon_widths(last, small)
+        self.sizes = {k: self._size(n) for k, n in graph.nodes.items()}
+        self.values = {} if small else self._value_chips()
+        self.place = layout(graph, {k: self._room(k) for k in graph.nodes})
+        self.centres = dict(self.place.positions)
+        self.curves = [self._route(i) for i in range(len(graph.edges))]
+        self.points = [_samples(curve) for curve in self.curves]
+        self.spots = {} if small else self._spots()
+        self._fit()
+
+    # sizes ---------------------------------------------------------------------------------
+
+    def _size(self, node: GraphNode) -> tuple[float, float]:
+        if self.small:
+            return {"op": (42.0, 18.0), "output": (28.0, 18.0)}.get(node.kind, (26.0, 18.0))
+        label = text_width(node.label, 13)
+        if node.kind == "op":
+            name = text_width(node.name, 11, mono=False)
+            return max(label, name) + (52 if node.saved else 24), 44
+        if node.kind == "output":
+            return max(72.0, label + 24), 40
+        return max(48.0, label + (36 if node.kind == "parameter" else 24)), 32
+
+    def _value_chips(self) -> dict[int, str]:
+        """A node's value is shown once, on its first edge."""
+        chips: dict[int, str] = {}
+        seen = set()
+        for i, edge in enumerate(self.graph.edges):
+            value = self.graph.nodes[edge.source].value
+            if value is not None and edge.source not in seen:
+                seen.add(edge.source)
+                chips[i] = numbers(value)
+        return chips
+
+    def _room(self, key: str) -> tuple[float, float]:
+        """The size to reserve: the node, its cup, and the chips on the edges below it."""
+        w, h = self.sizes[key]
+        half = w / 2
+        if key in self.cups:
+            half = max(half, w / 2 + 10 + self.cups[key] + 12)
+        for i, edge in enumerate(self.graph.edges):
+            if edge.source == key and not self.small:
+                half = max(half, 18 + value_chip_width(self.values.get(i, "")))
+                half = max(half, 18 + gradient_chip_width(self.gradients[i]))
+        return 2 * half, h
+
+    # edges ---------------------------------------------------------------------------------
+
+    def _route(self, index: int) -> tuple[Point, ...]:
+        """From the bottom of the source to the top of the target: one S, or the renderer's way
+        round the nodes that stand between."""
+        edge = self.graph.edges[index]
+        start = self._port(edge, index, bottom=True)
+        end = self._port(edge, index, bottom=False)
+        curve = _s_curve(start, end)
+        others = [self._box(k, 6) for k in self.graph.nodes if k not in (edge.source, edge.target)]
+        if not any(_inside(p, box) for p in _samples(curve) for box in others):
+            return curve
+        spline = list(self.place.curves[index])
+        return (start, *spline[1:-1], end)
+
+    def _port(self, edge: Edge, index: int, bottom: bool) -> Point:
+        """Where an edge touches its node: several edges stand side by side, in the order of the
+        nodes they go to."""
+        key = edge.source if bottom else edge.target
+        (x, y), (w, h) = self.centres[key], self.sizes[key]
+        far = {
+            i: self.centres[e.target if bottom else e.source][0]
+            for i, e in enumerate(self.graph.edges)
+            if (e.source if bottom else e.target) == key
+        }
+        order = sorted(far, key=lambda i: (far[i], i))
+        spread = min(80 if not bottom else 20, (w - 28) / max(1, len(order) - 1))
+        x += (order.index(index) - (len(order) - 1) / 2) * spread
+        return x, y + (h / 2 if bottom else -h / 2)
+
+    # chips ---------------------------------------------------------------------------------
+
+    def _box(self, key: str, margin: float = 0) -> Box:
+        (x, y), (w, h) = self.centres[key], self.sizes[key]
+        right = w / 2 + (22 + self.cups[key] if key in self.cups else 0)
+        top = h / 2 + (18 if key in self.cups else 0)
+        return x - w / 2 - margin, y - top - margin, x + right + margin, y + h / 2 + margin
+
+    def _spots(self) -> dict[tuple[str, int], Point]:
+        """The place of each chip: value left of its edge, gradient right, the first spot along
+        the edge where nothing else is; further out if there is none."""
+        taken = [self._box(key, 9) for key in self.graph.nodes]
+        spots = {}
+        for side, chips in (("value", self.values), ("gradient", self._gradient_chips())):
+            for i, words in chips.items():
+                width = (value_chip_width if side == "value" else gradient_chip_width)(words)
+                box = self._free_box(i, width, side == "value", taken)
+                spots[side, i] = box[0], (box[1] + box[3]) / 2
+                taken.append((box[0] - 4, box[1] - 3, box[2] + 4, box[3] + 3))
+        return spots
+
+    def _gradient_chips(self) -> dict[int, str]:
+        """Two edges between the same nodes share the chip: the gradient is their sum."""
+        chips: dict[int, str] = {}
+        pairs = set()
+        for i, edge in enumerate(self.graph.edges):
+            if self.gradients[i] and (edge.source, edge.target) not in pairs:
+                chips[i] = self.gradients[i]
+            pairs.add((edge.source, edge.target))
+        return chips
+
+    def _free_box(self, index: int, width: float, left: bool, taken: list[Box]) -> Box:
+        own, others = self.points[index], [p for i, p in enumerate(self.points) if i != index]
+        half = self.widths[index] / 2 + 6
+        best: tuple[float, Box] | None = None
+        for outward in range(0, 120, 12):
+            for t in (0.5, 0.44, 0.56, 0.38, 0.62, 0.32, 0.68, 0.26, 0.74, 0.2, 0.8):
+                y = own[round(t * (len(own) - 1))][1]
+                near = [x for x, v in own if abs(v - y) <= 14] or [own[len(own) // 2][0]]
+                edge = min(near) - half - outward - width if left else max(near) + half + outward
+                box = (edge, y - 10, edge + width, y + 10)
+                cost = sum(_overlap(box, other) for other in taken) + sum(
+                    _inside(p, (box[0] - 8, box[1] - 2, box[2] + 8, box[3] + 2)) * 40
+                    for line in others for p in line
+                )  # fmt: skip
+                if best is None or cost < best[0]:
+                    best = (cost, box)
+                if not cost:
+                    return box
+        return best[1]
+
+    def _fit(self) -> None:
+        """Shift everything so that the drawing starts at (0, 0) with a margin for badges."""
+        boxes = [self._box(key, 18 if not self.small else 8) for key in self.graph.nodes]
+        for (side, i), (x, y) in self.spots.items():
+            chips = self.values if side == "value" else self.gradients
+            width = (value_chip_width if side == "value" else gradient_chip_width)(chips[i])
+            boxes.append((x - 6, y - 16, x + width + 6, y + 16))
+        boxes += [(x - 10, y, x + 10, y) for line in self.points for x, y in line]
+        dx, dy = -min(b[0] for b in boxes), -min(b[1] for b in boxes)
+        self.width = math.ceil(max(b[2] for b in boxes) + dx)
+        self.height = math.ceil(max(b[3] for b in boxes) + dy)
+        shift = lambda p: (p[0] + dx, p[1] + dy)  # noqa: E731
+        self.centres = {k: shift(p) for k, p in self.centres.items()}
+        self.curves = [tuple(map(shift, curve)) for curve in self.curves]
+        self.points = [list(map(shift, line)) for line in self.points]
+        self.spots = {k: shift(p) for k, p in self.spots.items()}
+
+    # markup --------------------------------------------------------------------------------
+
+    def node(self, key: str, look: Look) -> str:
+        """A node in its state, drawn round (0, 0)."""
+        node, state, (w, h), pen = self.graph.nodes[key], look.nodes[key], self.sizes[key], self.pen
+        style = "infinite" if state.trouble else state.phase
+        parts = [_shape(pen, "halo", node.kind, w, h)] if state.phase == "running" else []
+        parts.append(_shape(pen, style, node.kind, w, h))
+        if self.small:
+            return "".join(parts) + (tick(pen, -0.5, 0, 0.9) if state.phase == "done" else "")
+        if state.trouble:
+            parts.append(_hatch(pen, w, h, max(state.trouble, node.name, key=len)))
+        parts.append(self._label(node, state, w))
+        if state.saved:
+            parts.append(_sheet(pen, state.saved, w))
+        parts.append(_badge(pen, state, node.kind, w, h))
+        if key in self.cups:
+            parts.append(_cup_mark(pen, node, state, w, h, self.cups[key]))
+        return "".join(parts)
+
+    def _label(self, node: GraphNode, state: NodeLook, w: float) -> str:
+        tone = " infinite" if state.trouble else " waiting" if state.phase == "waiting" else ""
+        words, style = state.trouble or node.label, "expression" + tone
+        if node.kind == "op":
+            name = "torch name" + (tone if state.trouble else "")
+            return text(self.pen, style, 0, -8, words) + text(self.pen, name, 0, 10, node.name)
+        return text(self.pen, style, 0, -5 if node.kind == "output" else 0, words)
+
+    def overlay(self, key: str, marks: Iterable[str] = ("octagon", "corners", "focus")) -> str:
+        """The marks a reader puts on a node: breakpoint, selection, focus."""
+        (w, h), pen = self.sizes[key], self.pen
+        x, y = w / 2, h / 2
+        made = {
+            "octagon": path(pen, "octagon", f"M{_f(-x - 3.5)} {_f(-8.5)}h7l5 5v7l-5 5h-7l-5-5v-7z")
+            + path(pen, "octagon bar", f"M{_f(-x - 4)} 0h8"),
+            "corners": path(pen, "corners", _corner_marks(x + 8, y + 8)),
+            "focus": rectangle(pen, "focus", (-x - 5, -y - 5, x + 5, y + 5), 7),
+        }
+        return "".join(
+            f'<g class="agl-mark-{m}">{made[m]}</g>' if pen is not attributes else made[m]
+            for m in marks
+        )
+
+    def edge(self, index: int, look: Look) -> str:
+        """An edge in its state: a thin line down, or a ribbon that climbs."""
+        phase, pen, curve = look.edges[index].phase, self.pen, self.curves[index]
+        if phase == "value":
+            (x, y), width = curve[-1], self.widths[index]
+            head = f"M{_f(x - 4)} {_f(y - 6)}L{_f(x)} {_f(y - 1)}L{_f(x + 4)} {_f(y - 6)}"
+            return path(pen, "value edge", _curve_path(curve) + ("" if self.small else head))
+        d, width = _curve_path(reversed(curve)), self.widths[index]
+        chevrons = _chevrons(self.points[index][::-1], width)
+        if phase == "now":
+            return path(pen, "ribbon", d, f' stroke-width="{_f(width)}"') + path(
+                pen, "chevrons", chevrons
+            )
+        return (
+            path(pen, "ribbon", d, f' stroke-width="{_f(width)}"')
+            + path(pen, "ribbon passed", d, f' stroke-width="{_f(width - 2)}"')
+            + path(pen, "chevrons passed", chevrons)
+        )
+
+    def value(self, index: int) -> str:
+        """The value chip of an edge."""
+        if ("value", index) not in self.spots:
+            return ""
+        return value_chip(self.pen, *self.spots["value", index], self.values[index])
+
+    def gradient(self, index: int, look: Look) -> str:
+        """The gradient chip of an edge, once the gradient has come."""
+        state = look.edges[index]
+        if ("gradient", index) not in self.spots or state.gradient is None:
+            return ""
+        spot = self.spots["gradient", index]
+        return gradient_chip(self.pen, *spot, numbers(state.gradient), state.phase == "now")
+
+    def body(self, look: Look) -> str:
+        """Everything in one state: ribbons, then nodes, then chips over both."""
+        edges = range(len(self.graph.edges))
+        nodes = "".join(
+            f'<g transform="translate({_f(x)} {_f(y)})">{self.node(key, look)}</g>'
+            for key, (x, y) in self.centres.items()
+        )
+        return (
+            "".join(self.edge(i, look) for i in edges)
+            + nodes
+            + "".join(self.value(i) + self.gradient(i, look) for i in edges)
+        )
+
+
+def draw(graph: Graph, look: Look | None = None, recording: Recording | None = None) -> str:
+    """The graph as one standing picture on light paper."""
+    drawing = Drawing(graph, recording)
+    return svg(
+        drawing.width, drawing.height, f"Graph of {graph.title}", _describe(graph),
+        drawing.body(look or plain_look(graph)),
+    )  # fmt: skip
+
+
+def svg(width: float, height: float, title: str, description: str, body: str) -> str:
+    """A picture that stands alone: opaque light paper, a title and a description."""
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_f(width)} {_f(height)}" '
+        f'width="{_f(width)}" height="{_f(height)}" role="img">'
+        f"<title>{escape(title)}</title><desc>{escape(description)}</desc>"
+        f"{rectangle(attributes, 'frame', (0.5, 0.5, width - 0.5, height - 0.5))}{body}</svg>"
+    )
+
+
+def _describe(graph: Graph) -> str:
+    ops = sum(n.kind == "op" for n in graph.nodes.values())
+    leaves = [n.label for n in graph.nodes.values() if n.kind in ("leaf", "parameter")]
+    return f"{ops} operations on {', '.join(leaves)}."
+
+
+def _ribbon_widths(look: Look, small: bool) -> list[float]:
+    """4 to 14 px on the logarithm of the norm, over all edges; 8 where all norms are alike."""
+    if small:
+        return [7.0] * len(look.edges)
+    norms = [e.gradient.norm if e.gradient else 0.0 for e in look.edges]
+    logs = [math.log10(n) if n > 0 else None for n in norms]
+    known = [x for x in logs if x is not None]
+    low, high = min(known, default=0), max(known, default=0)
+    if high - low < 1e-9:
+        return [8.0] * len(logs)
+    return [4.0 if x is None else 4 + 10 * (x - low) / (high - low) for x in logs]
+
+
+def _corner_marks(x: float, y: float) -> str:
+    return "".join(
+        f"M{_f(sx * x)} {_f(sy * (y - 9))}V{_f(sy * y)}H{_f(sx * (x - 9))}"
+        for sx in (-1, 1)
+        for sy in (-1, 1)
+    )
+
+
+def _inside(point: Point, box: Box) -> bool:
+    return box[0] < point[0] < box[2] and box[1] < point[1] < box[3]
+
+
+def _overlap(a: Box, b: Box) -> float:
+    return max(0, min(a[2], b[2]) - max(a[0], b[0])) * max(0, min(a[3], b[3]) - max(a[1], b[1]))
