@@ -19,7 +19,8 @@ INSTALL = $(PY) -m pip install --constraint constraints.txt \
 .PHONY: lab test notebooks lint clean
 
 lab: $(VENV)/lab-installed $(VENV)/trusted
-	$(PY) -m jupyterlab notebooks/00_start_here.ipynb $(LAB_ARGS)
+	$(PY) -m jupyterlab --ServerApp.root_dir=notebooks \
+		--LabApp.default_url=/lab/tree/00_start_here.ipynb $(LAB_ARGS)
 
 test: lint
 	$(PY) -m pytest -n 2 --dist loadfile
