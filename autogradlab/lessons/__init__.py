@@ -2,5 +2,18 @@
 each lesson with their checkers, the self-test, and still pictures of an idea."""
 
 from .exercise import Exercise, Mistake, Verdict, progress
+from .panel import Panel, self_test
+from .pictures import Picture, junctions, twin_cell, vector_times_jacobian
 
-__all__ = ["Exercise", "Mistake", "Verdict", "progress"]
+__all__ = [
+    "Exercise",
+    "Mistake",
+    "Panel",
+    "Picture",
+    "Verdict",
+    "junctions",
+    "progress",
+    "self_test",
+    "twin_cell",
+    "vector_times_jacobian",
+]

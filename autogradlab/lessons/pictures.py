@@ -1,0 +1,121 @@
+"""Still pictures of one idea each, in the marks of `graphs.draw`: the way of a twin cell, junctions
+side by side, and a vector times a Jacobian. What can be played is an instrument, not a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..graphs import Recording, draw
+from ..graphs.numbers import number
+from ..graphs.style import attributes as pen
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An SVG and the sentence that says the same in words."""
+
+    svg: str
+    sentence: str
+
+    def __repr__(self) -> str:
+        return self.sentence
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        return {"image/svg+xml": self.svg, "text/plain": self.sentence}
+
+
+def twin_cell() -> Picture:
+    """How a `%%twin` cell is run.
+
+    >>> twin_cell()
+    A twin cell runs on autogradlab and again on PyTorch; one line says how the results compare.
+    """
+    sentence = (
+        "A twin cell runs on autogradlab and again on PyTorch;"
+        " one line says how the results compare."
+    )
+    boxes = {"%%twin cell": (88, 70), "autogradlab": (290, 38), "PyTorch": (290, 102)}
+    arrows = (
+        "M156 66C190 60 194 40 222 38",
+        "M156 74C190 80 194 100 222 102",
+        "M358 38C388 40 390 70 420 70",
+        "M358 102C388 100 390 70 420 70",
+        "M216 34l6 4-6 4M216 98l6 4-6 4M414 66l6 4-6 4",
+    )
+    parts = [draw.path(pen, "value edge", each) for each in arrows]
+    for words, (x, y) in boxes.items():
+        parts.append(draw.rectangle(pen, "plain", (x - 68, y - 20, x + 68, y + 20), 4))
+        parts.append(draw.text(pen, "expression", x, y, words))
+    parts.append(draw.rectangle(pen, "ready", (420, 50, 712, 90), 4))
+    parts.append(draw.text(pen, "expression", 566, 70, "✓ same in PyTorch: x, y"))
+    return Picture(draw.svg(732, 140, "A twin cell", sentence, "".join(parts)), sentence)
+
+
+def junctions(recordings: dict[str, Recording]) -> Picture:
+    """Finished backward passes beside each other, two in a row, each under its caption."""
+    left, top, width, bottom = 24.0, 0.0, 0.0, 0.0
+    parts, said = [], []
+    for i, (caption, recording) in enumerate(recordings.items()):
+        if i % 2 == 0:
+            left, top = 24.0, bottom
+        drawing = draw.Drawing(recording.graph, recording)
+        look = draw.look_after(recording, len(recording.events) + 1)
+        parts.append(draw.text(pen, "title", left, top + 24, caption))
+        parts.append(f'<g transform="translate({left:g} {top + 48:g})">{drawing.body(look)}</g>')
+        width = max(width, left + drawing.width + 24)
+        bottom = max(bottom, top + drawing.height + 72)
+        left += drawing.width + 48
+        arrived = sorted(
+            f"{recording.graph.nodes[event.key].label} {number(event.accumulated[1].mean)}"
+            for event in recording.events
+            if event.accumulated
+        )
+        said.append(f"{caption}: {', '.join(arrived)}")
+    came = number(recording.gradient.mean)
+    sentence = f"The gradient {came} comes in at each output. What arrives: {'; '.join(said)}."
+    return Picture(draw.svg(width, bottom, "Junctions", sentence, "".join(parts)), sentence)
+
+
+def vector_times_jacobian(
+    v: Sequence[float], jacobian: Sequence[Sequence[float]], outputs: Sequence[str],
+    inputs: Sequence[str],
+) -> Picture:  # fmt: skip
+    """Each row of the Jacobian weighted by its number in v, and the rows added up.
+
+    >>> vector_times_jacobian([1, 10], [[36, 0], [0, 81]], ["Q₀", "Q₁"], ["a₀", "a₁"])
+    v = [1, 10] weighs the rows [36, 0] and [0, 81]; added up, they give [36, 810].
+    """
+    rows = [[float(x) for x in row] for row in jacobian]
+    weights = [float(x) for x in v]
+    product = [sum(w * x for w, x in zip(weights, c, strict=True)) for c in zip(*rows, strict=True)]
+    listed = [f"[{', '.join(map(number, row))}]" for row in [weights, *rows, product]]
+    sentence = (
+        f"v = {listed[0]} weighs the rows {', '.join(listed[1:-2])} and {listed[-2]};"
+        f" added up, they give {listed[-1]}."
+    )
+    cell, top, start = 84, 64, 176
+    bottom = top + 40 * len(rows)
+    heads = {24: "gradient in, v", start: "Jacobian, J"}
+    parts = [draw.text(pen, "note", x, 24, words) for x, words in heads.items()]
+    for j, name in enumerate(inputs):
+        parts.append(draw.text(pen, "small", start + 40 + cell * j, 46, name))
+    for i, row in enumerate(rows):
+        y = top + 40 * i + 20
+        parts.append(draw.gradient_chip(pen, 24, y, number(weights[i])))
+        parts.append(draw.text(pen, "expression", 118, y, "×"))
+        parts.append(draw.text(pen, "small", 150, y, outputs[i]))
+        for j, x in enumerate(row):
+            box = (start + cell * j, y - 18, start + cell * j + 80, y + 18)
+            frame, tone = ("value chip", "number") if x else ("pill", "number none")
+            parts.append(draw.rectangle(pen, frame, box, 2))
+            parts.append(draw.text(pen, tone, box[0] + 40, y, number(x)))
+    y = bottom + 36
+    parts.append(draw.path(pen, "divider", f"M24 {bottom + 10}H{start + cell * len(inputs)}"))
+    parts.append(draw.text(pen, "note", 24, y, "gradient out, vᵀJ"))
+    for j, x in enumerate(product):
+        width = draw.gradient_chip_width(number(x))
+        parts.append(draw.gradient_chip(pen, start + cell * j + 40 - width / 2, y, number(x)))
+    size = (start + cell * len(inputs) + 24, y + 30)
+    return Picture(draw.svg(*size, "v transposed times J", sentence, "".join(parts)), sentence)
