@@ -1,0 +1,8 @@
+"""Instruments: objects one can play with in a notebook, step from Python, or print as a picture.
+
+They take tensors of either engine and use the autograd protocol only.
+"""
+
+from .backward_debugger import BackwardDebugger
+
+__all__ = ["BackwardDebugger"]

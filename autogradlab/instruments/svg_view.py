@@ -1,0 +1,74 @@
+"""The one widget: a drawing in parts, a panel beside it, and a timeline that restyles both.
+
+A part is a piece of markup with a name. `variants` holds every form a part takes, `frames` says for
+each step which form is shown, so that the browser can scrub without asking Python. All markup is
+made, and escaped, in Python; the browser only puts it in place.
+
+A second instrument gives its own parts, frames and panels and keeps everything else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import anywidget
+import traitlets
+
+from ..graphs.style import css
+
+HERE = Path(__file__).parent
+
+
+class SvgView(anywidget.AnyWidget):
+    """A drawing whose elements carry `data-key`, with a panel, a transport and a sentence.
+
+    Attributes:
+        view: viewBox of the drawing: width and height in px.
+        targets: [key, label, x, y] of what can be selected, in reading order.
+        overlays: for each of these the marks a reader can put on it.
+        order: [key, x, y] of the parts, back to front; the key is empty for what is no node.
+        variants: for each part the forms it takes.
+        frames: for each step and part the index of its form.
+        panels, sentences, stops, steps_keys: for each step its panel, its sentence, its name on the
+            scrubber, the key of what it is about.
+        step, selected, breakpoints: what the reader chose, kept in step with Python.
+    """
+
+    _esm = HERE / "svg_view.js"
+    _css = css() + "\n" + (HERE / "svg_view.css").read_text(encoding="utf-8")
+
+    title = traitlets.Unicode().tag(sync=True)
+    expression = traitlets.Unicode().tag(sync=True)
+    call = traitlets.Unicode().tag(sync=True)
+    tag = traitlets.Unicode().tag(sync=True)
+    view = traitlets.List(traitlets.Float()).tag(sync=True)
+    targets = traitlets.List().tag(sync=True)
+    order = traitlets.List(traitlets.List()).tag(sync=True)
+    overlays = traitlets.Dict().tag(sync=True)
+    variants = traitlets.List().tag(sync=True)
+    frames = traitlets.List().tag(sync=True)
+    panels = traitlets.List().tag(sync=True)
+    sentences = traitlets.List().tag(sync=True)
+    stops = traitlets.List().tag(sync=True)
+    steps_keys = traitlets.List().tag(sync=True)
+    step = traitlets.Int(1).tag(sync=True)
+    selected = traitlets.Unicode("").tag(sync=True)
+    breakpoints = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    playing = traitlets.Bool(False).tag(sync=True)
+
+    def __repr__(self) -> str:
+        return f"<SvgView {self.title}>"
+
+    def set_frames(self, states: Sequence[Sequence[str]]) -> None:
+        """Give the markup of every part at every step; equal markup is sent once."""
+        variants: list[list[str]] = [[] for _ in states[0]]
+        frames = []
+        for state in states:
+            frame = []
+            for forms, markup in zip(variants, state, strict=True):
+                if markup not in forms:
+                    forms.append(markup)
+                frame.append(forms.index(markup))
+            frames.append(frame)
+        self.variants, self.frames = variants, frames
