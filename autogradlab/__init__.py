@@ -125,3 +125,7 @@ def load_ipython_extension(shell: object) -> None:
     from . import twin
 
     twin.load_ipython_extension(shell)
+
+
+def __getattr__(name: str) -> object:
+    raise AttributeError(f"autogradlab has no torch.{name}")
