@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from .data import Edge, Graph, GraphNode, Summary
-from .expressions import WORDS, Term, atom, number_text, unknown
+from .words import WORDS, Term, atom, number_text, unknown
 
 LONGEST_LABEL = 14
 

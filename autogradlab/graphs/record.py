@@ -15,7 +15,7 @@ import numpy as np
 from .data import Event, Factor, Recording, Summary
 from .numbers import numbers
 from .read import Reading, array_of, read, saved_of, summarize
-from .expressions import Term, atom, local_text, number_text, substituted
+from .words import Term, atom, local_text, number_text, substituted
 
 
 def record_backward(

@@ -4,5 +4,6 @@ They take tensors of either engine and use the autograd protocol only.
 """
 
 from .backward_debugger import BackwardDebugger
+from .predict_the_gradient import PredictTheGradient
 
-__all__ = ["BackwardDebugger"]
+__all__ = ["BackwardDebugger", "PredictTheGradient"]

@@ -44,10 +44,7 @@ class BackwardDebugger:
     def __init__(
         self, root: Any, names: Mapping[str, Any] | None = None, gradient: Any = None
     ) -> None:
-        if names is None:
-            caller = sys._getframe(1)
-            names = {**caller.f_globals, **caller.f_locals}
-        names = {name: x for name, x in names.items() if not name.startswith("_")}
+        names = caller_names(sys._getframe(1)) if names is None else names
         self.recording = record_backward(root, gradient, names)
         self.keys = [event.key for event in self.recording.events]
         self.sentences = [sentence(self.recording, i) for i in range(1, len(self.keys) + 1)]
@@ -185,6 +182,12 @@ class BackwardDebugger:
         live = self.view._repr_mimebundle_() or {}
         live = live[0] if isinstance(live, tuple) else live
         return {**live, "image/svg+xml": self.svg(), "text/plain": self.summary}
+
+
+def caller_names(frame: Any) -> dict[str, Any]:
+    """The variables of a frame, without those that IPython keeps for itself."""
+    names = {**frame.f_globals, **frame.f_locals}
+    return {name: x for name, x in names.items() if not name.startswith("_")}
 
 
 def listed(parts: list[str]) -> str:
