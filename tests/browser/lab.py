@@ -19,7 +19,7 @@ from urllib.request import urlopen
 
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
-SCREENSHOTS = Path("build/screenshots")
+SCREENSHOTS = Path(__file__).parents[2] / "build/screenshots"
 SERVER = [
     *("--no-browser", "--ip=127.0.0.1", "--allow-root", "--ServerApp.port_retries=0"),
     # Without a token, which is safe on the loopback address of a test only.
@@ -97,8 +97,12 @@ def chromium() -> Iterator[Browser]:
 class Lesson:
     """One notebook open in JupyterLab, on a page of its own."""
 
-    def __init__(self, browser: Browser, address: str, name: str, width: int = 1280):
-        self.page: Page = browser.new_page(viewport={"width": width, "height": 1000})
+    def __init__(
+        self, browser: Browser, address: str, name: str, width: int = 1280, scale: int = 1
+    ) -> None:
+        size = {"width": width, "height": 1000}
+        self.page: Page = browser.new_page(viewport=size, device_scale_factor=scale)
+        self.name = Path(name).stem
         self.outside: list[str] = []  # requests to anywhere but this machine
         self.errors: list[str] = []  # what the browser's console calls an error
         self.page.on("request", lambda request: self._note_request(request.url))
@@ -110,14 +114,14 @@ class Lesson:
             "window.jupyterapp?.shell?.currentWidget?.sessionContext", timeout=60_000
         )
         # JupyterLab says idle before the kernel is connected; these promises do not.
-        self.page.evaluate("""async () => {
+        self._await("""
             const app = window.jupyterapp, panel = app.shell.currentWidget;
             await app.restored;
             await panel.context.ready;
             await panel.sessionContext.ready;
             await panel.sessionContext.session.kernel.info;
             app.shell.collapseLeft();
-        }""")
+        """)
 
     def _note_request(self, url: str) -> None:
         parts = urlsplit(url)
@@ -128,16 +132,29 @@ class Lesson:
         if message.type == "error":
             self.errors.append(f"{message.text} ({message.location.get('url', '')})")
 
+    def _await(self, script: str, seconds: float = 60) -> None:
+        """Run asynchronous JavaScript; a promise that is never kept is an error, not a wait."""
+        self.page.evaluate(
+            f"""() => {{
+            window.settled = '';
+            (async () => {{ {script} }})().then(
+                () => {{ window.settled = 'kept'; }},
+                error => {{ window.settled = `broken: ${{error}}`; }});
+        }}"""
+        )
+        self.page.wait_for_function("window.settled", timeout=seconds * 1000)
+        assert self.page.evaluate("window.settled") == "kept"
+
     def run_all(self, seconds: float = 120) -> None:
         """Clear the stored outputs, Run All, and wait until the last cell has finished."""
-        self.page.evaluate("""() => {
+        self._await(
+            """
             const commands = window.jupyterapp.commands;
-            window.finished = false;
-            commands.execute('notebook:clear-all-cell-outputs')
-                .then(() => commands.execute('notebook:run-all-cells'))
-                .finally(() => { window.finished = true; });
-        }""")
-        self.page.wait_for_function("window.finished", timeout=seconds * 1000)
+            await commands.execute('notebook:clear-all-cell-outputs');
+            await commands.execute('notebook:run-all-cells');
+            """,
+            seconds,
+        )
 
     def code_cells(self) -> list[dict]:
         """Every code cell with its outputs, on screen or not, as the notebook format has them."""
@@ -185,27 +202,38 @@ def screenshot(what: Locator, name: str) -> Path:
     return path
 
 
-# Of each text of each picture: what the picture's edge or another text covers of it. A line box
-# is taller than its letters, so a quarter of its height may overlap.
-UNREADABLE = """root => [...root.querySelectorAll('svg')].flatMap(svg => {
-    const seen = element => element.checkVisibility({opacityProperty: true,
-        visibilityProperty: true}) && element.textContent.trim();
-    const texts = [...svg.querySelectorAll('text')].filter(seen).map(text => {
-        const {left, right, top, bottom} = text.getBoundingClientRect();
-        const trim = (bottom - top) / 8;
-        return {text: text.textContent, left: left + 1, right: right - 1,
-                top: top + trim, bottom: bottom - trim};
-    });
-    const frame = svg.getBoundingClientRect();
-    const clipped = texts.filter(t => t.left < frame.left || t.right > frame.right
-        || t.top < frame.top || t.bottom > frame.bottom).map(t => `clipped: ${t.text}`);
-    const overlaps = texts.flatMap((a, i) => texts.slice(i + 1)
-        .filter(b => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom)
-        .map(b => `overlap: ${a.text} | ${b.text}`));
-    return [...clipped, ...overlaps];
-})"""
+# Each line of text, drawn or written, with what hides it: an edge that cuts it off (not one that
+# scrolls), or another text. A line is taller than its letters, so an eighth may overlap.
+UNREADABLE = """root => {
+    const lines = [], found = [];
+    const nodes = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
+    while (nodes.nextNode()) {
+        const node = nodes.currentNode, parent = node.parentElement, text = node.data.trim();
+        if (!text || parent.closest('style, script, title, desc')
+            || !parent.checkVisibility({opacityProperty: true, visibilityProperty: true})) continue;
+        const range = document.createRange();
+        range.selectNodeContents(node);
+        for (const box of range.getClientRects()) {
+            const trim = box.height / 8;
+            lines.push({text, node, left: box.left + 1, right: box.right - 1,
+                        top: box.top + trim, bottom: box.bottom - trim});
+        }
+        for (let edge = parent; edge && edge !== root.parentElement; edge = edge.parentElement) {
+            if (!['hidden', 'clip'].includes(getComputedStyle(edge).overflowX)) continue;
+            const frame = edge.getBoundingClientRect();
+            if (lines.some(line => line.node === node && (line.left < frame.left
+                || line.right > frame.right || line.top < frame.top || line.bottom > frame.bottom)))
+                found.push(`cut off: ${text}`);
+        }
+    }
+    lines.forEach((a, i) => lines.slice(i + 1).forEach(b => {
+        if (a.node !== b.node && a.left < b.right && b.left < a.right
+            && a.top < b.bottom && b.top < a.bottom) found.push(`overlap: ${a.text} | ${b.text}`);
+    }));
+    return found;
+}"""
 
 
 def unreadable(area: Locator) -> list[str]:
-    """The texts of the SVG pictures in `area` that are clipped or lie over one another."""
+    """The texts in `area` that are cut off or lie over one another."""
     return area.evaluate(UNREADABLE)

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser
 
-from tests.browser.lab import Lesson, unreadable
+from tests.browser.lab import Lesson, screenshot, unreadable
+from tools.notebooks import WIDGET_VIEW
 
 LESSONS = sorted(path.name for path in Path(__file__).parents[2].glob("notebooks/*.ipynb"))
 
@@ -43,12 +45,23 @@ def test_every_twin_cell_agrees_with_pytorch(lesson: Lesson):
 
 
 @pytest.mark.parametrize("theme", ["Light", "Dark"])
-def test_every_label_can_be_read(lesson: Lesson, theme: str):
+def test_every_instrument_can_be_read(lesson: Lesson, theme: str):
     lesson.theme(theme)
     for cell in lesson.code_cells():
-        if cell["outputs"]:
+        if WIDGET_VIEW in str(cell["outputs"]):
             area = lesson.show(cell["index"])
             assert unreadable(area) == [], cell["source"]
+            screenshot(area, f"{lesson.name}-{cell['index']:02}-{theme.lower()}")
+
+
+def test_every_stored_picture_can_be_read(lesson: Lesson, browser: Browser):
+    page = browser.new_page(viewport={"width": 900, "height": 1000})
+    for cell in lesson.code_cells():
+        for picture in (o["data"].get("image/svg+xml") for o in cell["outputs"] if "data" in o):
+            if picture:
+                page.set_content("".join(picture))
+                assert unreadable(page.locator("svg").first) == [], cell["source"]
+    page.close()
 
 
 def test_nothing_is_fetched_and_nothing_is_wrong(lesson: Lesson):

@@ -1,0 +1,146 @@
+"""The backward debugger in the lessons that use it: moved by mouse and by keyboard, and back."""
+
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Locator, expect
+
+from tests.browser.lab import Lesson
+
+NOTEBOOKS = sorted(Path(__file__).parents[2].glob("notebooks/*.ipynb"))
+LESSONS = [path.name for path in NOTEBOOKS if "BackwardDebugger(" in path.read_text("utf-8")]
+
+
+@pytest.fixture(scope="module", params=LESSONS)
+def lesson(request, open_lesson) -> Lesson:
+    lesson = open_lesson(request.param, width=900)
+    lesson.run_all()
+    return lesson
+
+
+@pytest.fixture
+def debugger(lesson: Lesson) -> Locator:
+    """The first debugger of the lesson, at its first step."""
+    cells = lesson.code_cells()
+    index = next(c["index"] for c in cells if "BackwardDebugger(" in "".join(c["source"]))
+    view = lesson.show(index).locator(".agl-view")
+    view.get_by_role("button", name="first step").click()
+    expect(at(view)).to_have_text("1")
+    return view
+
+
+def at(view: Locator) -> Locator:
+    """The number of the step that is shown."""
+    return view.locator(".agl-counter b")
+
+
+def looks(view: Locator) -> tuple[str, ...]:
+    """All that a step changes: the drawing, the panel, the sentence."""
+    parts = (".agl-stage svg", ".agl-panel", ".agl-sentence")
+    return tuple(view.locator(part).inner_html() for part in parts)
+
+
+def test_the_lessons_have_debuggers():
+    assert LESSONS
+
+
+def test_buttons_step_forward_and_back(debugger: Locator):
+    first = looks(debugger)
+    forward = debugger.get_by_role("button", name="step forward")
+    forward.click()
+    expect(at(debugger)).to_have_text("2")
+    second = looks(debugger)
+    forward.click()
+    expect(at(debugger)).to_have_text("3")
+    third = looks(debugger)
+    assert len({first, second, third}) == 3
+    back = debugger.get_by_role("button", name="step back")
+    back.click()
+    expect(at(debugger)).to_have_text("2")
+    assert looks(debugger) == second
+    back.click()
+    expect(at(debugger)).to_have_text("1")
+    assert looks(debugger) == first
+
+
+def test_arrow_keys_step_forward_and_back(lesson: Lesson, debugger: Locator):
+    first = looks(debugger)
+    active = "window.jupyterapp.shell.currentWidget.content.activeCellIndex"
+    cell = lesson.page.evaluate(active)
+    slider = debugger.get_by_role("slider")
+    last = slider.get_attribute("aria-valuemax")
+    for key, step in [("ArrowRight", "2"), ("ArrowRight", "3"), ("ArrowLeft", "2"), ("End", last)]:
+        slider.press(key)
+        expect(at(debugger)).to_have_text(step)
+        expect(slider).to_have_attribute("aria-valuenow", step)
+    slider.press("Home")
+    expect(at(debugger)).to_have_text("1")
+    assert looks(debugger) == first
+    assert lesson.page.evaluate(active) == cell, "JupyterLab took the arrow keys"
+
+
+def test_clicking_the_scrubber_jumps(debugger: Locator):
+    slider = debugger.get_by_role("slider")
+    last = slider.get_attribute("aria-valuemax")
+    box = debugger.locator(".agl-track").bounding_box()
+    debugger.page.mouse.click(box["x"] + box["width"], box["y"] + 13)
+    expect(at(debugger)).to_have_text(last)
+    debugger.page.mouse.click(box["x"], box["y"] + 13)
+    expect(at(debugger)).to_have_text("1")
+
+
+def test_a_node_is_selected_by_click_and_by_key(debugger: Locator):
+    selected = debugger.locator(".agl-has-corners")
+    nodes = debugger.locator(".agl-stage g[data-key]")
+    nodes.first.click()
+    expect(selected).to_have_count(1)
+    nodes.first.click()
+    expect(selected).to_have_count(0)
+    graph = debugger.locator(".agl-stage > svg")
+    graph.focus()
+    graph.press("ArrowUp")
+    graph.press("Enter")
+    expect(selected).to_have_count(1)
+    graph.press("Enter")
+    expect(selected).to_have_count(0)
+
+
+def test_play_stops_at_a_breakpoint_and_goes_on_to_the_end(debugger: Locator):
+    graph = debugger.locator(".agl-stage > svg")
+    slider = debugger.get_by_role("slider")
+    last = int(slider.get_attribute("aria-valuemax"))
+    nodes = debugger.locator(".agl-stage g[data-key]").count()
+    for _ in range(nodes):  # to the top of the graph: a leaf, which runs late
+        graph.press("ArrowUp")
+    graph.press("b")
+    expect(debugger.locator(".agl-has-break")).to_have_count(1)
+    debugger.get_by_role("button", name="play").click()
+    expect(debugger.get_by_role("button", name="pause")).to_be_visible()
+    expect(debugger.get_by_role("button", name="play")).to_be_visible(timeout=last * 2000)
+    assert 1 < int(at(debugger).inner_text()) <= last
+    graph.press("b")
+    expect(debugger.locator(".agl-has-break")).to_have_count(0)
+
+
+def test_a_step_is_drawn_within_a_frame(debugger: Locator):
+    milliseconds = debugger.get_by_role("slider").evaluate("""slider => {
+        const press = key => {
+            const start = performance.now();
+            slider.dispatchEvent(new KeyboardEvent('keydown', {key, bubbles: true}));
+            document.body.getBoundingClientRect();
+            return performance.now() - start;
+        };
+        return Array.from({length: 20}, (_, i) => press(i % 2 ? 'ArrowLeft' : 'ArrowRight'));
+    }""")
+    assert sorted(milliseconds)[10] < 16
+
+
+@pytest.mark.parametrize("theme", ["Light", "Dark"])
+def test_nothing_stands_in_the_way_of_assistive_technology(
+    lesson: Lesson, debugger: Locator, theme: str
+):
+    lesson.theme(theme)
+    debugger.scroll_into_view_if_needed()
+    results = Axe().run(lesson.page, context=".agl-view")
+    assert results.violations_count == 0, results.generate_report()
