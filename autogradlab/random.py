@@ -10,6 +10,7 @@ The seeding is Matsumoto and Nishimura's `init_genrand` (2002), the normals are 
 from __future__ import annotations
 
 import math
+import operator
 import os
 
 import numpy as np
@@ -27,14 +28,16 @@ _STATE = np.dtype(
 )
 _WORDS = 624  # the twister makes this many words at a time
 _BLOCK = 16  # normals are made in blocks of this size, if there is at least one block
-_BITS = {np.dtype("float16"): 11, np.dtype("float32"): 24, np.dtype("float64"): 53}
+# float16 is computed in float32 and rounded at the end.
+_COMPUTE = {dtypes.float16.numpy: np.float32, dtypes.float32.numpy: np.float32,
+            dtypes.float64.numpy: np.float64}
 
 
 class Generator:
     """A stream of random numbers that is wholly determined by its seed.
 
     >>> Generator().manual_seed(0).rand((3,), np.dtype("float32"))
-    array([0.49625659, 0.7682218 , 0.08847743], dtype=float32)
+    array([0.4962566 , 0.7682218 , 0.08847743], dtype=float32)
     """
 
     def __init__(self) -> None:
@@ -88,16 +91,17 @@ class Generator:
                 f"but found the input RNG state size to be {new_state.size}"
             )
         state = np.frombuffer(new_state.tobytes(), _STATE)[0]
-        fresh = state["left"] == 1 and state["next"] == 0
-        if state["seeded"] != 1 or not (fresh or 0 < state["left"] == _WORDS + 1 - int(state["next"])):
+        left, used = int(state["left"]), int(state["next"])
+        fresh = left == 1 and used == 0
+        if state["seeded"] != 1 or not (fresh or 0 < left == _WORDS + 1 - used):
             raise RuntimeError("Invalid mt19937 state")
         self._twister.state = {
             "bit_generator": "MT19937",
             "state": {"key": state["words"].astype(np.uint32),
-                      "pos": _WORDS if fresh else int(state["next"])},
+                      "pos": _WORDS if fresh else used},
         }
         self._seed = int(state["seed"])
-        self._fresh = bool(fresh)
+        self._fresh = fresh
         self._next_normal = float(state["normal"]) if state["has_normal"] else None
 
     # ---- draws
@@ -111,13 +115,22 @@ class Generator:
     ) -> np.ndarray:
         """Uniform floats in [low, high)."""
         _check_float(dtype, "check_uniform_bounds")
+        _check_bounds(dtype, {"from": low, "to": high})
         if low > high:
             raise RuntimeError("uniform_ expects to return a [from, to) range, "
                                f"but found from={low:g} > to={high:g}")
-        u = self._uniforms(_numel(shape), dtype)
-        if (low, high) != (0, 1):
-            u = u * dtype.type(high - low) + dtype.type(low)
-        return u.reshape(shape)
+        if high - low > float(np.finfo(dtype).max):
+            raise RuntimeError(
+                f"uniform_ expects to-from <= std::numeric_limits<{dtypes.scalar_name(dtype)}>"
+                f"::max(), but found to={high:g} and from={low:g} which result in to-from to "
+                "exceed the limit"
+            )
+        compute = _COMPUTE[dtype]
+        start, end = compute(low), compute(high)
+        u = self._uniforms(_numel(shape), compute)
+        x = _multiply_add(u, end - start, start).astype(dtype, copy=False)
+        x[x == end.astype(dtype)] = start  # rounding may not reach the open end
+        return x.reshape(shape)
 
     def randn(self, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
         """Normal floats with mean 0 and standard deviation 1."""
@@ -132,30 +145,34 @@ class Generator:
         _check_float(dtype, "normal_kernel_cpu")
         n = _numel(shape)
         z = self._few_normals(n) if n < _BLOCK else self._many_normals(n, dtype)
-        if (mean, std) != (0, 1):
-            z = z * z.dtype.type(std) + z.dtype.type(mean)
+        z = z * z.dtype.type(std) + z.dtype.type(mean)
         return z.astype(dtype, copy=False).reshape(shape)
 
     def randint(
         self, low: int, high: int, shape: tuple[int, ...], dtype: np.dtype
     ) -> np.ndarray:
         """Integers from low to high - 1, as any type that holds them."""
+        low, high = operator.index(low), operator.index(high)
+        if not -(2**63) <= min(low, high) <= max(low, high) < 2**63:
+            raise ValueError("Overflow when unpacking long long")
         if low >= high:
             raise RuntimeError("random_ expects 'from' to be less than 'to', "
                                f"but got from={low} >= to={high}")
-        lowest, highest = _bounds(dtype)
-        for name, value in (("from", low), ("to - 1", high - 1)):
-            if not lowest <= value <= highest:
-                raise RuntimeError(f"{name} is out of bounds for {dtypes.cpp_name(dtype)}")
+        _check_bounds(dtype, {"from": low, "to - 1": high - 1})
         n, span = _numel(shape), high - low
-        words = self._words(n) if span < 2**32 else self._double_words(n)
+        words = self._words(n) if span < 2**28 else self._double_words(n)
         offsets = words % np.uint64(span)
         return (offsets + np.uint64(low % 2**64)).view(np.int64).astype(dtype).reshape(shape)
 
     def randperm(self, n: int, dtype: np.dtype) -> np.ndarray:
         """The integers from 0 to n - 1 in random order."""
-        if n < 0:
-            raise RuntimeError(f"Trying to create tensor with negative dimension {n}: [{n}]")
+        _numel((n,))
+        if dtype.kind == "b":
+            raise NotImplementedError("\"randperm\" not implemented for 'Bool'")
+        if dtype.kind != "f" and n - 1 > np.iinfo(dtype).max:
+            raise RuntimeError(f"value cannot be converted to type {dtype}_t without overflow")
+        if dtype == np.float16 and n > 2049:  # beyond, float16 skips odd numbers
+            raise RuntimeError("n cannot be greater than 2049 for Half type.")
         order = list(range(n))
         places = np.arange(n - 1)
         steps = self._words(max(n - 1, 0)).astype(np.int64) % (n - places)
@@ -167,9 +184,19 @@ class Generator:
         self, p: float | np.ndarray, shape: tuple[int, ...], dtype: np.dtype
     ) -> np.ndarray:
         """Ones with probability p, else zeros. An array p has the shape asked for."""
-        precision = p.dtype if isinstance(p, np.ndarray) else np.dtype("float64")
-        u = self._uniforms(_numel(shape), precision).reshape(shape)
-        return (u < p).astype(dtype)
+        if isinstance(p, np.ndarray):
+            _check_float(p.dtype, "bernoulli_tensor_cpu_p_")
+            if not ((p >= 0) & (p <= 1)).all():
+                raise RuntimeError(
+                    "Expected p_in >= 0 && p_in <= 1 to be true, but got false.  (Could this error "
+                    "message be improved?  If so, please report an enhancement request to PyTorch.)"
+                )
+            compute = _COMPUTE[p.dtype]
+        else:
+            if not 0 <= p <= 1:
+                raise RuntimeError(f"bernoulli_ expects p to be in [0, 1], but got p={p:g}")
+            compute = np.float64
+        return (self._uniforms(_numel(shape), compute).reshape(shape) < p).astype(dtype)
 
     # ---- from words to numbers
 
@@ -182,11 +209,11 @@ class Generator:
         high, low = self._words(2 * n).reshape(n, 2).T
         return high << np.uint64(32) | low
 
-    def _uniforms(self, n: int, dtype: np.dtype) -> np.ndarray:
-        """As many low bits of a word (of two for float64) as the type can hold, over 2**bits."""
-        bits = _BITS[dtype]
-        words = self._words(n) if bits < 32 else self._double_words(n)
-        return ((words & np.uint64(2**bits - 1)) * 0.5**bits).astype(dtype, copy=False)
+    def _uniforms(self, n: int, compute: type[np.floating]) -> np.ndarray:
+        """24 low bits of a word over 2**24, or for float64, 53 of two words over 2**53."""
+        if compute is np.float32:
+            return (self._words(n) & np.uint64(2**24 - 1)).astype(compute) * compute(0.5**24)
+        return (self._double_words(n) & np.uint64(2**53 - 1)) * compute(0.5**53)
 
     def _few_normals(self, n: int) -> np.ndarray:
         """Pair by pair in float64, keeping the second of the last pair for the next call."""
@@ -194,7 +221,7 @@ class Generator:
         if z:
             self._next_normal = None
         pairs = (n - len(z) + 1) // 2
-        for u1, u2 in self._uniforms(2 * pairs, np.dtype("float64")).reshape(pairs, 2).tolist():
+        for u1, u2 in self._uniforms(2 * pairs, np.float64).reshape(pairs, 2).tolist():
             radius, angle = math.sqrt(-2 * math.log1p(-u2)), 2 * math.pi * u1
             z += radius * math.cos(angle), radius * math.sin(angle)
         if len(z) > n:
@@ -202,13 +229,14 @@ class Generator:
         return np.array(z)
 
     def _many_normals(self, n: int, dtype: np.dtype) -> np.ndarray:
-        """Block by block; if the last block is cut short, the last 16 are drawn again as a block."""
-        z = self._uniforms(n, dtype)
-        whole = n - n % _BLOCK
-        z[:whole] = _box_muller(z[:whole])
-        if whole < n:
-            z[-_BLOCK:] = _box_muller(self._uniforms(_BLOCK, dtype))
-        return z
+        """Block by block; if n is no multiple of 16, one more block overwrites the last 16."""
+        compute, whole = _COMPUTE[dtype], n - n % _BLOCK
+        used = whole if dtype == np.float16 else n  # only float16 skips the words it will not use
+        z = _box_muller(self._uniforms(used, compute)[:whole])
+        if whole == n:
+            return z
+        tail = _box_muller(self._uniforms(_BLOCK, compute))
+        return np.concatenate([z[: n - _BLOCK], tail])
 
 
 def _box_muller(uniforms: np.ndarray) -> np.ndarray:
@@ -217,6 +245,27 @@ def _box_muller(uniforms: np.ndarray) -> np.ndarray:
     one, two, turn = (uniforms.dtype.type(x) for x in (1, 2, 2 * math.pi))
     radius, angle = np.sqrt(-two * np.log(one - u1)), turn * u2
     return np.stack([radius * np.cos(angle), radius * np.sin(angle)], 1).reshape(-1)
+
+
+def _multiply_add(a: np.ndarray, b: np.floating, c: np.floating) -> np.ndarray:
+    """a * b + c rounded once, as torch's kernels do: add back what rounding lost (Dekker 1971).
+
+    >>> a, b, c = np.array([1 + 2**-30]), np.float64(1 - 2**-30), np.float64(-1)
+    >>> a * b + c, _multiply_add(a, b, c)
+    (array([0.]), array([-8.67361738e-19]))
+    """
+    bits, low_half = (np.uint32, 12) if a.dtype == np.float32 else (np.uint64, 27)
+
+    def split(x):  # x = high + low, each of so few digits that products of them are exact
+        high = (x.view(bits) >> bits(low_half) << bits(low_half)).view(a.dtype)
+        return high, x - high
+
+    (a_high, a_low), (b_high, b_low) = split(a), split(b)
+    product = a * b
+    lost = ((a_high * b_high - product) + a_high * b_low + a_low * b_high) + a_low * b_low
+    total = product + c
+    carried = total - product
+    return total + (lost + ((product - (total - carried)) + (c - carried)))
 
 
 def _numel(shape: tuple[int, ...]) -> int:
@@ -229,15 +278,20 @@ def _numel(shape: tuple[int, ...]) -> int:
 
 
 def _check_float(dtype: np.dtype, kernel: str) -> None:
-    if dtype not in _BITS:
+    if dtype not in _COMPUTE:
         raise NotImplementedError(f"\"{kernel}\" not implemented for '{dtypes.scalar_name(dtype)}'")
 
 
-def _bounds(dtype: np.dtype) -> tuple[float, float]:
-    if dtype.kind == "b":
-        return 0, 1
-    info = np.finfo(dtype) if dtype.kind == "f" else np.iinfo(dtype)
-    return info.min, info.max
+def _check_bounds(dtype: np.dtype, limits: dict[str, float]) -> None:
+    if dtype.kind == "f":
+        lowest, highest = float(np.finfo(dtype).min), float(np.finfo(dtype).max)
+    elif dtype.kind == "b":
+        lowest, highest = 0, 1
+    else:
+        lowest, highest = np.iinfo(dtype).min, np.iinfo(dtype).max
+    for name, value in limits.items():
+        if not lowest <= value <= highest:
+            raise RuntimeError(f"{name} is out of bounds for {dtypes.cpp_name(dtype)}")
 
 
 default_generator = Generator()
