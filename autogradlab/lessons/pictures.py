@@ -1,5 +1,6 @@
-"""Still pictures of one idea each, in the marks of `graphs.draw`: the way of a twin cell, junctions
-side by side, and a vector times a Jacobian. What can be played is an instrument, not a picture."""
+"""Still pictures of one idea each, in the marks of `graphs.draw`: the way of a twin cell, what
+operations send to their inputs, and a vector times a Jacobian. What can be played is an
+instrument, not a picture."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..graphs import Recording, draw
-from ..graphs.numbers import number
+from ..graphs.numbers import number, numbers
 from ..graphs.style import attributes as pen
 
 
@@ -54,28 +55,44 @@ def twin_cell() -> Picture:
 
 
 def junctions(recordings: dict[str, Recording]) -> Picture:
-    """Finished backward passes beside each other, two in a row, each under its caption."""
-    left, top, width, bottom = 24.0, 0.0, 0.0, 0.0
+    """Operations of two leaves beside each other, each under its caption: what they computed, the
+    gradient that came in from below, and what they sent to either input."""
     parts, said = [], []
     for i, (caption, recording) in enumerate(recordings.items()):
-        if i % 2 == 0:
-            left, top = 24.0, bottom
-        drawing = draw.Drawing(recording.graph, recording)
-        look = draw.look_after(recording, len(recording.events) + 1)
-        parts.append(draw.text(pen, "title", left, top + 24, caption))
-        parts.append(f'<g transform="translate({left:g} {top + 48:g})">{drawing.body(look)}</g>')
-        width = max(width, left + drawing.width + 24)
-        bottom = max(bottom, top + drawing.height + 72)
-        left += drawing.width + 48
-        arrived = sorted(
-            f"{recording.graph.nodes[event.key].label} {number(event.accumulated[1].mean)}"
-            for event in recording.events
-            if event.accumulated
-        )
-        said.append(f"{caption}: {', '.join(arrived)}")
-    came = number(recording.gradient.mean)
-    sentence = f"The gradient {came} comes in at each output. What arrives: {'; '.join(said)}."
-    return Picture(draw.svg(width, bottom, "Junctions", sentence, "".join(parts)), sentence)
+        event, nodes = recording.events[0], recording.graph.nodes
+        node, came = nodes[event.key], numbers(event.grad_in)
+        left = 16 + 228 * i
+        parts.append(draw.text(pen, "title", left, 24, caption))
+        parts.append(draw.rectangle(pen, "done", (left + 16, 144, left + 208, 188), 4))
+        parts.append(draw.text(pen, "expression", left + 112, 158, node.label))
+        parts.append(draw.text(pen, "torch name", left + 112, 176, node.name))
+        parts.append(_climb(left + 112, 188, 244, numbers(node.value), came))
+        sent = []
+        for x, (key, gradient) in zip((56, 168), sorted(event.grads_out.items()), strict=True):
+            parts.append(draw.rectangle(pen, "done", (left + x - 24, 48, left + x + 24, 80), 16))
+            parts.append(draw.text(pen, "expression", left + x, 64, nodes[key].label))
+            value = numbers(nodes[key].value)
+            parts.append(_climb(left + x, 80, 144, value, numbers(gradient)))
+            sent.append(f"{numbers(gradient)} to {nodes[key].label}")
+        said.append(f"{caption}: {node.label} receives {came} and sends {' and '.join(sent)}.")
+    sentence, width = " ".join(said), 16 + 228 * len(recordings)
+    return Picture(draw.svg(width, 256, "Junctions", sentence, "".join(parts)), sentence)
+
+
+def _climb(x: float, top: float, bottom: float, value: str, gradient: str) -> str:
+    """An upright ribbon with its value on the left and its gradient on the right."""
+    middle = (top + bottom) / 2
+    line, chevrons = (
+        f"M{x:g} {bottom:g}V{top:g}",
+        f"M{x - 3:g} {middle - 14:g}l3-3 3 3m-6 28l3-3 3 3",
+    )
+    return (
+        draw.path(pen, "ribbon", line, ' stroke-width="10"')
+        + draw.path(pen, "ribbon passed", line, ' stroke-width="8"')
+        + draw.path(pen, "chevrons passed", chevrons)
+        + draw.value_chip(pen, x - 12 - draw.value_chip_width(value), middle, value)
+        + draw.gradient_chip(pen, x + 10, middle, gradient)
+    )
 
 
 def vector_times_jacobian(

@@ -1,0 +1,112 @@
+"""The lessons' text sources keep the grammar of a lesson, and each solution they print is right."""
+
+import itertools
+import re
+from pathlib import Path
+
+import jupytext
+import pytest
+
+import autogradlab
+from autogradlab.lessons import Exercise, chain_rule, start_here, vjp
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+MODULES = {"00_start_here": start_here, "04_chain_rule": chain_rule, "05_vjp": vjp}
+DETAILS = re.compile(r"<details><summary>(.*?)</summary>(.*?)</details>", re.DOTALL)
+STUB = re.compile(r"exercises\.(\w+)\.check\((\w+)\)$")
+
+
+@pytest.fixture(params=sorted(NOTEBOOKS.glob("*.py")), ids=lambda path: path.stem)
+def lesson(request):
+    return request.param
+
+
+@pytest.fixture
+def cells(lesson):
+    return jupytext.read(lesson).cells
+
+
+@pytest.fixture(autouse=True)
+def unsolved():
+    yield
+    for module in MODULES.values():
+        for each in vars(module).values():
+            if isinstance(each, Exercise):
+                each.solved = False
+
+
+def stubs(cells):
+    """(position, exercise, name of the answer) of each exercise cell."""
+    found = [(i, STUB.search(cell.source)) for i, cell in enumerate(cells)]
+    return [(i, match[1], match[2]) for i, match in found if match]
+
+
+def test_untouched_stubs_are_not_tried_and_solutions_are_right(lesson, cells):
+    module = MODULES[lesson.stem]
+    code = "\n".join(
+        block
+        for cell in cells
+        for title, body in DETAILS.findall(cell.source)
+        if title == "Solution"
+        for block in re.findall(r"```python\n(.*?)```", body, re.DOTALL)
+    )
+    solutions = {}  # answer name → its successive solutions, in the order of the lesson
+    for part in re.split(r"\n(?=\S)", code):
+        name = re.match(r"(?:def )?(\w+)", part)
+        if name and part.strip():
+            solutions.setdefault(name[1], []).append(part)
+    for i, exercise, name in stubs(cells):
+        names = {"exercises": module}
+        exec(cells[i].source.rpartition("exercises.")[0], names)
+        each = getattr(module, exercise)
+        assert repr(each.check(names[name])) == "not tried yet"
+        names = {"torch": autogradlab}
+        exec(solutions[name].pop(0), names)
+        assert each.check(names[name]).state == "right", exercise
+    assert not any(solutions.values())
+
+
+def test_the_lesson_asks_every_exercise_once(lesson, cells):
+    asked = [exercise for _, exercise, _ in stubs(cells)]
+    offered = [name for name, e in vars(MODULES[lesson.stem]).items() if isinstance(e, Exercise)]
+    assert asked == offered
+
+
+def test_every_exercise_has_difficulty_time_two_hints_and_a_solution(cells):
+    text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    exercises = re.split(r"^#+ (?=Exercise \d)", text, flags=re.MULTILINE)[1:]
+    assert 3 <= len(exercises) <= 5
+    for each in exercises:
+        assert re.search(r"^\*Difficulty ●[●○]{4} · \d+ minutes?\*$", each, re.MULTILINE)
+        assert [t for t, _ in DETAILS.findall(each)] == ["Hint 1", "Hint 2", "Solution"]
+
+
+def test_prose_between_two_code_cells_is_short(cells):
+    words = 0
+    for cell in cells:
+        if cell.cell_type == "markdown":
+            words += len(DETAILS.sub("", re.sub(r"\]\([^)]*\)", "]", cell.source)).split())
+        else:
+            assert words <= 90, f"{words} words before {cell.source}"
+            words = 0
+
+
+def test_set_up_is_silent_and_the_same_everywhere(cells):
+    first = next(cell.source for cell in cells if cell.cell_type == "code")
+    reference = jupytext.read(NOTEBOOKS / "00_start_here.py").cells
+    assert first == next(cell.source for cell in reference if cell.cell_type == "code")
+    assert first.endswith("import autogradlab as torch")
+
+
+def test_headings_links_and_opening(lesson, cells):
+    text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    levels = [len(h) for h in re.findall(r"^(#+) ", text, re.MULTILINE)]
+    assert levels[0] == 1 and levels.count(1) == 1
+    assert all(b <= a + 1 for a, b in itertools.pairwise(levels))
+    for target in re.findall(r"\]\((?!http)([^)]+)\)", text):
+        assert (NOTEBOOKS / target).with_suffix(".py").exists(), target
+    assert "![" not in text  # an image on another host is a request a lesson does not make
+    for host in ("https://colab.research.google.com/", "https://mybinder.org/"):
+        assert re.search(rf"\]\({host}\S+/{lesson.stem}\.ipynb\)", text)
+    for part in ("**Afterwards you can**", "**Time:**", "**You need:**", "warm-up", "## Recap"):
+        assert part in text
