@@ -209,7 +209,25 @@ function render({ model, el }) {
     event.stopPropagation();
   });
 
-  const narrow = new ResizeObserver(() => root.classList.toggle("agl-narrow", root.clientWidth < 760));
+  let width_before = 0;
+  const narrow = new ResizeObserver(() => {
+    if (root.clientWidth === width_before) return;
+    width_before = root.clientWidth;
+    root.classList.toggle("agl-narrow", width_before < 760);
+    // Room for the longest panel, so that the buttons stay where they are from step to step.
+    panel.style.minHeight = "";
+    if (few) {
+      const probe = panel.cloneNode();
+      Object.assign(probe.style, { position: "absolute", visibility: "hidden", width: `${panel.clientWidth}px`, boxSizing: "border-box" });
+      root.append(probe);
+      const heights = model.get("panels").map((markup) => {
+        probe.innerHTML = markup; // escaped in Python
+        return probe.offsetHeight;
+      });
+      probe.remove();
+      panel.style.minHeight = `${Math.max(...heights)}px`;
+    }
+  });
   narrow.observe(root);
   const watch = { "change:step": show, "change:breakpoints": marks, "change:selected": marks, "change:playing": tick };
   for (const [name, handler] of Object.entries(watch)) model.on(name, handler);
