@@ -40,12 +40,12 @@ def set_printoptions(
         profile: "default", "short" or "full": a set of the above to start from.
         sci_mode: scientific notation always (True), never (False), or when it helps (None).
     """
-    if profile is not None:
+    if profile in PROFILES:  # as in torch, another name changes nothing
         options.update({**DEFAULTS, **PROFILES[profile]})
-    given = {"precision": precision, "threshold": threshold, "edgeitems": edgeitems}
-    given["linewidth"] = linewidth
+    given = {"precision": precision, "threshold": threshold, "edgeitems": edgeitems,
+             "linewidth": linewidth}
     options.update({name: value for name, value in given.items() if value is not None})
-    options["sci_mode"] = sci_mode
+    options["sci_mode"] = sci_mode  # as in torch, every call sets it anew
 
 
 class Format:
@@ -58,15 +58,16 @@ class Format:
             self.width = max((len(str(x)) for x in array.ravel().tolist()), default=1)
             return
         values = array[np.isfinite(array) & (array != 0)].astype(np.float64)
-        if values.size:
-            smallest, largest = np.abs(values).min(), np.abs(values).max()
-            self.whole = bool((values == np.ceil(values)).all())
-            with np.errstate(over="ignore"):
-                wide = largest / smallest > 1000 or largest > 1e8
-            self.scientific = bool(wide or (smallest < 1e-4 and not self.whole))
+        if not values.size:
+            return
+        smallest, largest = np.abs(values).min(), np.abs(values).max()
+        self.whole = bool((values == np.ceil(values)).all())
+        with np.errstate(over="ignore"):
+            wide = largest / smallest > 1000 or largest > 1e8
+        self.scientific = bool(wide or (smallest < 1e-4 and not self.whole))
         if options["sci_mode"] is not None:
             self.scientific = options["sci_mode"]
-        self.width = max((len(self.text(x)) for x in values.tolist()), default=1)
+        self.width = max(len(self.text(x)) for x in values.tolist())
 
     def text(self, x: Any) -> str:
         if not self.floats:
