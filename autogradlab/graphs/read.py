@@ -1,286 +1,315 @@
 """Reading: from a result of either engine to a `Graph`, by walking `grad_fn` and `next_functions`.
 
-The walk is iterative, keys are given in forward order, and nothing is kept of the engine's objects
-except in `Reading`, which the recorder needs to find the nodes again.
-"""
+A graph keeps only what backward needs, and the picture shows every value that can be known: of
+leaves, what a node has saved, and what follows from these by the table of `formulas`. Running the
+graph is not done here but in `record`."""
 
 from __future__ import annotations
 
-import sys
+import heapq
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from itertools import compress
 from typing import Any
 
 import numpy as np
 
-from .data import Edge, Graph, GraphNode, Summary
-from .words import WORDS, Term, atom, number_text, unknown
+from .data import Edge, Graph, GraphNode
+from .formulas import inputs_of, replay, rules
+from .protocol import Call, array_of, close, dtype_of, engine_of, is_leaf, kept, peek, summarize
+from .words import DOTS, LABEL, WORDS, Phrase, array, named, short_name, write
 
-LONGEST_LABEL = 14
-
-
-@dataclass
-class Reading:
-    """A graph with what is needed to run it: the engine's nodes by key."""
-
-    graph: Graph
-    nodes: dict[str, Any]  # key → node of the engine, without the output
-    values: dict[str, np.ndarray]
-    terms: dict[str, Term]
-    engine: Any
-    before: dict[int, Any] = field(default_factory=dict)  # id of a leaf → its .grad
-
-
-def engine_of(tensor: Any) -> Any:
-    """The module of the engine a tensor belongs to."""
-    engine = sys.modules.get(type(tensor).__module__.partition(".")[0])
-    if engine is None or not getattr(engine, "is_tensor", lambda x: False)(tensor):
-        raise TypeError(f"expected a tensor of autogradlab or PyTorch, not {type(tensor).__name__}")
-    return engine
-
-
-def array_of(tensor: Any) -> np.ndarray:
-    return np.asarray(tensor.detach())
-
-
-def summarize(tensor: Any) -> Summary | None:
-    """A tensor or array in numbers; None for None."""
-    if tensor is None:
-        return None
-    a = array_of(tensor) if hasattr(tensor, "detach") else np.asarray(tensor)
-    finite = np.isfinite(a) if a.dtype.kind == "f" else np.ones(a.shape, bool)
-    kept = a[finite].astype(np.float64)
-    few = kept if kept.size else np.zeros(1)
-    flat = a.ravel()
-    return Summary(
-        tuple(a.shape),
-        str(a.dtype),
-        float(np.sqrt(np.sum(kept * kept))),
-        float(few.mean()),
-        float(few.min()),
-        float(few.max()),
-        int(a.size - np.count_nonzero(a)),
-        int(a.size - np.count_nonzero(finite)),
-        nested(a.tolist()) if a.size <= 64 else None,
-        int(a.nbytes),
-        () if a.size <= 64 else tuple(float(flat[i]) for i in (0, 1, -1)),
-    )
-
-
-def nested(x: Any) -> Any:
-    return tuple(nested(y) for y in x) if isinstance(x, list) else x
+NOT_FOUND = "element 0 of tensors does not require grad and does not have a grad_fn"
 
 
 def read_graph(root: Any, names: Mapping[str, Any] | None = None, limit: int = 2000) -> Graph:
-    """The graph that computed `root`.
+    """The graph that computed `root`, a tensor of autogradlab or PyTorch, as plain data.
 
     Args:
-        root: a tensor of either engine that has a gradient.
-        names: what to call tensors, leaves or intermediate ones.
-        limit: more nodes than this are refused.
+        root: the result to start from.
+        names: what to call tensors, leaves, intermediate or constant ones, {"a": a}; what is not a
+            tensor is passed over, so `globals()` will do.
+        limit: the most nodes to read.
 
     Raises:
-        TypeError: not a tensor. RuntimeError: no graph, in torch's words. ValueError: too large.
+        TypeError: `root` is not a tensor.
+        RuntimeError: `root` has no graph, in torch's words.
+        ValueError: the graph has more than `limit` nodes.
+
+    >>> from autogradlab import tensor
+    >>> a = tensor([2.0, 3.0], requires_grad=True)
+    >>> b = tensor([6.0, 4.0], requires_grad=True)
+    >>> graph = read_graph(3 * a**3 - b**2, {"a": a, "b": b})
+    >>> [node.label for node in graph.nodes.values()]
+    ['a', 'b', 'a³', '3·a³', 'b²', '3a³ − b²', 'output']
     """
-    return read(root, names, limit).graph
+    return Reading(root, names, limit).graph
 
 
-def read(root: Any, names: Mapping[str, Any] | None = None, limit: int = 2000) -> Reading:
-    """`read_graph`, with the engine's nodes."""
-    engine = engine_of(root)
-    if not root.requires_grad:
-        raise RuntimeError("element 0 of tensors does not require grad and does not have a grad_fn")
-    names = {name: t for name, t in (names or {}).items() if engine.is_tensor(t)}
-    start = root.grad_fn
-    if start is None:  # a leaf: its accumulator shows as the parent of any operation on it
-        with engine.enable_grad():
-            start = root.view_as(root).grad_fn.next_functions[0][0]
-    order = forward_order(start, limit)
-    keys = {node: f"n{i}" for i, node in enumerate(order)}
-    reader = Reader(engine, names, keys, root)
-    nodes = {keys[node]: reader.node(node) for node in order}
-    edges = [
-        Edge(keys[parent], keys[node], slot)
-        for node in order
-        for slot, (parent, _) in enumerate(node.next_functions)
-        if parent is not None
-    ]
-    last, out = keys[start], f"n{len(order)}"
-    name = reader.root_name
-    real = array_of(root)
-    if last not in reader.values or not same(reader.values[last], real):
-        # The replay went another way than the program: only what is certain is shown.
-        for key in [k for k in reader.values if nodes[k].kind == "op"]:
-            del reader.values[key]
-        reader.values[last] = real
-    nodes = {k: with_value(n, reader.values.get(k)) for k, n in nodes.items()}
-    nodes[last] = with_value(nodes[last], real)
-    shape, dtype = tuple(root.shape), str(real.dtype)
-    nodes[out] = GraphNode(out, "output", "", name, name, shape, dtype, (), summarize(real), "")
-    edges.append(Edge(last, out, 0))
-    title = f"{name} = {reader.terms[last].text}"
-    engine_name = "PyTorch" if engine.__name__ == "torch" else "autogradlab"
-    graph = Graph(nodes, tuple(edges), out, engine_name, title)
-    return Reading(graph, {k: n for n, k in keys.items()}, reader.values, reader.terms, engine)
+# ------------------------------------------------------------------------------------ the walk
 
 
-def forward_order(start: Any, limit: int) -> list[Any]:
-    """Every node, inputs before what is computed from them, without recursion."""
-    order: list[Any] = []
-    done, entered = set(), set()
+def walk(start: Any, limit: int) -> dict[Any, list[tuple[Any, int]]]:
+    """Every node and where its gradients go, in forward order: leaves by first use, then
+    operations by age."""
+    found: dict[Any, list[tuple[Any, int]]] = {}
     stack = [start]
     while stack:
-        node = stack[-1]
-        if node in done:
-            stack.pop()
+        node = stack.pop()
+        if node in found:
             continue
-        parents = [p for p, _ in node.next_functions if p is not None]
-        if node not in entered:
-            entered.add(node)
-            if len(entered) > limit:
-                raise ValueError(
-                    f"this graph has more than {limit:,} nodes, too many to draw: look at a "
-                    "smaller part of the computation, or pass a larger `limit`"
-                )
-            todo = [p for p in reversed(parents) if p not in entered]
-            if todo:
-                stack.extend(todo)
-                continue
-        stack.pop()
-        done.add(node)
-        order.append(node)
+        if len(found) == limit:  # torch cannot delete a very long graph whose nodes were all seen
+            raise ValueError(
+                f"this graph has more than {limit:,} nodes, too many to draw. Look at a part of it: "
+                "start from an intermediate result, detach() an earlier one, or use fewer steps, "
+                "layers or tokens; a larger `limit` reads more"
+            )
+        found[node] = list(node.next_functions)
+        stack += [parent for parent, _ in found[node] if parent is not None]
+    operations = by_age({node: to for node, to in found.items() if not is_leaf(node)})
+    leaves = [p for node in operations for p, _ in found[node] if p is not None and is_leaf(p)]
+    return {node: found[node] for node in [*dict.fromkeys(leaves), *operations] or [start]}
+
+
+def by_age(nodes: dict[Any, list[tuple[Any, int]]]) -> list[Any]:
+    """The oldest first, and always a node after its inputs, also where threads have mixed ages."""
+    waiting, consumers = {}, {}
+    for node, inputs in nodes.items():
+        older = {parent for parent, _ in inputs if parent in nodes}
+        waiting[node] = len(older)
+        for parent in older:
+            consumers.setdefault(parent, []).append(node)
+    turn = {node: (node._sequence_nr(), i) for i, node in enumerate(nodes)}
+    at = {when: node for node, when in turn.items()}
+    heap = [turn[node] for node, count in waiting.items() if not count]
+    heapq.heapify(heap)
+    order = []
+    while heap:
+        order.append(at[heapq.heappop(heap)])
+        for node in consumers.get(order[-1], ()):
+            waiting[node] -= 1
+            if not waiting[node]:
+                heapq.heappush(heap, turn[node])
     return order
 
 
-def same(a: np.ndarray, b: np.ndarray) -> bool:
-    return a.shape == b.shape and np.allclose(a, b, rtol=1e-4, atol=1e-6, equal_nan=True)
+@dataclass
+class Operand:
+    """One input of an operation: how it is written, and its value where it is known."""
+
+    phrase: Phrase
+    value: Any = None  # an array, or a number for a constant without dimensions
+    short: Phrase = DOTS
 
 
-def with_value(node: GraphNode, value: np.ndarray | None) -> GraphNode:
-    if value is None:
-        return node
-    return GraphNode(**{**vars(node), "value": summarize(value), "shape": tuple(value.shape),
-                        "dtype": str(value.dtype)})  # fmt: skip
+class Reading:
+    """A graph, and what is needed to run it: the engine's nodes and the arrays, by key."""
 
+    def __init__(self, root: Any, names: Mapping[str, Any] | None = None, limit: int = 2000):
+        self.engine = engine_of(root)
+        if not root.requires_grad:
+            raise RuntimeError(NOT_FOUND)
+        self.root, start = root, root.grad_fn
+        if start is None:  # a leaf: its node shows as the parent of any operation on it
+            with self.engine.enable_grad():
+                start = root.view_as(root).grad_fn.next_functions[0][0]
+        self.order = walk(start, limit)
+        self.keys = {node: f"n{i}" for i, node in enumerate(self.order)}
+        self.nodes = {key: node for node, key in self.keys.items()}
+        self.leaves = {id(node.variable): k for node, k in self.keys.items() if is_leaf(node)}
+        self.name_tensors(names or {})
+        self.real = self.real_values(self.keys[start])
+        self.replayed: dict[str, np.ndarray] = {}
+        self.calls: dict[str, Call] = {}
+        self.operands: dict[str, list[Operand]] = {}
+        self.results: dict[str, Operand] = {}
+        drawn = [self.read(node) for node in self.order]
+        if not all(close(self.replayed[k], self.real[k]) for k in self.replayed if k in self.real):
+            self.replayed = {}  # a leaf has changed since: these are not the program's values
+        self.graph = self.draw(drawn, self.keys[start])
 
-class Reader:
-    """Turns engine nodes, inputs first, into graph nodes with names and values."""
+    def name_tensors(self, names: Mapping[str, Any]) -> None:
+        """Sort the given names by what they name; the first of two is kept."""
+        self.by_leaf: dict[str, str] = {}
+        self.by_node: dict[str, str] = {}
+        self.constants: dict[tuple[int, tuple[int, ...]], str] = {}
+        self.root_name = "output"
+        tensors = {n: t for n, t in names.items() if self.engine.is_tensor(t) and n[:1] != "_"}
+        for name, tensor in reversed(tensors.items()):
+            if tensor is self.root:
+                self.root_name = name
+            if id(tensor) in self.leaves:
+                self.by_leaf[self.leaves[id(tensor)]] = name
+            elif tensor.grad_fn in self.keys and tensor.output_nr == 0:
+                self.by_node[self.keys[tensor.grad_fn]] = name
+            elif tensor.ndim and not tensor.requires_grad:
+                self.constants[tensor.data_ptr(), tuple(tensor.shape)] = name
+        free = (name for i in range(1, 2 + 2 * len(self.order)) if (name := f"x{i}") not in tensors)
+        for key in self.leaves.values():
+            self.by_leaf.setdefault(key, next(free))
 
-    def __init__(
-        self, engine: Any, names: Mapping[str, Any], keys: dict[Any, str], root: Any
-    ) -> None:
-        self.engine, self.keys, self.root = engine, keys, root
-        self.by_leaf = {id(t): name for name, t in names.items() if t.grad_fn is None}
-        self.by_node = {t.grad_fn: name for name, t in names.items() if t.grad_fn is not None}
-        self.root_name = next((n for n, t in names.items() if t is root), "output")
-        self.terms: dict[str, Term] = {}
-        self.values: dict[str, np.ndarray] = {}
-        self.leaves = 0
+    def real_values(self, last: str) -> dict[str, np.ndarray]:
+        """What is known without computing: leaves, saved values, the root."""
+        real = {self.keys[n]: array_of(n.variable) for n in self.order if is_leaf(n)}
+        for node in self.order:
+            for _, tensor in kept(node):
+                if tensor.grad_fn in self.keys and tensor.output_nr == 0:
+                    real[self.keys[tensor.grad_fn]] = array_of(tensor)
+        if self.root.output_nr == 0:
+            real[last] = array_of(self.root)
+        return real
 
-    def node(self, node: Any) -> GraphNode:
-        return self.leaf(node) if hasattr(node, "variable") else self.operation(node)
+    # --------------------------------------------------------------------------- one by one
+
+    def read(self, node: Any) -> GraphNode:
+        return self.leaf(node) if is_leaf(node) else self.operation(node)
 
     def leaf(self, node: Any) -> GraphNode:
         key, variable = self.keys[node], node.variable
-        self.leaves += 1
-        name = self.by_leaf.get(id(variable), f"leaf {self.leaves}")
-        self.terms[key], self.values[key] = atom(name), array_of(variable)
-        kind = "parameter" if type(variable).__name__ == "Parameter" else "leaf"
-        value = summarize(variable)
-        return GraphNode(key, kind, "AccumulateGrad", short(name, "leaf"), name, value.shape,
-                         value.dtype, (), value, "")  # fmt: skip
+        name = self.by_leaf[key]
+        label = name if len(name) <= LABEL else f"…{name[1 - LABEL :]}"
+        self.results[key] = Operand(named(name), self.real[key], named(label))
+        nn = getattr(self.engine, "nn", None)
+        kind = "parameter" if nn and isinstance(variable, nn.Parameter) else "leaf"
+        shape, dtype = tuple(variable.shape), dtype_of(variable)
+        return GraphNode(key, kind, "AccumulateGrad", label, name, shape, dtype, (), None, "")
 
     def operation(self, node: Any) -> GraphNode:
         key, name = self.keys[node], node.name()
-        word = WORDS.get(name) or unknown(name)
-        parents = [p for p, _ in node.next_functions]
-        terms, values = [], []
-        for slot, parent in enumerate(parents):
-            if parent is None:
-                constant = self.constant(node, slot)
-                terms.append(atom("…" if constant is None or constant.ndim else
-                                  number_text(constant.item())))  # fmt: skip
-                values.append(constant)
-            else:
-                terms.append(self.terms[self.keys[parent]])
-                values.append(self.values.get(self.keys[parent]))
-        saved = saved_of(node)
-        try:
-            term = word.write(saved, *terms)
-        except TypeError:  # a number of inputs the table does not expect
-            term = unknown(name).write(saved, *terms)
-        own = self.by_node.get(node)
-        self.terms[key] = atom(own) if own and own != self.root_name else term
-        value = self.value(word, saved, values)
+        first = self.order[node][0][0] if self.order[node] else None
+        call = self.calls[key] = Call(node, self.shape_of(first, node))
+        operands = self.operands[key] = self.inputs(call, key)
+        value = self.again(call, operands)
         if value is not None:
-            self.values[key] = value
-        shape, dtype = (tuple(value.shape), str(value.dtype)) if value is not None else ((), "")
-        label = short(term.text, name)
-        return GraphNode(key, "op", name, label, term.text, shape, dtype,
-                         self.kept(node, terms, term), None, word.rule)  # fmt: skip
+            self.replayed[key] = value
+        whole = write(call, [each.phrase for each in operands])
+        short = write(call, [each.phrase for each in operands], LABEL)
+        given = self.by_node.get(key)
+        use_name = given and given != self.root_name and len(given) < len(whole.text)
+        phrase, brief = (named(given), named(given)) if use_name else (whole, short)
+        known = self.real.get(key, value)
+        self.results[key] = Operand(phrase, known, brief)
+        plain = len(short.text) > LABEL or name not in WORDS
+        label = short_name(name)[:LABEL] if plain else short.text
+        saved = tuple((attr, self.whose(t, whole), t.nbytes) for attr, t in kept(node))
+        rule = self.rule(call)
+        return GraphNode(
+            key, "op", name, label, whole.text, call.shape, call.dtype, saved, None, rule
+        )
 
-    def constant(self, node: Any, slot: int) -> np.ndarray | None:
-        """The value of an input that has no gradient, if the node has saved it."""
-        for attribute in (("self", "mat1"), ("other", "mat2", "vec", "exponent", "tensor"))[
-            slot > 0
-        ]:
-            found = getattr(node, f"_saved_{attribute}", None)
-            if self.engine.is_tensor(found):
-                return array_of(found)
-        return None
+    def rule(self, call: Call) -> str:
+        """The formulas of the inputs that want a gradient, a line each."""
+        lines = rules().get(call.name, {})
+        wanted = [parent is not None for parent, _ in self.order[call.node]]
+        wanted = wanted if len(wanted) == len(lines) else [True] * len(lines)
+        text = "\n".join(f"{name} = {lines[name]}" for name in compress(lines, wanted))
+        return text.replace("scaled(g, alpha)", "g" if call.saved("alpha") == 1 else "g * alpha")
 
-    @staticmethod
-    def value(word: Any, saved: Any, values: list[Any]) -> np.ndarray | None:
-        if word.replay is None or any(v is None for v in values):
+    def shape_of(self, parent: Any, node: Any) -> tuple[int, ...]:
+        """The shape of a node's first input."""
+        if parent is None:
+            return tuple(peek(node, "self_sym_sizes") or ())
+        made = parent.variable.shape if is_leaf(parent) else self.calls[self.keys[parent]].shape
+        return tuple(made)
+
+    def inputs(self, call: Call, key: str) -> list[Operand]:
+        """The inputs of an operation, with the constants that the node has kept."""
+        operands = []
+        for slot, (parent, k) in enumerate(self.order[call.node]):
+            if parent is None:
+                operands.append(self.constant(call, slot))
+            elif k == 0:
+                operands.append(self.results[self.keys[parent]])
+            else:  # a later output of a node that has several
+                whole = self.results[self.keys[parent]].phrase
+                operands.append(Operand(Phrase(f"{whole.within(4)}[{k}]")))
+        if call.name == "RsubBackward1":  # 1 − a: the number is not an input of the graph
+            operands.append(Operand(DOTS))
+        return self.completed(call, operands, self.real.get(key))
+
+    def constant(self, call: Call, slot: int) -> Operand:
+        """An input without a gradient, if the node has kept it."""
+        inputs = inputs_of(call.name)
+        kept_one = peek(call.node, inputs[slot]) if slot < len(inputs) else None
+        if not hasattr(kept_one, "grad_fn"):
+            return Operand(DOTS)
+        phrase, a = self.constant_phrase(kept_one), array_of(kept_one)
+        return Operand(phrase, a if a.ndim else a.item(), phrase)
+
+    def constant_phrase(self, tensor: Any) -> Phrase:
+        name = self.constants.get((tensor.data_ptr(), tuple(tensor.shape))) if tensor.ndim else None
+        return named(name) if name else array(array_of(tensor))
+
+    def completed(self, call: Call, operands: list[Operand], y: Any) -> list[Operand]:
+        """A sum does not keep its constant: the plainest number that gives exactly the result."""
+        missing = [i for i, each in enumerate(operands) if each.value is None]
+        if y is None or len(missing) != 1 or len(operands) != 2 or call.saved("alpha") != 1:
+            return operands
+        slot = missing[0]
+        x = operands[1 - slot].value
+        guess = {
+            ("AddBackward0", 0): lambda: y - x,
+            ("AddBackward0", 1): lambda: y - x,
+            ("SubBackward0", 0): lambda: y + x,
+            ("SubBackward0", 1): lambda: x - y,
+            ("RsubBackward1", 1): lambda: y + x,
+        }.get((call.name, slot))
+        if guess is None or (self.order[call.node][slot:] and self.order[call.node][slot][0]):
+            return operands
+        for digits in range(1, 10):
+            with np.errstate(all="ignore"):
+                number = float(f"{np.ravel(guess())[:1].sum():.{digits - 1}e}")
+            filled = [*operands]
+            filled[slot] = Operand(array(np.asarray(number)), number, array(np.asarray(number)))
+            if np.array_equal(self.again(call, filled), y):
+                return filled
+        return operands
+
+    def again(self, call: Call, operands: list[Operand]) -> np.ndarray | None:
+        """The value of the operation, computed again from its inputs."""
+        values = [each.value for each in operands]
+        constants = call.saved
+        if call.name == "RsubBackward1":
+            values, other = values[:1], values[1]
+            constants = {"other": other, "alpha": call.saved("alpha")}.get
+        try:
+            value = replay(call.name, values, constants)
+        except (ValueError, IndexError):  # a leaf has been given data of another shape since
             return None
-        kinds = {v.dtype for v in values if v.ndim} or {v.dtype for v in values}
-        floats = [k for k in kinds if k.kind == "f"]
-        with np.errstate(all="ignore"):
-            out = np.asarray(word.replay(saved, *values))
-        return out.astype(max(floats, key=lambda k: k.itemsize)) if floats else out
+        return value if value is None or not call.dtype else value.astype(call.dtype)
 
-    def kept(self, node: Any, terms: list[Term], own: Term) -> tuple[tuple[str, str, int], ...]:
-        """What the node holds for backward: attribute, whose value it is, bytes."""
-        out = []
-        parents = [p for p, _ in node.next_functions]
-        for attribute in saved_names(node):
-            tensor = getattr(node, attribute)
-            name = attribute.removeprefix("_saved_")
-            slot = {
-                "self": 0,
-                "mat1": 0,
-                "other": 1,
-                "mat2": 1,
-                "vec": 1,
-                "exponent": 1,
-                "tensor": 1,
-            }.get(name)
-            constant = slot is not None and (slot >= len(parents) or parents[slot] is None)
-            if not self.engine.is_tensor(tensor) or (constant and not tensor.ndim):
-                continue
-            whose = (
-                own.text
-                if name == "result" or slot is None or slot >= len(terms)
-                else terms[slot].text
-            )
-            out.append((name, whose, array_of(tensor).nbytes))
-        return tuple(out)
+    def whose(self, tensor: Any, own: Phrase) -> str:
+        """The expression of a saved tensor."""
+        if id(tensor) in self.leaves:
+            return self.results[self.leaves[id(tensor)]].phrase.text
+        if tensor.grad_fn is None:
+            phrase = self.constant_phrase(tensor)
+            return "constant" if phrase == DOTS else phrase.text
+        result = self.results.get(self.keys.get(tensor.grad_fn, ""))
+        return result.phrase.text if result else own.text
 
+    # ------------------------------------------------------------------------------- the whole
 
-def saved_names(node: Any) -> list[str]:
-    return sorted(n for n in dir(node) if n.startswith("_saved_"))
-
-
-def saved_of(node: Any) -> Any:
-    """Constants the node keeps, by name; None for what it does not have."""
-    return lambda name: getattr(node, f"_saved_{name}", None)
-
-
-def short(text: str, name: str) -> str:
-    if len(text) <= LONGEST_LABEL:
-        return text
-    return (
-        name.partition("Backward")[0].lower()
-        if "Backward" in name
-        else text[: LONGEST_LABEL - 1] + "…"
-    )
+    def draw(self, drawn: list[GraphNode], last: str) -> Graph:
+        """Nodes with the values that are known, edges, and the output."""
+        known = {**self.replayed, **self.real}
+        nodes = {n.key: replace(n, value=summarize(known.get(n.key))) for n in drawn}
+        for key, result in self.results.items():
+            result.value = known.get(key)
+        edges = [
+            Edge(self.keys[parent], self.keys[node], slot)
+            for node, inputs in self.order.items()
+            for slot, (parent, _) in enumerate(inputs)
+            if parent is not None
+        ]
+        out, name = f"n{len(nodes)}", self.root_name
+        root = summarize(self.root)
+        nodes[out] = GraphNode(out, "output", "", name, name, root.shape, root.dtype, (), root, "")
+        title = nodes[last].expression
+        return Graph(
+            nodes,
+            (*edges, Edge(last, out, 0)),
+            out,
+            "PyTorch" if self.engine.__name__ == "torch" else "autogradlab",
+            title if name in ("output", title) else f"{name} = {title}",
+        )

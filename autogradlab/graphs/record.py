@@ -1,11 +1,11 @@
 """Recording: one backward pass of either engine, observed by hooks, as a list of events.
 
 The pass runs with the graph retained and leaves no trace: every `.grad` is the same object with the
-same values as before, hooks are taken away again, also when something raises.
-"""
+same values as before, no hook stays, the random state is put back, also when something raises."""
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -14,157 +14,198 @@ import numpy as np
 
 from .data import Event, Factor, Recording, Summary
 from .numbers import numbers
-from .read import Reading, array_of, read, saved_of, summarize
-from .words import Term, atom, local_text, number_text, substituted
+from .protocol import array_of, close, is_leaf, kept, summarize
+from .read import Reading
+from .words import LABEL, derivative, literal, substituted
+
+Step = tuple[str, Any, list[Any]]  # key, gradient in, gradients out by slot
 
 
 def record_backward(
     root: Any, gradient: Any = None, names: Mapping[str, Any] | None = None, limit: int = 2000
 ) -> Recording:
-    """Run backward from `root` once and write down every step.
+    """Run `root.backward(gradient)` once, on either engine, and write down every step.
 
     Args:
-        root: a tensor of either engine with a graph that has not been freed.
-        gradient: the gradient to start from; may be left out for one element.
-        names: what to call tensors.
-        limit: more nodes than this are refused.
+        root: a tensor with a graph that has not been freed.
+        gradient: what to start from, a tensor or nested lists; may be left out for one element.
+        names: what to call tensors, see `read_graph`.
+        limit: the most nodes to read.
 
     Raises:
-        what `root.backward(gradient)` raises.
+        what `root.backward(gradient)` and `read_graph` raise.
+
+    >>> from autogradlab import tensor
+    >>> a = tensor([2.0, 3.0], requires_grad=True)
+    >>> recording = record_backward(a**3, [1.0, 1.0], {"a": a})
+    >>> recording.events[0].factors[0].text, recording.events[0].factors[0].substituted
+    ('d(a³)/da = 3a²', ('3·2²', '3·3²'))
+    >>> recording.events[1].accumulated[1].values, a.grad
+    ((12.0, 27.0), None)
     """
-    reading = read(root, names, limit)
-    graph, engine = reading.graph, reading.engine
+    reading = Reading(root, names, limit)
+    engine = reading.engine
     if gradient is not None and not engine.is_tensor(gradient):
         gradient = engine.tensor(gradient, dtype=root.dtype)
-    steps: list[tuple[str, Any, list[Any]]] = []
-    with grads_aside(reading), hooked(reading, steps):
+    steps: list[Step] = []
+    with untouched(reading) as before, hooked(reading, steps):
         engine.autograd.backward(root, gradient, retain_graph=True)
-    sizes = {key: sum(size for *_, size in node.saved) for key, node in graph.nodes.items()}
-    waiting = [key for key, size in sizes.items() if size]
-    events = []
-    for key, came, sent in steps:
-        waiting = [k for k in waiting if k != key]
-        held = sum(sizes[k] for k in waiting)
-        events.append(event(reading, key, came, sent, tuple(waiting), held, sum(sizes.values())))
-    start = summarize(np.ones((), array_of(root).dtype) if gradient is None else gradient)
-    name = graph.nodes[graph.root].label
-    call = f"{name}.backward({'' if gradient is None else 'gradient=' + numbers(start)})"
-    return Recording(graph, tuple(events), start, call)
+    with engine.no_grad():
+        start = engine.ones_like(root) if gradient is None else gradient
+        holding = held_after(reading, [key for key, *_ in steps])
+        events = [
+            event(reading, step, before, *held) for step, held in zip(steps, holding, strict=True)
+        ]
+    given = "" if gradient is None else f"gradient={numbers(summarize(start))}"
+    call = f"{reading.root_name}.backward({given})"
+    return Recording(reading.graph, tuple(events), summarize(start), call)
+
+
+# --------------------------------------------------------------------------------- leave no trace
 
 
 @contextmanager
-def grads_aside(reading: Reading) -> Iterator[None]:
-    """Empty the `.grad` of every leaf, and put the very objects back afterwards."""
-    leaves = [node.variable for node in reading.nodes.values() if hasattr(node, "variable")]
-    before = [leaf.grad for leaf in leaves]
-    reading.before = dict(zip((id(leaf) for leaf in leaves), before, strict=True))
-    for leaf in leaves:
-        leaf.grad = None
+def untouched(reading: Reading) -> Iterator[dict[str, Any]]:
+    """Empty every `.grad` the pass would fill, and put the very objects back afterwards.
+
+    Gives the `.grad` of each leaf by its key.
+    """
+    engine, leaves = reading.engine, {k: n.variable for n, k in reading.keys.items() if is_leaf(n)}
+    filled = [*leaves.values(), *retaining(reading)]
+    before, state = [tensor.grad for tensor in filled], engine.get_rng_state()
     try:
-        yield
+        for tensor in filled:
+            tensor.grad = None
+        yield dict(zip(leaves, before, strict=False))
     finally:
-        for leaf, grad in zip(leaves, before, strict=True):
-            leaf.grad = grad
+        for tensor, grad in zip(filled, before, strict=True):
+            tensor.grad = grad
+        engine.set_rng_state(state)
+
+
+def retaining(reading: Reading) -> list[Any]:
+    """The intermediate results that keep their gradient. The graph does not know them, only they
+    know their node: they are found among all living objects."""
+    kind = reading.engine.Tensor
+    tensors = [x for x in gc.get_objects() if issubclass(type(x), kind)]
+    return [t for t in tensors if t.grad_fn in reading.keys and t.retains_grad]
 
 
 @contextmanager
-def hooked(reading: Reading, steps: list[tuple[str, Any, list[Any]]]) -> Iterator[None]:
-    """While this holds, every node that runs adds (key, gradient in, gradients out) to `steps`."""
-
-    def copy(g: Any) -> Any:
-        return None if g is None else array_of(g).copy()
+def hooked(reading: Reading, steps: list[Step]) -> Iterator[None]:
+    """While this holds, every node that runs is written down, in the engine's own order."""
 
     def observer(key: str) -> Any:
         def after(sent: Any, came: Any) -> None:
-            steps.append(
-                (key, next((copy(g) for g in came if g is not None), None), [copy(g) for g in sent])
-            )
+            first = next((g for g in came if g is not None), None)
+            steps.append((key, copy(first), [copy(g) for g in sent]))
 
         return after
 
-    handles = [node.register_hook(observer(key)) for key, node in reading.nodes.items()]
+    handles = []
     try:
+        for node, key in reading.keys.items():
+            handles.append(node.register_hook(observer(key)))
         yield
     finally:
         for handle in handles:
             handle.remove()
 
 
+def copy(g: Any) -> Any:
+    return None if g is None else g.detach().clone()
+
+
+# -------------------------------------------------------------------------------------- one step
+
+
+def held_after(reading: Reading, ran: list[str]) -> list[tuple[tuple[str, ...], int, int]]:
+    """After each step: which nodes still hold saved tensors, their bytes, and the bytes of all.
+
+    Memory that several nodes have saved is counted once.
+    """
+    memory: dict[str, dict[Any, int]] = {}
+    for node, key in reading.keys.items():
+        for _, tensor in kept(node):
+            where = tensor.data_ptr() if tensor.ndim else tensor.grad_fn or id(tensor)
+            memory.setdefault(key, {})[where] = tensor.nbytes
+    total = sum({at: n for own in memory.values() for at, n in own.items()}.values())
+    ran_later = set(ran)
+    holding = [key for key in memory if key not in ran_later]
+    union = {at: n for key in holding for at, n in memory[key].items()}
+    found = []
+    for key in reversed(ran):  # from the end, where what is held only grows
+        found.append((tuple(k for k in memory if k in set(holding)), sum(union.values()), total))
+        if key in memory:
+            holding.append(key)
+            union |= memory[key]
+    return found[::-1]
+
+
 def event(
     reading: Reading,
-    key: str,
-    came: Any,
-    sent: list[Any],
-    waiting: tuple[str, ...],
-    held: int,
-    total: int,
+    step: Step,
+    before: dict[str, Any],
+    held: tuple[str, ...],
+    bytes_held: int,
+    bytes_total: int,
 ) -> Event:
     """One step, as plain data."""
-    node, keys = reading.nodes[key], {n: k for k, n in reading.nodes.items()}
-    if hasattr(node, "variable"):
-        old = reading.before[id(node.variable)]
-        new = came if old is None else array_of(old) + came
-        pair: tuple[Summary | None, Summary | None] = (summarize(old), summarize(new))
-        return Event(key, summarize(came), {}, (), pair, waiting, held, total)
-    targets = [None if p is None else keys[p] for p, _ in node.next_functions]
-    sums: dict[str, Any] = {}
-    for target, g in zip(targets, sent, strict=True):
-        if target is not None:
-            both = (
-                g if sums.get(target) is None else sums[target] if g is None else sums[target] + g
-            )
-            sums[target] = both
-    out = {target: summarize(g) for target, g in sums.items()}
+    key, came, sent = step
+    grads_out: dict[str, Summary | None] = {}
+    accumulated, factors = None, ()
+    if key in before:
+        old = before[key]
+        new = old if came is None else came if old is None else old + came
+        accumulated = summarize(old), summarize(new)
+    else:
+        targets = [reading.keys.get(p) for p, _ in reading.order[reading.nodes[key]]]
+        sums: dict[str, Any] = {}
+        for target, g in zip(targets, sent, strict=True):
+            if target is not None:
+                sums[target] = g if sums.get(target) is None else plus(sums[target], g)
+        grads_out = {target: summarize(g) for target, g in sums.items()}
+        factors = factors_of(reading, step, targets)
     return Event(
-        key,
-        summarize(came),
-        out,
-        factors(reading, key, came, sent, targets),
-        None,
-        waiting,
-        held,
-        total,
+        key, summarize(came), grads_out, factors, accumulated, held, bytes_held, bytes_total
     )
 
 
-def factors(
-    reading: Reading, key: str, came: Any, sent: list[Any], targets: list[str | None]
-) -> tuple[Factor, ...]:
-    """Local derivatives, where the node multiplies the gradient by one element by element."""
-    node, engine = reading.nodes[key], reading.engine
-    if came is None:
+def plus(a: Any, b: Any) -> Any:
+    return a if b is None else a + b
+
+
+def factors_of(reading: Reading, step: Step, targets: list[str | None]) -> tuple[Factor, ...]:
+    """For each input, the local derivative, where the node multiplied the gradient by it element
+    by element: what the node makes of a gradient of ones."""
+    key, came, sent = step
+    operands, call = reading.operands[key], reading.calls[key]
+    phrases = [o.phrase if len(o.phrase.text) <= LABEL else o.short for o in operands]
+    texts = [derivative(call, slot, phrases) if t else "" for slot, t in enumerate(targets)]
+    if came is None or not any(texts):
         return ()
-    with engine.no_grad():
-        local = node(engine.from_numpy(np.ones_like(came)))
-    local = local if isinstance(local, tuple) else (local,)
+    slopes = reading.nodes[key](reading.engine.ones_like(came))
+    slopes = slopes if isinstance(slopes, tuple) else (slopes,)
     found = []
-    saved, own = saved_of(node), reading.terms[key]
-    terms = [reading.terms.get(t) if t else None for t in targets]
-    for slot, (target, g, one) in enumerate(zip(targets, sent, local, strict=True)):
-        if target is None or g is None or one is None:
-            continue
-        slope = array_of(one)
-        with np.errstate(all="ignore"):
-            if slope.shape != came.shape or not np.allclose(
-                came * slope, g, rtol=1e-4, equal_nan=True
-            ):
-                return ()
-        whole = [
-            t if t is not None else constant_term(reading, node, i) for i, t in enumerate(terms)
-        ]
-        text = local_text(node.name(), slot, saved, whole, own)
-        live = substituted(node.name(), saved, reading.values.get(target))
-        found.append(Factor(target, text, live, summarize(slope)))
+    for slot, (target, text, slope, out) in enumerate(
+        zip(targets, texts, slopes, sent, strict=True)
+    ):
+        if text and slope is not None and out is not None and slope.shape == came.shape:
+            with np.errstate(all="ignore"):
+                if close(array_of(came) * array_of(slope), array_of(out)):
+                    live = with_numbers(reading, key, slot, array_of(slope))
+                    found.append(Factor(target, text, live, summarize(slope)))
     return tuple(found)
 
 
-def constant_term(reading: Reading, node: Any, slot: int) -> Term:
-    for attribute in ("self", "other"):
-        value = getattr(node, f"_saved_{attribute}", None)
-        if (
-            reading.engine.is_tensor(value)
-            and not value.ndim
-            and (slot > 0) == (attribute == "other")
-        ):
-            return atom(number_text(array_of(value).item()))
-    return atom("…")
+def with_numbers(
+    reading: Reading, key: str, slot: int, slope: np.ndarray
+) -> tuple[str, ...] | None:
+    """The derivative with live numbers, per element; None if that only repeats the result."""
+    values = [operand.value for operand in reading.operands[key]]
+    if slope.size > 64 or any(v is None for v in values):
+        return None
+    columns = [np.broadcast_to(v, slope.shape).ravel().tolist() for v in values]
+    rows = zip(*columns, strict=True) if columns else ()
+    texts = tuple(substituted(reading.calls[key], slot, row) for row in rows)
+    return None if texts == tuple(literal(x).text for x in slope.ravel().tolist()) else texts

@@ -1,236 +1,374 @@
-"""What a node is called in a picture, `a³`, `3a³ − b²`, and how its value can be recomputed.
+"""What an operation is called in a picture: `a³`, `3a³ − b²`, and its derivative, `3a²`.
 
-One table, `WORDS`, by torch's node names: how to write the operation on its inputs' names, how to
-compute it again with NumPy (a graph keeps only what backward needs, the picture shows every value),
-and the derivative rule in the words of the derivative table.
-"""
+`WORDS` is the one table: by torch's node name, how the operation is written on its inputs and how
+its local derivative is. The same functions write an expression from names and, for the derivative
+with live numbers in it, from numbers: `3·2²`. Values and graphs are not known here."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
-SUM, PRODUCT, ATOM = 0, 1, 2
-SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
+from .numbers import number
+
+LABEL, EXPRESSION = 14, 80  # characters
+SUM, QUOTIENT, PRODUCT, POWER, ATOM = range(5)
+SUPERSCRIPTS = str.maketrans("0123456789−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
 
 @dataclass(frozen=True)
-class Term:
-    """An expression: its text alone, its text inside another, and how tightly it binds."""
+class Phrase:
+    """A piece of an expression: its text, how tightly it binds, and how it joins a product.
+
+    `joins` is "number" (3), "letter" (a, b³, ab) or "both" (3a) where no dot is needed: 3ab³.
+    """
 
     text: str
-    inner: str
-    rank: int = ATOM
+    level: int = ATOM
+    joins: str = ""
+    inner: str = ""  # its text within another expression, where that is shorter: 3a³ for 3·a³
 
-    def within(self, rank: int) -> str:
-        return self.inner if self.rank >= rank else f"({self.inner})"
-
-
-def atom(text: str) -> Term:
-    return Term(text, text)
-
-
-def number_text(x: float) -> str:
-    return f"{x:g}".replace("-", "−")
+    def within(self, level: int) -> str:
+        """The text where something that binds at `level` is needed."""
+        text = self.inner or self.text
+        return text if self.level >= level else f"({text})"
 
 
-def total(sign: str) -> Callable[..., Term]:
-    def write(saved: Any, a: Term, b: Term) -> Term:
-        alpha = saved("alpha") or 1
-        second = b.within(SUM if sign == "+" else PRODUCT)
-        text = (
-            f"{a.within(SUM)} {sign} {second if alpha == 1 else number_text(alpha) + '·' + second}"
-        )
-        return Term(text, text, SUM)
-
-    return write
+DOTS = Phrase("…")
 
 
-def product(saved: Any, a: Term, b: Term) -> Term:
-    if re.fullmatch(r"[\d.]+", b.text) and not re.fullmatch(r"[\d.]+", a.text):
+class Call(Protocol):
+    """What writing an operation may ask for besides its inputs."""
+
+    name: str
+    shape: tuple[int, ...]  # of the result
+    dtype: str
+
+    def saved(self, name: str) -> Any:
+        """The constant the operation was called with; None if it is not kept."""
+
+
+def named(name: str) -> Phrase:
+    """A tensor by its name."""
+    return Phrase(name, joins="letter" if len(name) == 1 and name.isalpha() else "")
+
+
+def literal(x: float) -> Phrase:
+    """A number, short enough for a label."""
+    text = repr(x).removesuffix(".0").replace("-", "−")
+    text = number(x) if len(text) > 7 or "e" in text else text
+    return Phrase(text, SUM if text.startswith("−") else ATOM, "number" if x >= 0 else "")
+
+
+def array(a: np.ndarray) -> Phrase:
+    """A constant tensor: its numbers if they are few."""
+    if a.ndim == 0:
+        return literal(a.item())
+    if a.ndim > 1 or a.size > 3:
+        return DOTS
+    return Phrase("[" + ", ".join(literal(x).text for x in a.tolist()) + "]")
+
+
+# ------------------------------------------------------------------------------------- grammar
+
+
+def plus(a: Phrase, b: Phrase) -> Phrase:
+    return Phrase(f"{a.within(SUM)} + {b.within(QUOTIENT)}", SUM)
+
+
+def minus(a: Phrase, b: Phrase) -> Phrase:
+    return Phrase(f"{a.within(SUM)} − {b.within(QUOTIENT)}", SUM)
+
+
+def negative(a: Phrase) -> Phrase:
+    return Phrase(f"−{a.within(QUOTIENT)}", SUM)
+
+
+def times(a: Phrase, b: Phrase) -> Phrase:
+    if b.joins == "number" and a.joins != "number":
         a, b = b, a
-    left, right = a.within(PRODUCT), b.within(PRODUCT)
-    joined = re.fullmatch(r"[\d.]+", left) and re.match(r"[^\W\d]", right)
-    joined = joined or (len(left) == len(right) == 1 and left.isalpha() and right.isalpha())
-    return Term(f"{left}·{right}", left + right if joined else f"{left}·{right}", PRODUCT)
+    if a.joins == "number" and b.level == QUOTIENT and b.text.startswith("1/"):
+        return Phrase(a.text + b.text[1:], QUOTIENT)  # torch records 2/b as 2·(1/b)
+    left = a.within(SUM if a.text[1:].replace(".", "").isdigit() else PRODUCT)  # −3·a, (−a)·b
+    right = b.within(PRODUCT if a.joins == "number" else POWER)
+    level = SUM if left.startswith("−") else PRODUCT
+    dotted = f"{left}·{right}"
+    if a.joins and b.joins == "letter" and right == (b.inner or b.text):
+        joins = "letter" if a.joins == "letter" else "both"
+        return Phrase(dotted, level, joins, left + right)
+    joined = left + right if a.joins == "number" and right.startswith("(") else ""
+    return Phrase(dotted, level, inner=joined)
 
 
-def quotient(saved: Any, a: Term, b: Term) -> Term:
-    text = f"{a.within(PRODUCT)} / {b.within(ATOM)}"
-    return Term(text, text, PRODUCT)
+def over(a: Phrase, b: Phrase) -> Phrase:
+    text = f"{a.within(PRODUCT)}/{b.within(POWER)}"
+    return Phrase(text, QUOTIENT)
 
 
-def power(saved: Any, a: Term) -> Term:
-    return atom(a.within(ATOM) + exponent_text(saved("exponent")))
+def power(a: Phrase, n: Phrase) -> Phrase:
+    base, whole = a.within(ATOM), re.fullmatch(r"−?\d+", n.text)
+    if whole:
+        joins = "letter" if a.joins == "letter" and a.level == ATOM else ""
+        return Phrase(base + n.text.translate(SUPERSCRIPTS), POWER, joins)
+    return Phrase(f"{base}**{n.within(ATOM)}", POWER)
 
 
-def exponent_text(n: Any) -> str:
-    return str(int(n)).translate(SUPERSCRIPTS) if float(n).is_integer() else f"**{number_text(n)}"
+def matrix(a: Phrase, b: Phrase) -> Phrase:
+    return Phrase(f"{a.within(POWER)} @ {b.within(POWER)}", QUOTIENT)
 
 
-def minus(saved: Any, a: Term) -> Term:
-    return Term(f"−{a.within(PRODUCT)}", f"−{a.within(PRODUCT)}", PRODUCT)
+def function(name: str, *inputs: Phrase, more: Sequence[str] = ()) -> Phrase:
+    return Phrase(f"{name}({', '.join([*(x.text for x in inputs), *more])})")
 
 
-def call(name: str) -> Callable[..., Term]:
-    return lambda saved, *args: atom(f"{name}({', '.join(a.text for a in args)})")
+def after(a: Phrase, suffix: str) -> Phrase:
+    return Phrase(a.within(ATOM) + suffix)
 
 
-def infix(sign: str) -> Callable[..., Term]:
-    def write(saved: Any, a: Term, b: Term) -> Term:
-        text = f"{a.within(ATOM)} {sign} {b.within(ATOM)}"
-        return Term(text, text, PRODUCT)
+ONE, MINUS_ONE, TWO = literal(1), literal(-1), literal(2)
+
+
+def scaled(call: Call, a: Phrase) -> Phrase:
+    """The second operand of a sum, which torch may multiply by `alpha` on the way."""
+    alpha = call.saved("alpha")
+    return a if alpha in (None, 1) else times(literal(alpha), a)
+
+
+def slope_of_power(call: Call, a: Phrase) -> Phrase:
+    n = call.saved("exponent")
+    if n in (0, 1):
+        return literal(n)
+    return times(literal(n), a if n == 2 else power(a, literal(n - 1)))
+
+
+def condition(a: Phrase, sign: str, b: Phrase) -> Phrase:
+    return Phrase(f"1 if {a.text} {sign} {b.text} else 0", SUM)
+
+
+# ------------------------------------------------------------------------- shapes and reductions
+
+
+def reduced(name: str) -> Callable[..., Phrase]:
+    def write(call: Call, a: Phrase) -> Phrase:
+        dim, keepdim = call.saved("dim"), call.saved("keepdim")
+        if isinstance(dim, tuple) and len(dim) == 1:
+            dim = dim[0]
+        more = [] if dim is None or dim == () else [str(dim)]
+        return function(name, a, more=[*more, *(["keepdim=True"] if keepdim else [])])
 
     return write
 
 
-def after(suffix: str) -> Callable[..., Term]:
-    return lambda saved, a: atom(a.within(ATOM) + suffix)
+def method(name: str, *constants: str) -> Callable[..., Phrase]:
+    """a.name(…), with the result's shape or constants of the call as arguments."""
+
+    def write(call: Call, a: Phrase) -> Phrase:
+        values: list[Any] = []
+        for each in constants:
+            value = call.shape if each == "shape" else call.saved(each)
+            values += value if isinstance(value, tuple) else [value]
+        return after(a, f".{name}({', '.join(map(str, values))})")
+
+    return write
+
+
+def joined(name: str) -> Callable[..., Phrase]:
+    def write(call: Call, *inputs: Phrase) -> Phrase:
+        pieces = Phrase("[" + ", ".join(x.text for x in inputs) + "]")
+        dim = call.saved("dim")
+        return function(name, pieces, more=[str(dim)] if dim else [])
+
+    return write
+
+
+def swapped(call: Call, a: Phrase) -> Phrase:
+    if len(call.shape) == 2:
+        return after(a, "ᵀ")
+    return method("transpose", "dim0", "dim1")(call, a)
+
+
+def permuted(call: Call, a: Phrase) -> Phrase:
+    return after(a, "ᵀ") if call.saved("dims") == (1, 0) else method("permute", "dims")(call, a)
+
+
+def at(call: Call, a: Phrase, where: str) -> Phrase:
+    return after(a, f"[{':, ' * call.saved('dim')}{where}]")
+
+
+def sliced(call: Call, a: Phrase) -> Phrase:
+    start, end, step = (call.saved(name) for name in ("start", "end", "step"))
+    size = call.saved("self_sym_sizes")[call.saved("dim")]
+    text = f"{start or ''}:{end if end < size else ''}" + (f":{step}" if step != 1 else "")
+    return at(call, a, text)
+
+
+def indexed(call: Call, a: Phrase) -> Phrase:
+    indices = call.saved("indices")
+    few = indices is not None and len(indices) == 1 and indices[0].dtype.kind == "i"
+    return after(a, f"[{array(indices[0]).text if few else '…'}]")
+
+
+def copied(call: Call, a: Phrase) -> Phrase:
+    short = {"float64": "double", "float32": "float", "float16": "half"}.get(call.dtype)
+    return after(a, f".{short}()" if short else f".to({call.dtype})")
+
+
+# ------------------------------------------------------------------------------------- the table
 
 
 @dataclass(frozen=True)
-class Word:
-    """How to write an operation, how to recompute it (None: cannot be), and its rules."""
+class Words:
+    """How an operation is written, and for each input its local derivative.
 
-    write: Callable[..., Term]
-    replay: Callable[..., Any] | None = None
-    rule: str = ""
+    There is no derivative, (), where a node does more than multiply element by element.
+    """
 
-
-def _axes(saved: Any) -> dict[str, Any]:
-    dim = saved("dim")
-    axes = tuple(dim) if isinstance(dim, list | tuple) else dim
-    return {"axis": signed(axes), "keepdims": bool(saved("keepdim"))}
+    write: Callable[..., Phrase]
+    slopes: tuple[Callable[..., Phrase], ...] = ()
 
 
-def signed(dim: Any) -> Any:
-    """torch keeps negative dimensions as unsigned numbers."""
-    if isinstance(dim, tuple):
-        return tuple(signed(d) for d in dim)
-    return dim - 2**64 if isinstance(dim, int) and dim >= 2**63 else dim
+def unary(name: str, slope: Callable[..., Phrase]) -> Words:
+    return Words(lambda c, a: function(name, a), (slope,))
 
 
-def _slice(saved: Any, x: Any) -> Any:
-    start, end = signed(saved("start") or 0), min(signed(saved("end")), 2**31)
-    return x[(slice(None),) * signed(saved("dim")) + (slice(start, end, saved("step") or 1),)]
-
-
-WORDS = {
-    "AddBackward0": Word(
-        total("+"), lambda s, a, b: a + (s("alpha") or 1) * b, "self = g\nother = g"
+WORDS: dict[str, Words] = {
+    "AddBackward0": Words(
+        lambda c, a, b: plus(a, scaled(c, b)),
+        (lambda c, a, b: ONE, lambda c, a, b: scaled(c, ONE)),
     ),
-    "SubBackward0": Word(
-        total("−"), lambda s, a, b: a - (s("alpha") or 1) * b, "self = g\nother = -g"
+    "SubBackward0": Words(
+        lambda c, a, b: minus(a, scaled(c, b)),
+        (lambda c, a, b: ONE, lambda c, a, b: negative(scaled(c, ONE))),
     ),
-    "MulBackward0": Word(product, lambda s, a, b: a * b, "self = g * other\nother = g * self"),
-    "DivBackward0": Word(
-        quotient, lambda s, a, b: a / b, "self = g / other\nother = -g * (self / other / other)"
+    "RsubBackward0": Words(
+        lambda c, a, b: minus(b, scaled(c, a)),
+        (lambda c, a, b: negative(scaled(c, ONE)), lambda c, a, b: ONE),
     ),
-    "NegBackward0": Word(minus, lambda s, a: -a, "self = -g"),
-    "RsubBackward1": Word(
-        lambda s, a: Term(f"… − {a.within(PRODUCT)}", f"… − {a.within(PRODUCT)}", SUM),
-        None,
-        "self = -g",
+    "RsubBackward1": Words(
+        lambda c, a, b=DOTS: minus(b, scaled(c, a)),
+        (lambda c, a, *rest: negative(scaled(c, ONE)),),
     ),
-    "PowBackward0": Word(
-        power, lambda s, a: a ** s("exponent"), "self = g * (exponent * self ** (exponent - 1))"
+    "MulBackward0": Words(lambda c, a, b: times(a, b), (lambda c, a, b: b, lambda c, a, b: a)),
+    "DivBackward0": Words(
+        lambda c, a, b: over(a, b),
+        (lambda c, a, b: over(ONE, b), lambda c, a, b: negative(over(a, power(b, TWO)))),
     ),
-    "PowBackward1": Word(infix("**"), lambda s, a, b: a**b),
-    "ReciprocalBackward0": Word(
-        lambda s, a: Term(f"1 / {a.within(ATOM)}", f"1 / {a.within(ATOM)}", PRODUCT),
-        lambda s, a: 1 / a,
-        "self = -g * (result * result)",
+    "NegBackward0": Words(lambda c, a: negative(a), (lambda c, a: MINUS_ONE,)),
+    "PowBackward0": Words(
+        lambda c, a: power(a, literal(c.saved("exponent"))),
+        (lambda c, a: slope_of_power(c, a),),
     ),
-    "ExpBackward0": Word(call("exp"), lambda s, a: np.exp(a), "self = g * result"),
-    "LogBackward0": Word(call("log"), lambda s, a: np.log(a), "self = g / self"),
-    "SinBackward0": Word(call("sin"), lambda s, a: np.sin(a), "self = g * cos(self)"),
-    "CosBackward0": Word(call("cos"), lambda s, a: np.cos(a), "self = -g * sin(self)"),
-    "TanhBackward0": Word(
-        call("tanh"), lambda s, a: np.tanh(a), "self = g * (1 - result * result)"
-    ),
-    "SigmoidBackward0": Word(
-        call("σ"), lambda s, a: 1 / (1 + np.exp(-a)), "self = g * ((1 - result) * result)"
-    ),
-    "ReluBackward0": Word(
-        call("relu"), lambda s, a: np.maximum(a, 0), "self = where(0.0, g, condition=result <= 0)"
-    ),
-    "AbsBackward0": Word(
-        lambda s, a: atom(f"|{a.text}|"), lambda s, a: np.abs(a), "self = g * sign(self)"
-    ),
-    "SqrtBackward0": Word(call("√"), lambda s, a: np.sqrt(a), "self = g / (2 * result)"),
-    "MaximumBackward0": Word(call("max"), lambda s, a, b: np.maximum(a, b)),
-    "MinimumBackward0": Word(call("min"), lambda s, a, b: np.minimum(a, b)),
-    "SumBackward0": Word(call("sum"), lambda s, a: np.sum(a), "self = expand(g, shape=self_shape)"),
-    "SumBackward1": Word(call("sum"), lambda s, a: np.sum(a, **_axes(s))),
-    "MeanBackward0": Word(call("mean"), lambda s, a: np.mean(a)),
-    "MeanBackward1": Word(call("mean"), lambda s, a: np.mean(a, **_axes(s))),
-    "MaxBackward1": Word(call("max"), lambda s, a: np.max(a)),
-    "MinBackward1": Word(call("min"), lambda s, a: np.min(a)),
-    "MmBackward0": Word(
-        infix("@"), lambda s, a, b: a @ b, "self = mm(g, mat2.mT)\nmat2 = mm(self.mT, g)"
-    ),
-    "MvBackward0": Word(infix("@"), lambda s, a, b: a @ b),
-    "DotBackward0": Word(infix("@"), lambda s, a, b: a @ b, "self = g * tensor\ntensor = g * self"),
-    "BmmBackward0": Word(infix("@"), lambda s, a, b: a @ b),
-    "TBackward0": Word(after("ᵀ"), lambda s, a: a.T, "self = t(g)"),
-    "TransposeBackward0": Word(
-        after("ᵀ"), lambda s, a: np.swapaxes(a, signed(s("dim0")), signed(s("dim1")))
-    ),
-    "CloneBackward0": Word(call("clone"), lambda s, a: a, "self = g"),
-    "SliceBackward0": Word(after("[:]"), _slice),
-    "SelectBackward0": Word(
-        lambda s, a: atom(
-            f"{a.within(ATOM)}[{', '.join([':'] * signed(s('dim')) + [str(s('index'))])}]"
+    "PowBackward1": Words(
+        lambda c, a, b: power(a, b),
+        (
+            lambda c, a, b: times(b, power(a, minus(b, ONE))),
+            lambda c, a, b: times(power(a, b), function("log", a)),
         ),
-        lambda s, a: np.take(a, signed(s("index")), signed(s("dim"))),
     ),
+    "PowBackward2": Words(
+        lambda c, a: power(literal(c.saved("self")), a),
+        (
+            lambda c, a: times(
+                power(literal(c.saved("self")), a), function("log", literal(c.saved("self")))
+            ),
+        ),
+    ),
+    "ReciprocalBackward0": Words(
+        lambda c, a: over(ONE, a), (lambda c, a: negative(over(ONE, power(a, TWO))),)
+    ),
+    "ExpBackward0": unary("exp", lambda c, a: function("exp", a)),
+    "LogBackward0": unary("log", lambda c, a: over(ONE, a)),
+    "SinBackward0": unary("sin", lambda c, a: function("cos", a)),
+    "CosBackward0": unary("cos", lambda c, a: negative(function("sin", a))),
+    "TanhBackward0": unary("tanh", lambda c, a: minus(ONE, power(function("tanh", a), TWO))),
+    "SigmoidBackward0": unary(
+        "σ", lambda c, a: times(function("σ", a), minus(ONE, function("σ", a)))
+    ),
+    "ReluBackward0": unary("relu", lambda c, a: condition(a, ">", literal(0))),
+    "AbsBackward0": unary("abs", lambda c, a: function("sign", a)),
+    "SqrtBackward0": unary(
+        "sqrt", lambda c, a: over(ONE, Phrase(times(TWO, function("sqrt", a)).text, SUM))
+    ),
+    "MaximumBackward0": Words(
+        lambda c, a, b: function("maximum", a, b),
+        (lambda c, a, b: condition(a, ">", b), lambda c, a, b: condition(b, ">", a)),
+    ),
+    "MinimumBackward0": Words(
+        lambda c, a, b: function("minimum", a, b),
+        (lambda c, a, b: condition(a, "<", b), lambda c, a, b: condition(b, "<", a)),
+    ),
+    "WhereBackward0": Words(lambda c, a, b: function("where", DOTS, a, b)),
+    "CloneBackward0": Words(method("clone"), (lambda c, a: ONE,)),
+    "ToCopyBackward0": Words(copied, (lambda c, a: ONE,)),
+    "SumBackward0": Words(reduced("sum")),
+    "SumBackward1": Words(reduced("sum")),
+    "MeanBackward0": Words(reduced("mean")),
+    "MeanBackward1": Words(reduced("mean")),
+    "MaxBackward0": Words(reduced("max")),
+    "MaxBackward1": Words(reduced("max")),
+    "MinBackward0": Words(reduced("min")),
+    "MinBackward1": Words(reduced("min")),
+    "MmBackward0": Words(lambda c, a, b: matrix(a, b)),
+    "MvBackward0": Words(lambda c, a, b: matrix(a, b)),
+    "DotBackward0": Words(lambda c, a, b: matrix(a, b)),
+    "BmmBackward0": Words(lambda c, a, b: matrix(a, b)),
+    "TBackward0": Words(lambda c, a: after(a, "ᵀ")),
+    "TransposeBackward0": Words(swapped),
+    "PermuteBackward0": Words(permuted),
+    "ViewBackward0": Words(method("view", "shape")),
+    "UnsafeViewBackward0": Words(method("view", "shape")),
+    "ExpandBackward0": Words(method("expand", "shape")),
+    "SqueezeBackward0": Words(method("squeeze")),
+    "SqueezeBackward1": Words(method("squeeze", "dim")),
+    "SqueezeBackward2": Words(method("squeeze", "dim")),
+    "SqueezeBackward4": Words(method("squeeze", "dim")),
+    "UnsqueezeBackward0": Words(method("unsqueeze", "dim")),
+    "SliceBackward0": Words(sliced),
+    "SelectBackward0": Words(lambda c, a: at(c, a, str(c.saved("index")))),
+    "IndexBackward0": Words(indexed),
+    "AliasBackward0": Words(lambda c, a: after(a, "[:]")),
+    "CatBackward0": Words(joined("cat")),
+    "StackBackward0": Words(joined("stack")),
 }
 
 
-def unknown(name: str) -> Word:
-    """An operation the table does not have: its name in lower case, its value unknown."""
-    return Word(call(re.sub(r"Backward\d*$", "", name).rpartition("::")[2].lower()))
+def short_name(name: str) -> str:
+    """A node's name without torch's ending: "softmax".
+
+    >>> short_name("SoftmaxBackward0"), short_name("torch::autograd::CopySlices")
+    ('softmax', 'copyslices')
+    """
+    return re.sub(r"^Unsafe|Backward\d*$", "", name.rpartition(":")[2]).lower()
 
 
-def local_text(name: str, slot: int, saved: Any, terms: list[Term], own: Term) -> str:
-    """The local derivative for one input, "d(a³)/da = 3a²"; "" if there is no short one."""
-    me = terms[slot].inner
-    other = terms[1 - slot].inner if len(terms) == 2 else ""
-    n = saved("exponent") if name == "PowBackward0" else 0
-    right = {
-        "AddBackward0": "1",
-        "SubBackward0": "1" if slot == 0 else "−1",
-        "MulBackward0": other,
-        "DivBackward0": f"1 / {other}" if slot == 0 else f"−{other} / {me}²",
-        "NegBackward0": "−1",
-        "PowBackward0": slope_text(n, terms[slot].within(ATOM)),
-        "ExpBackward0": own.inner,
-        "LogBackward0": f"1 / {terms[slot].within(ATOM)}",
-        "SinBackward0": f"cos({me})",
-        "CosBackward0": f"−sin({me})",
-        "TanhBackward0": f"1 − {own.inner}²",
-        "SigmoidBackward0": f"{own.inner}·(1 − {own.inner})",
-        "ReluBackward0": "1 or 0",
-    }.get(name, "")
-    below = me if len(me) == 1 else f"({me})"
-    return f"d({own.text})/d{below} = {right}" if right else ""
+def write(call: Call, inputs: Sequence[Phrase], limit: int = EXPRESSION) -> Phrase:
+    """The operation on these inputs; where that is too long, the longest inputs become "…"."""
+    name, inputs = short_name(call.name), list(inputs)
+    words = WORDS.get(call.name)
+    phrase = words.write(call, *inputs) if words else function(name, *inputs)
+    for i in sorted(range(len(inputs)), key=lambda i: -len(inputs[i].text)):
+        if len(phrase.text) <= limit:
+            return phrase
+        inputs[i] = DOTS
+        phrase = words.write(call, *inputs) if words else function(name, *inputs)
+    return phrase if len(phrase.text) <= limit else Phrase(f"{name}(…)")
 
 
-def slope_text(n: float, base: str) -> str:
-    if n == 1:
-        return "1"
-    return number_text(n) + base + ("" if n == 2 else exponent_text(n - 1))
+def derivative(call: Call, slot: int, inputs: Sequence[Phrase]) -> str:
+    """ "d(a³)/da = 3a²"; "" if the table has none."""
+    words = WORDS.get(call.name)
+    if words is None or slot >= len(words.slopes):
+        return ""
+    slope = words.slopes[slot](call, *inputs)
+    below = inputs[slot].text
+    below = below if re.fullmatch(r"\w+", below) else f"({below})"
+    return f"d({words.write(call, *inputs).text})/d{below} = {slope.inner or slope.text}"
 
 
-def substituted(name: str, saved: Any, values: Any) -> tuple[str, ...] | None:
-    """The derivative of a power with the live numbers put in, per element: ("3·2²", "3·3²")."""
-    if name != "PowBackward0" or values is None or np.size(values) > 4:
-        return None
-    n = saved("exponent")
-    bases = [number_text(x) if x >= 0 else f"({number_text(x)})" for x in np.ravel(values).tolist()]
-    tail = "" if n == 2 else exponent_text(n - 1)
-    return tuple(f"{number_text(n)}·{base}{tail}" for base in bases)
+def substituted(call: Call, slot: int, inputs: Sequence[float]) -> str:
+    """The derivative with numbers in place of the inputs: "3·2²"."""
+    return WORDS[call.name].slopes[slot](call, *map(literal, inputs)).text

@@ -1,0 +1,153 @@
+"""What the pictures ask of an engine, the same of autogradlab and of PyTorch: which engine it is, a
+tensor in numbers, what a node has saved and how its operation was called."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from .data import Summary
+
+# ------------------------------------------------------------------- tensors of either engine
+
+
+def engine_of(tensor: Any) -> Any:
+    """The module of the engine that a tensor belongs to."""
+    for kind in type(tensor).__mro__:
+        if kind.__module__.partition(".")[0] in ("torch", "autogradlab"):
+            engine = sys.modules[kind.__module__.partition(".")[0]]
+            if engine.is_tensor(tensor):
+                return engine
+    raise TypeError(f"expected a tensor of autogradlab or PyTorch, not {type(tensor).__name__}")
+
+
+def array_of(tensor: Any) -> np.ndarray:
+    """The data as a NumPy array."""
+    tensor = tensor.detach() if tensor.is_cpu else tensor.detach().cpu()
+    return (tensor.float() if dtype_of(tensor) == "bfloat16" else tensor).numpy()
+
+
+def dtype_of(about: Any) -> str:
+    return str(about.dtype).removeprefix("torch.")
+
+
+def summarize(tensor: Any) -> Summary | None:
+    """A tensor, or an array, in numbers; None for None."""
+    if tensor is None:
+        return None
+    a = tensor if isinstance(tensor, np.ndarray) else array_of(tensor)
+    finite = a[np.isfinite(a)].astype(np.float64)
+    some = finite if finite.size else np.zeros(1)
+    # Scaled by a power of two, the squares neither overflow nor vanish, and nothing is rounded.
+    _, exponent = np.frexp(np.abs(some).max())
+    return Summary(
+        shape=tuple(tensor.shape),
+        dtype=dtype_of(tensor),
+        norm=float(np.ldexp(np.linalg.norm(np.ldexp(some.ravel(), -exponent)), exponent)),
+        mean=float(some.mean()),
+        min=float(some.min()),
+        max=float(some.max()),
+        zeros=int(a.size - np.count_nonzero(a)),
+        nonfinite=a.size - finite.size,
+        values=_nested(a.tolist()) if a.size <= 64 else None,
+        nbytes=tensor.nbytes,
+        ends=() if a.size <= 64 else tuple(a.flat[i].item() for i in (0, 1, a.size - 1)),
+    )
+
+
+def _nested(x: Any) -> Any:
+    return tuple(_nested(y) for y in x) if isinstance(x, list) else x
+
+
+def close(a: np.ndarray, b: np.ndarray) -> bool:
+    """Equal up to rounding, half of the digits."""
+    if a.shape != b.shape or not a.size:
+        return a.shape == b.shape
+    rtol = float(np.sqrt(np.finfo(b.dtype).eps)) if b.dtype.kind == "f" else 0.0
+    finite = np.abs(b[np.isfinite(b)])
+    return np.allclose(a, b, rtol, rtol * float(finite.max(initial=0.0)), equal_nan=True)
+
+
+# ------------------------------------------------------------------------------ nodes as calls
+
+
+def is_leaf(node: Any) -> bool:
+    return hasattr(node, "variable")
+
+
+def peek(node: Any, name: str) -> Any:
+    """What a node has saved under a name; None if nothing, or nothing that still holds."""
+    try:
+        return getattr(node, f"_saved_{name}", None)
+    except (RuntimeError, ValueError):  # freed, written over since, or of no single shape
+        return None
+
+
+def kept(node: Any) -> Iterator[tuple[str, Any]]:
+    """The tensors a node holds for backward, by attribute. Numbers are not counted among them."""
+    for attribute in sorted(name for name in dir(node) if name.startswith("_saved_")):
+        name = attribute.removeprefix("_saved_")
+        value = peek(node, name)
+        for each in value if isinstance(value, tuple | list) else (value,):
+            # torch saves a Python number as a tensor without dimensions.
+            if hasattr(each, "grad_fn") and (each.ndim or each.requires_grad or name == "result"):
+                yield name, each
+
+
+class Call:
+    """An operation as it was called: torch's name for it, its result's shape, its constants."""
+
+    def __init__(self, node: Any, input_shape: tuple[int, ...]) -> None:
+        self.node, self.name, self.input_shape = node, node.name(), input_shape
+        metadata = getattr(node, "_input_metadata", None)  # torch's; our nodes say it themselves
+        about = metadata[0] if metadata else node
+        self.shape = tuple(getattr(about, "shape", ()))
+        self.dtype = dtype_of(about) if hasattr(about, "dtype") else ""
+
+    def saved(self, name: str) -> Any:
+        """A constant of the call, arrays as NumPy's, dimensions counted from the front."""
+        if name == "shape":
+            return self.shape
+        if name == "dtype":
+            return np.dtype(self.dtype)
+        value = peek(self.node, name)
+        if name == "indices":
+            return None if value is None else self._indices(value)
+        if name in ("start", "end", "step"):
+            parts = [_signed(peek(self.node, each)) for each in ("start", "end", "step")]
+            place = ("start", "end", "step").index(name)
+            return slice(*parts).indices(self.input_shape[self.saved("dim")])[place]
+        if name == "index":
+            return _signed(value) % self.input_shape[self.saved("dim")]
+        if name == "keepdim":
+            return 0 < len(self.input_shape) == len(self.shape)
+        if name == "dim" and value is None:
+            return self._changed_dim()
+        if name.startswith("dim") and value is not None:
+            joins = self.name in ("UnsqueezeBackward0", "StackBackward0")
+            rank = max(1, len(self.input_shape) + joins)
+            many = isinstance(value, tuple | list)
+            return tuple(_signed(d) % rank for d in value) if many else _signed(value) % rank
+        return array_of(value) if hasattr(value, "grad_fn") else value
+
+    def _changed_dim(self) -> int | None:
+        """The dimension that was added or dropped, for a view that has not kept its number."""
+        few, many = sorted([self.input_shape, self.shape], key=len)
+        places = range(len(many) if len(many) == len(few) + 1 else 0)
+        return next((d for d in places if (*few[:d], 1, *few[d:]) == many), None)
+
+    def _indices(self, value: Any) -> Any:
+        if self.name != "IndexBackward0":  # one array, whose reduced dimension torch leaves out
+            found, dim = array_of(value), self.saved("dim")
+            return found if found.ndim == len(self.input_shape) else np.expand_dims(found, dim)
+        if hasattr(value, "grad_fn"):
+            return tuple(array_of(value))
+        return tuple(slice(None) if each is None else array_of(each) for each in value)
+
+
+def _signed(n: int) -> int:
+    """torch shows a negative number as an unsigned one."""
+    return n - 2**64 if n >= 2**63 else n
