@@ -100,7 +100,7 @@ class Lesson:
     def __init__(
         self, browser: Browser, address: str, name: str, width: int = 1280, scale: int = 1
     ) -> None:
-        size = {"width": width, "height": 1000}
+        size = {"width": width, "height": 1600}  # an instrument is seen whole
         self.page: Page = browser.new_page(viewport=size, device_scale_factor=scale)
         self.name = Path(name).stem
         self.outside: list[str] = []  # requests to anywhere but this machine
