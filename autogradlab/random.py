@@ -183,7 +183,10 @@ class Generator:
     def bernoulli(
         self, p: float | np.ndarray, shape: tuple[int, ...], dtype: np.dtype
     ) -> np.ndarray:
-        """Ones with probability p, else zeros. An array p has the shape asked for."""
+        """Ones with probability p, else zeros. An array p has the shape asked for.
+
+        For a number p, PyTorch on an Intel processor may use a generator of Intel's instead.
+        """
         if isinstance(p, np.ndarray):
             _check_float(p.dtype, "bernoulli_tensor_cpu_p_")
             if not ((p >= 0) & (p <= 1)).all():

@@ -188,6 +188,19 @@ def test_a_wrong_state_is_refused_and_changes_nothing(wrong):
     np.testing.assert_array_equal(g.get_state(), before)
 
 
+@pytest.mark.parametrize(("byte", "value"), [(8, 0), (8, 7), (12, 0), (16, 9), (20, 255)])
+def test_a_state_no_generator_has_is_refused(byte, value):
+    """Where torch would take it and read past the end of the state, too."""
+    g = seeded(4)
+    g.rand((100,), np.dtype("float32"))
+    before = g.get_state()
+    wrong = before.copy()
+    wrong[byte] = value
+    invalid = outcome(torch.set_rng_state, torch.zeros(5056, dtype=torch.uint8))
+    assert outcome(g.set_state, wrong) == invalid
+    np.testing.assert_array_equal(g.get_state(), before)
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_seeds(seed):
     ours, theirs = random.Generator(), torch.Generator()
