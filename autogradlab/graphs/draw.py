@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from .data import Edge, Graph, GraphNode, Recording, Summary
+from .data import Edge, Event, Graph, GraphNode, Recording, Summary
 from .layout import layout
 from .numbers import numbers
 from .style import attributes, escape, text_width
@@ -65,19 +66,22 @@ def look_after(recording: Recording, step: int) -> Look:
     graph, events = recording.graph, recording.events
     turn = {event.key: i for i, event in enumerate(events, 1)} | {graph.root: 0}
     first = tuple(k for k, n in graph.nodes.items() if n.saved)
-    held = events[step - 2].held if step > 1 else first
+    held = set(events[step - 2].held if step > 1 else first)
+    senders: dict[str, list[float]] = {key: [] for key in graph.nodes}
+    for edge in graph.edges:
+        senders[edge.source].append(turn.get(edge.target, math.inf))
     nodes = {}
     for key, node in graph.nodes.items():
-        senders = [turn.get(e.target, math.inf) for e in graph.edges if e.source == key]
-        arrived, mine = sum(t < step for t in senders), turn.get(key, math.inf)
-        ready = arrived == len(senders) and step > 0
+        arrived, mine = sum(t < step for t in senders[key]), turn.get(key, math.inf)
+        ready = arrived == len(senders[key]) and step > 0
+        event = events[int(mine) - 1] if 0 < mine < math.inf else None
         nodes[key] = NodeLook(
             _phase(mine - step, ready),
             arrived,
-            len(senders),
+            len(senders[key]),
             ("held" if key in held else "freed") if node.saved else "",
-            _cup(recording, key, step),
-            _trouble(recording, key) if mine <= step else "",
+            event.accumulated[step >= mine] if event and event.accumulated else None,
+            _trouble(node, event if mine <= step else None),
         )
     return Look(nodes, tuple(_edge_look(recording, e, turn, step) for e in graph.edges))
 
@@ -99,19 +103,11 @@ def _edge_look(recording: Recording, edge: Edge, turn: dict[str, int], step: int
     return EdgeLook("now" if at == step else "passed", sent)
 
 
-def _cup(recording: Recording, key: str, step: int) -> Summary | None:
-    for i, event in enumerate(recording.events, 1):
-        if event.key == key and event.accumulated is not None:
-            return event.accumulated[step >= i]
-    return None
-
-
-def _trouble(recording: Recording, key: str) -> str:
-    """ "nan" or "inf" if the node made a number that is not finite."""
-    made = [recording.graph.nodes[key].value]
-    for event in recording.events:
-        if event.key == key:
-            made += [*event.grads_out.values(), *(event.accumulated or ())[1:]]
+def _trouble(node: GraphNode, event: Event | None) -> str:
+    """ "nan" or "inf" if the node has made such a number, going forward or in its event."""
+    made = [node.value]
+    if event:
+        made += [*event.grads_out.values(), *(event.accumulated or ())[1:]]
     texts = [str(s.values if s.values is not None else s.ends) for s in made if s and s.nonfinite]
     return "" if not texts else "nan" if any("nan" in t for t in texts) else "inf"
 
@@ -348,8 +344,13 @@ class Drawing:
         self.widths = _ribbon_widths(last, small)
         self.sizes = {k: self._size(n) for k, n in graph.nodes.items()}
         self.values = {} if small else self._value_chips()
-        self.place = layout(graph, {k: self._room(k) for k in graph.nodes})
-        self.centres = dict(self.place.positions)
+        rooms = {k: self._room(k) for k in graph.nodes}
+        anchors = {k: (left - right) / 2 for k, (left, right) in rooms.items()}
+        sizes = {k: (left + right, self.sizes[k][1]) for k, (left, right) in rooms.items()}
+        gaps = {"node_gap": 14, "rank_gap": 26} if small else {"node_gap": 16, "rank_gap": 56}
+        self.place = layout(graph, sizes, anchors, **gaps)
+        self.centres = {k: (x + anchors[k], y) for k, (x, y) in self.place.positions.items()}
+        self._straighten_chains(rooms)
         self.curves = [self._route(i) for i in range(len(graph.edges))]
         self.points = [_samples(curve) for curve in self.curves]
         self.spots = {} if small else self._spots()
@@ -380,16 +381,46 @@ class Drawing:
         return chips
 
     def _room(self, key: str) -> tuple[float, float]:
-        """The size to reserve: the node, its cup, and the chips on the edges below it."""
-        w, h = self.sizes[key]
-        half = w / 2
-        if key in self.cups:
-            half = max(half, w / 2 + 10 + self.cups[key] + 12)
+        """What to reserve left and right of a node's centre: itself, its cup, and the chips on
+        the edges below it."""
+        half = self.sizes[key][0] / 2
+        left, right = half, half + (22 + self.cups[key] if key in self.cups else 0)
         for i, edge in enumerate(self.graph.edges):
             if edge.source == key and not self.small:
-                half = max(half, 18 + value_chip_width(self.values.get(i, "")))
-                half = max(half, 18 + gradient_chip_width(self.gradients[i]))
-        return 2 * half, h
+                left = max(left, 16 + value_chip_width(self.values.get(i, "")))
+                right = max(right, 16 + gradient_chip_width(self.gradients[i]))
+        if self.graph.nodes[key].kind in ("leaf", "parameter"):
+            return left, right
+        return max(left, right), max(left, right)  # edges come to the middle of its top
+
+    def _straighten_chains(self, rooms: dict[str, tuple[float, float]]) -> None:
+        """Put a node straight below its only input if that feeds nothing else and there is room."""
+        outs = Counter(e.source for e in self.graph.edges)
+        ins = Counter(e.target for e in self.graph.edges)
+        lines = [_samples(curve) for curve in self.place.curves]
+
+        def room(key: str, x: float) -> Box:
+            (left, right), (_, y), (_, h) = rooms[key], self.centres[key], self.sizes[key]
+            return x - left, y - h / 2, x + right, y + h / 2
+
+        for i, edge in enumerate(self.graph.edges):
+            if outs[edge.source] != 1 or ins[edge.target] != 1:
+                continue
+            moved = room(edge.target, self.centres[edge.source][0])
+            boxes = (room(k, x) for k, (x, _) in self.centres.items() if k != edge.target)
+            passing = (
+                p
+                for j, (line, e) in enumerate(zip(lines, self.graph.edges, strict=True))
+                if j != i and e.source != edge.target
+                for p in line
+            )
+            if not any(_overlap(moved, box) for box in boxes) and not any(
+                _inside(p, moved) for p in passing
+            ):
+                self.centres[edge.target] = (
+                    self.centres[edge.source][0],
+                    self.centres[edge.target][1],
+                )
 
     # edges ---------------------------------------------------------------------------------
 
@@ -453,19 +484,33 @@ class Drawing:
         return chips
 
     def _free_box(self, index: int, width: float, left: bool, taken: list[Box]) -> Box:
-        own, others = self.points[index], [p for i, p in enumerate(self.points) if i != index]
-        half = self.widths[index] / 2 + 6
+        own, half = self.points[index], self.widths[index] / 2 + 6
+        reach = 130 + width  # nothing further away can be in the way
+        near = (
+            min(x for x, _ in own) - reach, own[0][1] - 12,
+            max(x for x, _ in own) + reach, own[-1][1] + 12,
+        )  # fmt: skip
+        taken = [box for box in taken if _overlap(box, near)]
+        others = [
+            p for i, line in enumerate(self.points) if i != index for p in line if _inside(p, near)
+        ]
         best: tuple[float, Box] | None = None
         for outward in range(0, 120, 12):
             for t in (0.5, 0.44, 0.56, 0.38, 0.62, 0.32, 0.68, 0.26, 0.74, 0.2, 0.8):
                 y = own[round(t * (len(own) - 1))][1]
-                near = [x for x, v in own if abs(v - y) <= 14] or [own[len(own) // 2][0]]
-                edge = min(near) - half - outward - width if left else max(near) + half + outward
+                beside = [x for x, v in own if abs(v - y) <= 12] or [own[len(own) // 2][0]]
+                edge = min(beside) - half - outward - width
+                edge = edge if left else max(beside) + half + outward
                 box = (edge, y - 10, edge + width, y + 10)
-                cost = sum(_overlap(box, other) for other in taken) + sum(
-                    _inside(p, (box[0] - 8, box[1] - 2, box[2] + 8, box[3] + 2)) * 40
-                    for line in others for p in line
-                )  # fmt: skip
+                # From its own edge on, so that no other edge comes between them.
+                span = (
+                    min(edge - 8, max(beside)),
+                    y - 12,
+                    max(edge + width + 8, min(beside)),
+                    y + 12,
+                )
+                cost = sum(_overlap(box, other) for other in taken)
+                cost += sum(40 for p in others if _inside(p, span))
                 if best is None or cost < best[0]:
                     best = (cost, box)
                 if not cost:
@@ -495,7 +540,8 @@ class Drawing:
         """A node in its state, drawn round (0, 0)."""
         node, state, (w, h), pen = self.graph.nodes[key], look.nodes[key], self.sizes[key], self.pen
         style = "infinite" if state.trouble else state.phase
-        parts = [_shape(pen, "halo", node.kind, w, h)] if state.phase == "running" else []
+        halo = "halo small" if self.small else "halo"
+        parts = [_shape(pen, halo, node.kind, w, h)] if state.phase == "running" else []
         parts.append(_shape(pen, style, node.kind, w, h))
         if self.small:
             return "".join(parts) + (tick(pen, -0.5, 0, 0.9) if state.phase == "done" else "")
@@ -605,16 +651,16 @@ def _describe(graph: Graph) -> str:
 
 
 def _ribbon_widths(look: Look, small: bool) -> list[float]:
-    """4 to 14 px on the logarithm of the norm, over all edges; 8 where all norms are alike."""
+    """4 to 14 px on the logarithm of the norm, over all edges: 2.5 px for each power of ten, less
+    where they span more than four."""
     if small:
-        return [7.0] * len(look.edges)
+        return [6.0] * len(look.edges)
     norms = [e.gradient.norm if e.gradient else 0.0 for e in look.edges]
     logs = [math.log10(n) if n > 0 else None for n in norms]
     known = [x for x in logs if x is not None]
     low, high = min(known, default=0), max(known, default=0)
-    if high - low < 1e-9:
-        return [8.0] * len(logs)
-    return [4.0 if x is None else 4 + 10 * (x - low) / (high - low) for x in logs]
+    span = max(4.0, high - low)
+    return [4.0 if x is None else 9 + 10 * (x - (low + high) / 2) / span for x in logs]
 
 
 def _corner_marks(x: float, y: float) -> str:

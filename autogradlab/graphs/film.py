@@ -5,6 +5,8 @@ At most six frames side by side, each the small drawing of one step with its num
 
 from __future__ import annotations
 
+import math
+
 from .data import Event, Recording
 from .draw import (
     Drawing,
@@ -20,9 +22,10 @@ from .draw import (
 )
 from .numbers import numbers
 from .style import attributes as pen
+from .style import text_width
 
 FRAMES = 6
-MARGIN = 24
+WIDTH, MARGIN, TOP = 860, 16, 64
 
 
 def film_steps(count: int) -> list[int]:
@@ -43,26 +46,27 @@ def film_strip(recording: Recording, title: str, sentence: str) -> str:
     """
     drawing = Drawing(recording.graph, recording, small=True)
     steps = film_steps(len(recording.events))
-    widest = max((gradient_chip_width(_chip(recording.events[i - 1])) for i in steps), default=80)
-    scale = min(1.0, 320 / drawing.width)
-    frame = max(drawing.width * scale, widest, 110) + 40
-    top, tall = 92, drawing.height * scale
-    width = max(frame * len(steps) + 2 * MARGIN, 760)
+    scale = min(1.0, 400 / drawing.width, 560 / drawing.height)
+    frame = max(drawing.width * scale, *(_caption_width(recording, i) for i in steps)) + 16
+    columns = max(1, min(len(steps), int((WIDTH - 2 * MARGIN) / frame)))
+    columns = math.ceil(len(steps) / math.ceil(len(steps) / columns))  # rows of one length
+    width = max(columns * frame + 2 * MARGIN, WIDTH)
+    frame, tall = (width - 2 * MARGIN) / columns, drawing.height * scale + 100
+    count = f"{len(recording.events)} steps"
+    call = recording.call.partition("(")[2].rpartition(")")[0]
     parts = [
-        text(pen, "title", MARGIN, 34, title),
-        text(pen, "note end", width - MARGIN, 34, f"{len(recording.events)} steps"),
+        text(pen, "title", MARGIN, 30, title),
+        text(pen, "note end", width - MARGIN, 30, f"{count}, {call}" if call else count),
     ]
-    left = (width - frame * len(steps)) / 2
     for i, step in enumerate(steps):
-        middle = left + frame * (i + 0.5)
-        parts.append(_frame(recording, drawing, step, middle, top, scale))
-        if i:
-            x = left + frame * i
-            parts.append(path(pen, "divider", f"M{x:.1f} {top - 20}V{top + tall + 92:.1f}"))
-    bottom = top + tall + 112
+        left, top = MARGIN + frame * (i % columns), TOP + tall * (i // columns)
+        parts.append(_frame(recording, drawing, step, left + frame / 2, top, scale))
+        if i % columns:
+            parts.append(path(pen, "divider", f"M{left:.1f} {top}V{top + tall - 24:.1f}"))
+    bottom = TOP + tall * math.ceil(len(steps) / columns)
     parts.append(path(pen, "divider", f"M{MARGIN} {bottom:.1f}H{width - MARGIN:.1f}"))
-    parts.append(_legend(bottom + 28))
-    return svg(width, bottom + 56, title, sentence, "".join(parts))
+    parts.append(_legend(recording, bottom + 25))
+    return svg(width, bottom + 50, title, sentence, "".join(parts))
 
 
 def step_name(recording: Recording, step: int) -> str:
@@ -84,56 +88,65 @@ def _chip(event: Event) -> str:
 def _frame(
     recording: Recording, drawing: Drawing, step: int, middle: float, top: float, scale: float
 ) -> str:
-    event = recording.events[step - 1]
-    nodes, tall = recording.graph.nodes, drawing.height * scale
+    event, nodes = recording.events[step - 1], recording.graph.nodes
+    x, y = middle - drawing.width * scale / 2, top + drawing.height * scale
     look = look_after(recording, step)
-    x = middle - drawing.width * scale / 2
     body = f'<g transform="translate({x:.1f} {top}) scale({scale:.3g})">{drawing.body(look)}</g>'
     names = "".join(
         text(pen, "small", x + drawing.centres[key][0] * scale,
-             top + drawing.centres[key][1] * scale - 26, node.label)
-        for key, node in nodes.items() if node.kind in ("leaf", "parameter")
+             top + drawing.centres[key][1] * scale - 20, node.label)
+        for key, node in nodes.items()
+        if node.kind in ("leaf", "parameter") and scale == 1
     )  # fmt: skip
     words = _chip(event)
-    chip = gradient_chip(pen, middle - gradient_chip_width(words) / 2, top + tall + 52, words)
-    label = text(
-        pen, "expression", middle, top + tall + 26, f"{step} · {step_name(recording, step)}"
-    )
     return (
         body
         + names
-        + label
-        + chip
-        + text(pen, "note middle", middle, top + tall + 78, _goes(recording, event))
+        + text(pen, "expression", middle, y + 14, f"{step} · {step_name(recording, step)}")
+        + gradient_chip(pen, middle - gradient_chip_width(words) / 2, y + 38, words)
+        + text(pen, "note middle", middle, y + 60, _goes(recording, event))
     )
+
+
+def _caption_width(recording: Recording, step: int) -> float:
+    event = recording.events[step - 1]
+    return max(gradient_chip_width(_chip(event)), text_width(_goes(recording, event), 11, False))
 
 
 def _goes(recording: Recording, event: Event) -> str:
+    """Where the number in the chip goes; with it, what another input receives."""
     nodes = recording.graph.nodes
     if event.accumulated:
         return f"added to {nodes[event.key].label}.grad"
-    targets = [nodes[key].label for key in event.grads_out]
-    return "goes to " + (
-        targets[0] if len(targets) == 1 else f"{targets[0]}, and {len(targets) - 1} more"
-    )
+    sent = [(nodes[key].label, numbers(g)) for key, g in event.grads_out.items() if g]
+    if not sent:
+        return "goes nowhere"
+    (first, words), *others = sent
+    if len(others) == 1:
+        other, more = others[0]
+        return f"goes to {first} and {other}" if more == words else f"and {more} to {other}"
+    return f"goes to {first}" + (f", {len(others)} more go on" if others else "")
 
 
-def _legend(y: float) -> str:
+def _legend(recording: Recording, y: float) -> str:
     """What the marks mean."""
-    box = lambda x, style: rectangle(pen, style, (x, y - 8, x + 24, y + 8), 4)  # noqa: E731
-    x = MARGIN
-    parts = [box(x, "waiting"), text(pen, "note", x + 32, y, "waiting")]
-    parts += [
-        box(x + 102, "halo"),
-        box(x + 102, "running"),
-        text(pen, "note", x + 138, y, "running"),
+    box = lambda x, style: rectangle(pen, style, (x, y - 8, x + 22, y + 8), 4)  # noqa: E731
+    line = lambda x, style, w: path(pen, style, f"M{x} {y}h28", f' stroke-width="{w}"')  # noqa: E731
+    marks = [
+        ("waiting", lambda x: box(x, "waiting")),
+        ("ready", lambda x: box(x, "ready")),
+        ("running", lambda x: box(x, "halo small") + box(x, "running")),
+        ("done", lambda x: box(x, "done") + tick(pen, x + 10.5, y, 0.9)),
+        ("value", lambda x: path(pen, "value edge", f"M{x} {y}h28")),
+        ("gradient passed", lambda x: line(x, "ribbon", 8) + line(x, "ribbon passed", 6)),
+        ("gradient now", lambda x: line(x, "ribbon", 8)),
     ]
-    parts += [box(x + 204, "done"), tick(pen, x + 216, y)]
-    parts += [text(pen, "note", x + 242, y, "done"), path(pen, "value edge", f"M{x + 292} {y}h28")]
-    parts += [text(pen, "note", x + 328, y, "value")]
-    parts += [path(pen, "ribbon", f"M{x + 380} {y}h32", ' stroke-width="8"')]
-    parts += [text(pen, "note", x + 420, y, "gradient now")]
-    parts += [path(pen, "ribbon", f"M{x + 516} {y}h32", ' stroke-width="8"')]
-    parts += [path(pen, "ribbon passed", f"M{x + 516} {y}h32", ' stroke-width="6"')]
-    parts += [text(pen, "note", x + 556, y, "passed"), value_chip(pen, x + 612, y, "value")]
+    parts, x = [], MARGIN + 1.0
+    for words, mark in marks:
+        wide = 28 if words.startswith(("value", "gradient")) else 22
+        parts += [mark(x), text(pen, "note", x + wide + 8, y, words)]
+        x += wide + 8 + text_width(words, 12, mono=False) + 18
+    shown = next((n.value for n in recording.graph.nodes.values() if n.value), None)
+    if shown and len(numbers(shown)) <= 8:
+        parts.append(value_chip(pen, x, y, numbers(shown)))
     return "".join(parts)

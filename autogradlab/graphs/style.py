@@ -53,6 +53,7 @@ STYLES: dict[str, dict[str, str]] = {
     "infinite": _line("ink", 1.25, "ink"),
     "hatch": _line("ink2", 2),
     "halo": {**_line("now", 14.5), "stroke-linejoin": "round"},
+    "halo small": {**_line("now", 9), "stroke-linejoin": "round"},
     "corners": _line("ink", 2.5),
     "focus": _line("ink", 2),
     "badge": _line("rule", 1, "paper"),
