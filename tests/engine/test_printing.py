@@ -105,6 +105,13 @@ def test_shapes_and_default_types(shape, name, default_name):
     [0.0, 1.0, 1000.0, 1001.0, 1.5, 1e8, 1e8 + 1, 1e8 + 0.5, 1e-4, 9.99e-5, 5e-5, 0.99999,
      999.99999, 1e-320, 1.7e308, np.nan, np.inf, -np.inf, -0.0, -1e-9])))
 @example(np.array([1e-320, 1.7e308]))
+@example(np.array([1.0, 1000.0]))  # a ratio of 1000 is the last one without an exponent
+@example(np.array([1.0, np.nextafter(1000.0, 2000.0)]))
+@example(np.array([1.0, 1001.0]))
+@example(np.array([1e8, 2e5]))
+@example(np.array([np.nextafter(1e8, 2e8)]))
+@example(np.array([1e-4, 0.05]))
+@example(np.array([np.nextafter(1e-4, 0.0), 0.05]))
 def test_where_the_notation_changes(array):
     check(array)
 
