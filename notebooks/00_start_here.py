@@ -145,7 +145,8 @@ PredictTheGradient(y)
 #
 # An exercise is a cell with three dots in it. Put your answer where the dots are and run the cell.
 # The check never stops the notebook: dots are *not tried yet*, and a wrong answer is told what it
-# left out. Exercises are plain cells, without `%%twin`: the check itself knows what PyTorch says.
+# left out. Exercises are plain cells, without `%%twin`: what the check knows was tested
+# against PyTorch.
 #
 # ### Exercise 1 · One number
 # *Difficulty ●○○○○ · 1 minute*

@@ -125,8 +125,9 @@ L = (a * b + c) ** 2
 # The picture below is its *graph*: what was computed from what. The ends a, b, c are *leaves*:
 # tensors you made yourself, each with a cup (`.grad`) that collects what arrives.
 #
-# Press **▶** (or the right arrow key) for one step, **◀** to go back. **Before each step, predict**
-# the number it sends; then read the equation on the right.
+# The first step is shown: what comes in at the square, and what it sends. Press **▶** (or the right
+# arrow key) for the next step, **◀** to go back. **Before each step, predict** what it sends; then
+# read its equation.
 
 # %%
 from autogradlab.instruments import BackwardDebugger

@@ -84,10 +84,10 @@ print(-2 * b == b.grad)
 # %% [markdown]
 # ## Watch v come in
 #
-# The debugger takes the same `gradient=`. **Predict** what the first step sends to 3a³ and to b²,
+# The debugger takes the same `gradient=`. **Predict** what the subtraction sends to 3a³ and to b²;
 # then step through with ▶. Every number of lesson 04 is now a list of two.
 #
-# Then change `[1.0, 1.0]` to `[1.0, 10.0]` and run the cell again. Which numbers change?
+# Afterwards change `[1.0, 1.0]` to `[1.0, 10.0]` and run its cell again. Which numbers change?
 
 # %%
 # %%twin

@@ -2,6 +2,7 @@
 
 import itertools
 import re
+import tomllib
 from pathlib import Path
 
 import jupytext
@@ -11,6 +12,8 @@ import autogradlab
 from autogradlab.lessons import Exercise, chain_rule, start_here, vjp
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+PROJECT = tomllib.loads((NOTEBOOKS.parent / "pyproject.toml").read_text())["project"]
+REPOSITORY, TAG = PROJECT["urls"]["Repository"], f"v{autogradlab.__version__}"
 MODULES = {"00_start_here": start_here, "04_chain_rule": chain_rule, "05_vjp": vjp}
 DETAILS = re.compile(r"<details><summary>(.*?)</summary>(.*?)</details>", re.DOTALL)
 STUB = re.compile(r"exercises\.(\w+)\.check\((\w+)\)$")
@@ -96,6 +99,7 @@ def test_set_up_is_silent_and_the_same_everywhere(cells):
     reference = jupytext.read(NOTEBOOKS / "00_start_here.py").cells
     assert first == next(cell.source for cell in reference if cell.cell_type == "code")
     assert first.endswith("import autogradlab as torch")
+    assert f'"git+{REPOSITORY}@{TAG}"' in first
 
 
 def test_headings_links_and_opening(lesson, cells):
@@ -106,7 +110,9 @@ def test_headings_links_and_opening(lesson, cells):
     for target in re.findall(r"\]\((?!http)([^)]+)\)", text):
         assert (NOTEBOOKS / target).with_suffix(".py").exists(), target
     assert "![" not in text  # an image on another host is a request a lesson does not make
-    for host in ("https://colab.research.google.com/", "https://mybinder.org/"):
-        assert re.search(rf"\]\({host}\S+/{lesson.stem}\.ipynb\)", text)
+    where = REPOSITORY.removeprefix("https://github.com/")
+    page = f"notebooks/{lesson.stem}.ipynb"
+    assert f"](https://colab.research.google.com/github/{where}/blob/{TAG}/{page})" in text
+    assert f"](https://mybinder.org/v2/gh/{where}/{TAG}?urlpath=lab/tree/{page})" in text
     for part in ("**Afterwards you can**", "**Time:**", "**You need:**", "warm-up", "## Recap"):
         assert part in text
