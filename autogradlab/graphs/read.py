@@ -60,7 +60,7 @@ def walk(start: Any, limit: int) -> dict[Any, list[tuple[Any, int]]]:
             continue
         if len(found) == limit:  # torch cannot delete a very long graph whose nodes were all seen
             raise ValueError(
-                f"this graph has more than {limit:,} nodes, too many to draw. Look at a part of it: "
+                f"this graph has more than {limit:,} nodes, too many to draw. Look at a part: "
                 "start from an intermediate result, detach() an earlier one, or use fewer steps, "
                 "layers or tokens; a larger `limit` reads more"
             )
