@@ -161,7 +161,7 @@ class Comparison:
         self.compared = 0  # numbers, texts, tensors: what a ✓ may rest on
         self.seen: dict[tuple[int, int], tuple[Any, Any]] = {}
         self.pairs: dict[Any, Any] = {}  # our graph node → theirs, over the graphs of all names
-        self.back: dict[Any, Any] = {}
+        self.taken: set[Any] = set()  # their nodes in it
 
     def differ(self, where: str, what: str, ours: Any, theirs: Any, wording: bool = False) -> None:
         texts = [re.sub(r"\s+", " ", str(x))[:400] for x in (ours, theirs)]
@@ -261,11 +261,12 @@ class Comparison:
         stack, found = [(ours, theirs)], 0
         while stack:
             a, b = stack.pop()
-            if a in self.pairs or b in self.back:
-                if self.pairs.get(a) is not b or self.back.get(b) is not a:
+            if a in self.pairs or b in self.taken:
+                if self.pairs.get(a) is not b:
                     return self.other_graph(where, "shares other nodes", a, b)
                 continue
-            self.pairs[a], self.back[b] = b, a
+            self.pairs[a] = b
+            self.taken.add(b)
             found += 1
             edges = [[(n and n.name(), k) for n, k in node.next_functions] for node in (a, b)]
             if a.name() != b.name() or edges[0] != edges[1]:
@@ -672,11 +673,16 @@ def run(source: str, engine: str, space: dict[str, Any], filename: str, out: Any
 def silently() -> Iterator[None]:
     """Nothing the second run shows reaches the notebook."""
     with contextlib.ExitStack() as stack:
+        stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
         if "IPython" in sys.modules:
+            from IPython import get_ipython
+            from IPython.core.displaypub import DisplayPublisher
             from IPython.utils.capture import capture_output
 
-            stack.enter_context(capture_output())
-        stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
+            shell = get_ipython()
+            # a terminal's display() prints, and what is printed is compared; a kernel's publishes
+            if shell is not None and type(shell.display_pub) is not DisplayPublisher:
+                stack.enter_context(capture_output(stdout=False, stderr=False))
         yield
 
 

@@ -8,11 +8,12 @@ from contextlib import redirect_stdout
 import numpy as np
 import pytest
 import torch
+from IPython.core.displaypub import DisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
 
 import autogradlab
 from autogradlab import derivatives
-from autogradlab.twin import Twin, compare
+from autogradlab.twin import Twin
 
 SEED = """
 a = torch.tensor([2., 3.], requires_grad=True)
@@ -185,9 +186,11 @@ def test_deleted_names_are_gone_on_both_sides(notebook):
         cell(notebook, "x")
 
 
-def test_html_is_escaped():
-    report = compare("s = '<b>'\nprint(s)")
-    assert "<b>" not in report._repr_html_().replace("<b>same in PyTorch:</b>", "")
+def test_html_is_escaped(notebook):
+    source = "d = {'<i>': '<u>' if torch.__name__ == 'torch' else '<s>'}"
+    page = cell(notebook, source)[0]._repr_html_()
+    assert "✗" in page and "&lt;i&gt;" in page
+    assert not any(tag in page for tag in ("<i>", "<u>", "<s>"))
 
 
 @pytest.fixture
@@ -237,3 +240,173 @@ for _ in range(1000):
     while len(ratios) < 6 and min(ratios, default=2) > 1.2:
         ratios.append(seconds(lambda: cell(notebook, source)) / seconds(plain))
     assert min(ratios) <= 1.2
+
+
+def plain(notebook, source):
+    """A cell without %%twin."""
+    exec(source, notebook.space)
+
+
+def test_what_holds_nothing_comparable_earns_nothing(notebook):
+    for source in ("f = [len, print]", "import torch", "def g():\n    y = 1\n    return y"):
+        assert "✓" not in repr(cell(notebook, source)[0])
+    cell(notebook, "x = 1")
+    report = cell(notebook, "def g():\n    x = 2\n    return x")[0]
+    assert report.same == []  # the x of a function is not the notebook's
+
+
+def test_a_typo_leaves_the_graphs_in_step(notebook):
+    cell(notebook, "x = torch.ones(2, requires_grad=True)\ny = (x * 2).sum()")
+    with pytest.raises(NameError):
+        cell(notebook, "nope")
+    report = cell(notebook, "y.backward()")[0]
+    assert report.agrees and report.gradients == 1
+
+
+def test_aliases_made_by_plain_cells_are_kept(notebook):
+    cell(notebook, "w = torch.ones(2, requires_grad=True)\ny = (w * 2).sum()")
+    plain(notebook, "items = [w, w.detach() * 3]")
+    report = cell(notebook, "items[0].sum().backward()\ng = w.grad")[0]
+    assert report.agrees and "g" in report.same and report.gradients == 1
+    plain(notebook, "w.grad = w.detach() * 5")
+    report = cell(notebook, "y.backward()")[0]  # adds to what the plain cell put there
+    assert report.agrees and notebook.shadow["w"].grad.tolist() == [7.0, 7.0]
+
+
+def test_memory_shared_by_plain_cells_is_shared(notebook):
+    plain(notebook, "import autogradlab\nx = autogradlab.ones(4)\nv = x.reshape(2, 2)")
+    assert cell(notebook, "x.add_(1)\nz = v * 1")[0].agrees
+
+
+def test_classes_that_call_super_are_mirrored(notebook):
+    plain(
+        notebook,
+        "class A:\n    def __init__(self): self.v = 1\n"
+        "class B(A):\n    def __init__(self):\n        super().__init__()\n        self.w = 2",
+    )
+    assert cell(notebook, "q = B().v + B().w")[0].same == ["q"]
+    assert notebook.shadow["B"] is not notebook.space["B"]
+
+
+def test_containers_and_generators_of_other_modules_are_mirrored(notebook):
+    plain(
+        notebook,
+        "from collections import defaultdict, deque\nimport numpy as np\n"
+        "d, q, rng = defaultdict(list), deque([1]), np.random.default_rng(0)",
+    )
+    report = cell(notebook, "d['a'].append(1)\nq.append(2)\nr = rng.random()")[0]
+    assert report.agrees and {"d", "q", "r"} == set(report.same)
+
+
+def test_tensors_of_real_pytorch_are_not_compared_with_themselves(notebook):
+    notebook.space["t"] = torch.ones(2)
+    assert "PyTorch tensor made outside" in repr(cell(notebook, "y = t * 2")[0])
+
+
+def test_only_names_the_cell_reads_are_named(notebook):
+    notebook.space["f"] = io.StringIO()
+    assert cell(notebook, "f = 3\ng = f + 1")[0].agrees
+
+
+def test_changes_on_one_side_only_are_found(notebook):
+    cell(notebook, "class A: pass\no = A()\no.w = torch.ones(2, requires_grad=True)")
+    report = cell(notebook, "if torch.__name__ == 'torch':\n    o.w.grad = torch.ones(2)")[0]
+    assert [d.where for d in report.hard] == ["o.w.grad"]
+    report = cell(notebook, "if torch.__name__ == 'torch':\n    only = 1")[0]
+    assert "bound on one side only" in repr(report)
+
+
+def test_sharing_of_nodes_is_compared_both_ways(notebook):
+    source = "x = torch.ones(2, requires_grad=True)\ny = x * 2\n"
+    for name in ("torch", "autogradlab"):
+        shared = f"z = y + y if torch.__name__ == {name!r} else (x * 2) + (x * 2)"
+        assert "shares other nodes" in repr(cell(notebook, source + shared)[0])
+
+
+def test_an_error_on_one_side_is_shown_with_both(notebook):
+    source = "x = 1\nif torch.__name__ == {!r}:\n    raise ValueError('only here')"
+    report = cell(notebook, source.format("torch"))[0]
+    assert "ValueError: only here" in repr(report) and "no error" in repr(report)
+    with redirect_stdout(io.StringIO()):
+        report = notebook.cell(source.format("autogradlab"))
+    assert isinstance(report.error, ValueError) and report.hard and not report.agrees
+
+
+def test_what_neither_side_has_is_a_typo_in_the_words_of_pytorch(notebook):
+    with pytest.raises(AttributeError, match="module 'torch' has no attribute 'tensr'"):
+        cell(notebook, "torch.tensr")
+    for source in ("import torch.fft", "from torch import fft", "torch.fft"):
+        with pytest.raises((AttributeError, ImportError), match=r"autogradlab has no torch\.fft"):
+            cell(notebook, source)
+
+
+def test_printing_options_and_default_dtype_are_in_step(notebook):
+    plain(notebook, "import autogradlab\nautogradlab.set_printoptions(precision=2)")
+    try:
+        assert cell(notebook, "print(torch.rand(3))")[0].agrees
+    finally:
+        autogradlab.set_printoptions(profile="default")
+
+
+def test_pytorch_is_left_as_it_was(notebook):
+    torch.manual_seed(5)
+    expected = torch.rand(1)
+    torch.manual_seed(5)
+    assert cell(notebook, "torch.manual_seed(1)\nr = torch.rand(3)")[0].agrees
+    assert torch.equal(torch.rand(1), expected)
+
+
+def test_addresses_and_engine_names_in_texts_do_not_differ_but_spaces_do(notebook):
+    source = "x = torch.ones(2, requires_grad=True)\nprint(type(x), (x * 2).grad_fn)"
+    assert cell(notebook, source)[0].agrees
+    spaces = "print('1. 2.' if torch.__name__ == 'torch' else '1.  2.')"
+    assert "printed text differs" in repr(cell(notebook, spaces)[0])
+
+
+def test_the_report_says_how_large_the_difference_is(notebook):
+    source = "a = torch.tensor([36., 81.] if torch.__name__ == 'autogradlab' else [72., 162.])"
+    text = repr(cell(notebook, source)[0])
+    assert "✗ differs from PyTorch: a is half of PyTorch’s" in text
+    assert "largest difference 81 at element 1, every element × 0.5" in text
+    assert "<table" in cell(notebook, source)[0]._repr_html_()
+
+
+def test_the_magic_shows_a_cell_once(shell, capsys, monkeypatch):
+    shell.run_cell("from IPython.display import display")
+    source = "%%twin\nimport sys\ndisplay('shown')\nprint('said')\nprint('aside', file=sys.stderr)"
+    assert shell.run_cell(source).success
+    out, err = capsys.readouterr()
+    assert out.count("shown") == 1 and out.count("said") == 1 and err.count("aside") == 1
+    assert "✓ same in PyTorch: printed text" in out
+
+    class KernelPublisher(DisplayPublisher):
+        def publish(self, data, *args, **kwargs):
+            shown.append(data["text/plain"])
+
+    shown = []
+    monkeypatch.setattr(shell, "display_pub", KernelPublisher(parent=shell))
+    shell.run_cell(source)
+    assert shown == ["'shown'", "✓ same in PyTorch: printed text"]
+
+
+def test_the_magic_compares_announced_errors(shell, capsys):
+    result = shell.run_cell("%%twin raises=RuntimeError\nx = torch.ones(2)\nx.backward()")
+    assert result.success and "✓ same in PyTorch: x · error text" in capsys.readouterr().out
+    result = shell.run_cell("%%twin raises=RuntimeError\nx = 1")
+    assert result.success and "was to raise RuntimeError" in capsys.readouterr().out
+
+
+def test_the_magic_gives_text_and_html(shell, monkeypatch):
+    shown = []
+    monkeypatch.setattr(shell.display_pub, "publish", lambda data, *a, **k: shown.append(data))
+    shell.run_cell("%%twin\nx = 1")
+    assert shown[-1]["text/plain"] == "✓ same in PyTorch: x"
+    assert "same in PyTorch" in shown[-1]["text/html"]
+
+
+def test_graphs_that_backward_built_are_compared_by_value(notebook):
+    source = "x = torch.ones(2, requires_grad=True)\ny = x.tanh().sum()\n"
+    source += (
+        "g, = torch.autograd.grad(y, x, create_graph=True)\nh, = torch.autograd.grad(g.sum(), x)"
+    )
+    assert {"g", "h"} <= set(cell(notebook, source)[0].same)
