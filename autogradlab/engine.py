@@ -117,7 +117,8 @@ class Node:
         if not isinstance(g, Tensor):
             raise TypeError("argument 0 is not a Variable")
         taped = modes.grad_enabled
-        out = self.apply(g if taped else g.array, taped, self.wanted)
+        with np.errstate(all="ignore"):
+            out = self.apply(g if taped else g.array, taped, self.wanted)
         out = [
             None if p is None else wrap(fit(o, p)) for o, p in zip(out, self.parents, strict=True)
         ]
@@ -284,7 +285,6 @@ def backward(
 
     def deliver(node: Node, g: Any) -> None:
         if g is not None:
-            g = fit(g, node)
             arrived[node] = arrived[node] + g if node in arrived else g
         pending[node] -= 1
         if not pending[node] and isinstance(node, AccumulateGrad):
@@ -299,7 +299,9 @@ def backward(
         wanted = node.wanted if targets is None else tuple([p in needed for p in node.parents])
         if isinstance(node, AccumulateGrad) if capture else not (any(wanted) or not node.parents):
             return
-        out = (None,) * len(wanted) if g is None else node.apply(g, taped, wanted)
+        raw = (None,) * len(wanted) if g is None else node.apply(g, taped, wanted)
+        sent = zip(raw, node.parents, strict=True)
+        out = tuple([fit(o, p) if p in needed else None for o, p in sent])
         if not retain_graph:
             node.free()
         if node.hooks and g is not None:
@@ -314,7 +316,7 @@ def backward(
     try:
         with np.errstate(all="ignore"):  # inf and nan are answers here, as in torch
             for root, g in zip(roots, gradients, strict=True):
-                deliver(root, g)
+                deliver(root, fit(g, root))
             inner = (n for n in order if n in needed and not isinstance(n, AccumulateGrad))
             while node := ready.pop(0) if ready else next(inner, None):
                 execute(node)

@@ -34,6 +34,11 @@ def dtype_of(about: Any) -> str:
     return str(about.dtype).removeprefix("torch.")
 
 
+def numpy_name(dtype: str) -> str:
+    """The type NumPy computes in: it has no bfloat16."""
+    return "float32" if dtype == "bfloat16" else dtype
+
+
 def summarize(tensor: Any) -> Summary | None:
     """A tensor, or an array, in numbers; None for None."""
     if tensor is None:
@@ -112,7 +117,7 @@ class Call:
         if name == "shape":
             return self.shape
         if name == "dtype":
-            return np.dtype(self.dtype)
+            return np.dtype(numpy_name(self.dtype))
         value = peek(self.node, name)
         if name == "indices":
             return None if value is None else self._indices(value)

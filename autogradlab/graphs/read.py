@@ -16,7 +16,18 @@ import numpy as np
 
 from .data import Edge, Graph, GraphNode
 from .formulas import inputs_of, replay, rules
-from .protocol import Call, array_of, close, dtype_of, engine_of, is_leaf, kept, peek, summarize
+from .protocol import (
+    Call,
+    array_of,
+    close,
+    dtype_of,
+    engine_of,
+    is_leaf,
+    kept,
+    numpy_name,
+    peek,
+    summarize,
+)
 from .words import DOTS, LABEL, WORDS, Phrase, array, named, short_name, write
 
 NOT_FOUND = "element 0 of tensors does not require grad and does not have a grad_fn"
@@ -245,6 +256,8 @@ class Reading:
         missing = [i for i, each in enumerate(operands) if each.value is None]
         if y is None or len(missing) != 1 or len(operands) != 2 or call.saved("alpha") != 1:
             return operands
+        if any(is_leaf(node) and node.variable._version for node in self.order):
+            return operands  # a leaf was written in place, perhaps after the program read it
         slot = missing[0]
         x = operands[1 - slot].value
         guess = {
@@ -276,7 +289,7 @@ class Reading:
             value = replay(call.name, values, constants)
         except (ValueError, IndexError):  # a leaf has been given data of another shape since
             return None
-        return value if value is None or not call.dtype else value.astype(call.dtype)
+        return value if value is None or not call.dtype else value.astype(numpy_name(call.dtype))
 
     def whose(self, tensor: Any, own: Phrase) -> str:
         """The expression of a saved tensor."""

@@ -149,6 +149,11 @@ def condition(a: Phrase, sign: str, b: Phrase) -> Phrase:
     return Phrase(f"1 if {a.text} {sign} {b.text} else 0", SUM)
 
 
+def choice(a: Phrase, sign: str, b: Phrase) -> Phrase:
+    """Of two inputs one is taken; equal ones share the gradient."""
+    return Phrase(f"1 if {a.text} {sign} {b.text}, ½ if equal, else 0", SUM)
+
+
 # ------------------------------------------------------------------------- shapes and reductions
 
 
@@ -295,11 +300,11 @@ WORDS: dict[str, Words] = {
     ),
     "MaximumBackward0": Words(
         lambda c, a, b: function("maximum", a, b),
-        (lambda c, a, b: condition(a, ">", b), lambda c, a, b: condition(b, ">", a)),
+        (lambda c, a, b: choice(a, ">", b), lambda c, a, b: choice(b, ">", a)),
     ),
     "MinimumBackward0": Words(
         lambda c, a, b: function("minimum", a, b),
-        (lambda c, a, b: condition(a, "<", b), lambda c, a, b: condition(b, "<", a)),
+        (lambda c, a, b: choice(a, "<", b), lambda c, a, b: choice(b, "<", a)),
     ),
     "WhereBackward0": Words(lambda c, a, b: function("where", DOTS, a, b)),
     "CloneBackward0": Words(method("clone"), (lambda c, a: ONE,)),

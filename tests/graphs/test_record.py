@@ -140,6 +140,40 @@ def test_a_leaf_is_a_graph_too(engine):
     assert [n.kind for n in read_graph(x, {"x": x}).nodes.values()] == ["leaf", "output"]
 
 
+@pytest.mark.parametrize("code", ["a * b.sum()", "a.sum() * b", "a + b.double()", "a[0] / b"])
+def test_gradients_have_the_shape_and_type_of_their_input(code):
+    """Each gradient a node sends belongs to one input, not to the broadcast result."""
+    found = []
+    for engine in ENGINES:
+        names = program(engine, f"Q = ({code}).sum()")
+        events = record_backward(names["Q"], names=names).events
+        found.append([(g.shape, g.dtype) for e in events for g in e.grads_out.values()])
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_no_constant_is_made_up_for_a_leaf_that_has_changed(engine):
+    names = program(engine, "Q = a + 1")
+    assert read_graph(names["Q"], names).title == "Q = a + 1"
+    with engine.no_grad():
+        names["a"].add_(5)
+    assert read_graph(names["Q"], names).title == "Q = a + …"
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_tie_is_not_called_zero(engine):
+    names = program(engine, "Q = torch.maximum(a, a * 1).sum()")
+    events = record_backward(names["Q"], names=names).events
+    texts = [f.text for e in events for f in e.factors if 0.5 in f.local.values]
+    assert texts and all("½ if equal" in text for text in texts)
+
+
+def test_bfloat16_is_read():
+    a = torch.tensor([1.0, 2.0], dtype=torch.bfloat16, requires_grad=True)
+    recording = record_backward((3 * a * a).sum(), names={"a": a})
+    assert {n.dtype for n in recording.graph.nodes.values()} == {"bfloat16"}
+
+
 def test_expressions_mean_what_they_say():
     names = program(autogradlab, "Q = -(a + b) * (a - b) / (a * b) ** 2")
     whole = read_graph(names["Q"], names).title.removeprefix("Q = ")
