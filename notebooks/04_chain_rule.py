@@ -132,17 +132,18 @@ L = (a * b + c) ** 2
 # %%
 from autogradlab.instruments import BackwardDebugger
 
-debugger = BackwardDebugger(L)
-debugger
+BackwardDebugger(L)
 
 # %% [markdown]
 # Did you see it? The square received 1 and sent 6: its local derivative is 2 · 3, since a · b + c
 # is 3. The sum copied 6 to both sides. The product swapped: 6 · 4 = 24 to a, 6 · 2 = 12 to b.
 #
-# Whatever a button does, a method does too. Here is the step at which the product runs, in words.
+# Whatever a button does, a method does too: here are the product's step and the next, in words.
 
 # %%
+debugger = BackwardDebugger(L)
 print(debugger.jump("a·b"))
+print(debugger.step())
 
 # %% [markdown]
 # ## Every gradient in between, checked

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from .data import Edge, Event, Graph, GraphNode, Recording, Summary
 from .layout import layout
-from .numbers import numbers
+from .numbers import number, numbers
 from .style import attributes, escape, text_width
 
 Point = tuple[float, float]
@@ -148,6 +148,33 @@ def circle(pen: Pen, style: str, x: float, y: float, r: float) -> str:
     return f'<circle cx="{_f(x)}" cy="{_f(y)}" r="{_f(r)}" {pen(style)}/>'
 
 
+LONGEST = 22  # characters in a chip: four short numbers
+
+
+def value_words(value: Summary) -> str:
+    """A value in its chip: the numbers, or the shape where they are too long.
+
+    >>> import math
+    >>> eye = ((1.0, 0.0), (0.0, 1.0))
+    >>> value_words(Summary((2, 2), "float32", math.sqrt(2), 0.5, 0.0, 1.0, 2, 0, eye, 16))
+    '[[1, 0], [0, 1]]'
+    """
+    words = numbers(value)
+    return words if len(words) <= LONGEST else "×".join(map(str, value.shape))
+
+
+def gradient_words(gradient: Summary) -> str:
+    """A gradient in its chip: the numbers, or the norm between bars where they are too long.
+
+    >>> gradient_words(Summary((9,), "float32", 28.44, 1.0, 0.123, 9.0, 0, 0, (0.1234,) * 9, 36))
+    '‖28.44‖'
+    """
+    words = numbers(gradient)
+    if len(words) <= LONGEST:
+        return words
+    return "nan or inf" if gradient.nonfinite else f"‖{number(gradient.norm)}‖"
+
+
 def value_chip_width(words: str) -> float:
     """Width of a value chip that holds these words."""
     return text_width(words, 12) + 12
@@ -209,15 +236,16 @@ def _shape(pen: Pen, style: str, kind: str, w: float, h: float) -> str:
     return path(pen, style, d, ' stroke-linejoin="round"')
 
 
-def _hatch(pen: Pen, w: float, h: float, words: str) -> str:
+def _hatch(pen: Pen, kind: str, w: float, h: float, words: str) -> str:
     """Diagonals left and right of the label, drawn one by one: a pattern would need an id."""
     inner, outer, y = text_width(words, 13) / 2 + 4, w / 2 - 3, h / 2 - 3
+    low_end = h * 0.15 if kind == "output" else y
     strokes = []
     for side in (-1, 1):
         x = inner
         while x + 5 < outer:
             low, high = sorted((side * x, side * (x + 5)))
-            strokes.append(f"M{_f(low)} {_f(y)}L{_f(high)} {_f(-y)}")
+            strokes.append(f"M{_f(low)} {_f(low_end)}L{_f(high)} {_f(-y)}")
             x += 7
     return path(pen, "hatch", "".join(strokes)) if strokes else ""
 
@@ -257,7 +285,7 @@ def _cup_mark(pen: Pen, node: GraphNode, look: NodeLook, w: float, h: float, inn
         content = none_pill(pen, left + 6, middle)
     else:
         content = gradient_chip(
-            pen, left + 6, middle, numbers(look.grad), now=look.phase == "running"
+            pen, left + 6, middle, gradient_words(look.grad), now=look.phase == "running"
         )
     label = text(pen, "small", (left + right) / 2, -h / 2 - 9, f"{node.label}.grad")
     return path(pen, style, d) + content + label
@@ -268,8 +296,8 @@ def _cup_mark(pen: Pen, node: GraphNode, look: NodeLook, w: float, h: float, inn
 
 def _s_curve(start: Point, end: Point) -> tuple[Point, ...]:
     (x0, y0), (x1, y1) = start, end
-    bend = (y1 - y0) * 0.5
-    return (start, (x0, y0 + bend), (x1, y1 - bend), end)
+    tall = y1 - y0  # upright for longer at the top, where the chips stand
+    return (start, (x0, y0 + 0.65 * tall), (x1, y1 - 0.5 * tall), end)
 
 
 def _samples(curve: tuple[Point, ...], per_segment: int = 24) -> list[Point]:
@@ -334,27 +362,35 @@ class Drawing:
     ):  # fmt: skip
         self.graph, self.pen, self.small = graph, pen, small
         last = look_after(recording, len(recording.events)) if recording else plain_look(graph)
-        self.gradients = [numbers(e.gradient) if e.gradient else "" for e in last.edges]
+        self.gradients = [gradient_words(e.gradient) if e.gradient else "" for e in last.edges]
         cups = {k: n.grad for k, n in last.nodes.items()}
         self.cups = {
-            k: gradient_chip_width(numbers(cups[k])) if cups[k] else 44.0
+            k: gradient_chip_width(gradient_words(cups[k])) if cups[k] else 44.0
             for k, n in graph.nodes.items()
             if n.kind in ("leaf", "parameter") and recording and not small
         }
         self.widths = _ribbon_widths(last, small)
         self.sizes = {k: self._size(n) for k, n in graph.nodes.items()}
         self.values = {} if small else self._value_chips()
-        rooms = {k: self._room(k) for k in graph.nodes}
+        # Chips that find no free place get a wider graph; with many nodes one does not read them.
+        for gap in (14,) if small else (56, 76, 100) if len(graph.nodes) <= 60 else (56,):
+            if not self._arrange(gap):
+                break
+        self._fit()
+
+    def _arrange(self, gap: float) -> float:
+        """Give everything its place; returns how much chips overlap anything else."""
+        rooms = {k: self._room(k) for k in self.graph.nodes}
         anchors = {k: (left - right) / 2 for k, (left, right) in rooms.items()}
         sizes = {k: (left + right, self.sizes[k][1]) for k, (left, right) in rooms.items()}
-        gaps = {"node_gap": 14, "rank_gap": 26} if small else {"node_gap": 16, "rank_gap": 56}
-        self.place = layout(graph, sizes, anchors, **gaps)
+        node_gap, rank_gap = (gap, gap + 12) if self.small else (gap - 40, gap)
+        self.place = layout(self.graph, sizes, anchors, node_gap, rank_gap)
         self.centres = {k: (x + anchors[k], y) for k, (x, y) in self.place.positions.items()}
         self._straighten_chains(rooms)
-        self.curves = [self._route(i) for i in range(len(graph.edges))]
+        self.curves = [self._route(i) for i in range(len(self.graph.edges))]
         self.points = [_samples(curve) for curve in self.curves]
-        self.spots = {} if small else self._spots()
-        self._fit()
+        self.spots, overlap = ({}, 0.0) if self.small else self._spots()
+        return overlap
 
     # sizes ---------------------------------------------------------------------------------
 
@@ -377,7 +413,7 @@ class Drawing:
             value = self.graph.nodes[edge.source].value
             if value is not None and edge.source not in seen:
                 seen.add(edge.source)
-                chips[i] = numbers(value)
+                chips[i] = value_words(value)
         return chips
 
     def _room(self, key: str) -> tuple[float, float]:
@@ -448,7 +484,7 @@ class Drawing:
             if (e.source if bottom else e.target) == key
         }
         order = sorted(far, key=lambda i: (far[i], i))
-        spread = min(80 if not bottom else 20, (w - 28) / max(1, len(order) - 1))
+        spread = min(20 if bottom else 100, (w - 28) / max(1, len(order) - 1))
         x += (order.index(index) - (len(order) - 1) / 2) * spread
         return x, y + (h / 2 if bottom else -h / 2)
 
@@ -460,18 +496,19 @@ class Drawing:
         top = h / 2 + (18 if key in self.cups else 0)
         return x - w / 2 - margin, y - top - margin, x + right + margin, y + h / 2 + margin
 
-    def _spots(self) -> dict[tuple[str, int], Point]:
+    def _spots(self) -> tuple[dict[tuple[str, int], Point], float]:
         """The place of each chip: value left of its edge, gradient right, the first spot along
-        the edge where nothing else is; further out if there is none."""
+        the edge where nothing else is; further out if there is none. And what still overlaps."""
         taken = [self._box(key, 9) for key in self.graph.nodes]
-        spots = {}
+        spots, overlap = {}, 0.0
         for side, chips in (("value", self.values), ("gradient", self._gradient_chips())):
             for i, words in chips.items():
                 width = (value_chip_width if side == "value" else gradient_chip_width)(words)
-                box = self._free_box(i, width, side == "value", taken)
+                cost, box = self._free_box(i, width, side == "value", taken)
+                overlap += cost
                 spots[side, i] = box[0], (box[1] + box[3]) / 2
                 taken.append((box[0] - 4, box[1] - 3, box[2] + 4, box[3] + 3))
-        return spots
+        return spots, overlap
 
     def _gradient_chips(self) -> dict[int, str]:
         """Two edges between the same nodes share the chip: the gradient is their sum."""
@@ -483,7 +520,9 @@ class Drawing:
             pairs.add((edge.source, edge.target))
         return chips
 
-    def _free_box(self, index: int, width: float, left: bool, taken: list[Box]) -> Box:
+    def _free_box(
+        self, index: int, width: float, left: bool, taken: list[Box]
+    ) -> tuple[float, Box]:
         own, half = self.points[index], self.widths[index] / 2 + 6
         reach = 130 + width  # nothing further away can be in the way
         near = (
@@ -514,8 +553,8 @@ class Drawing:
                 if best is None or cost < best[0]:
                     best = (cost, box)
                 if not cost:
-                    return box
-        return best[1]
+                    return best
+        return best
 
     def _fit(self) -> None:
         """Shift everything so that the drawing starts at (0, 0) with a margin for badges."""
@@ -546,7 +585,7 @@ class Drawing:
         if self.small:
             return "".join(parts) + (tick(pen, -0.5, 0, 0.9) if state.phase == "done" else "")
         if state.trouble:
-            parts.append(_hatch(pen, w, h, max(state.trouble, node.name, key=len)))
+            parts.append(_hatch(pen, node.kind, w, h, max(state.trouble, node.name, key=len)))
         parts.append(self._label(node, state, w))
         if state.saved:
             parts.append(_sheet(pen, state.saved, w))
@@ -609,7 +648,7 @@ class Drawing:
         if ("gradient", index) not in self.spots or state.gradient is None:
             return ""
         spot = self.spots["gradient", index]
-        return gradient_chip(self.pen, *spot, numbers(state.gradient), state.phase == "now")
+        return gradient_chip(self.pen, *spot, gradient_words(state.gradient), state.phase == "now")
 
     def body(self, look: Look) -> str:
         """Everything in one state: ribbons, then nodes, then chips over both."""

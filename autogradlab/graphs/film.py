@@ -12,6 +12,7 @@ from .draw import (
     Drawing,
     gradient_chip,
     gradient_chip_width,
+    gradient_words,
     look_after,
     path,
     rectangle,
@@ -54,9 +55,10 @@ def film_strip(recording: Recording, title: str, sentence: str) -> str:
     frame, tall = (width - 2 * MARGIN) / columns, drawing.height * scale + 100
     count = f"{len(recording.events)} steps"
     call = recording.call.partition("(")[2].rpartition(")")[0]
+    count = f"{count}, {call}" if 0 < len(call) < 40 else count
     parts = [
-        text(pen, "title", MARGIN, 30, title),
-        text(pen, "note end", width - MARGIN, 30, f"{count}, {call}" if call else count),
+        text(pen, "title", MARGIN, 30, _shortened(title, width - 2 * MARGIN - 24 - _sans(count))),
+        text(pen, "note end", width - MARGIN, 30, count),
     ]
     for i, step in enumerate(steps):
         left, top = MARGIN + frame * (i % columns), TOP + tall * (i // columns)
@@ -82,7 +84,7 @@ def _chip(event: Event) -> str:
     shown = (
         event.accumulated[1] if event.accumulated else next(iter(event.grads_out.values()), None)
     )
-    return numbers(shown or event.grad_in)
+    return gradient_words(shown or event.grad_in)
 
 
 def _frame(
@@ -108,6 +110,17 @@ def _frame(
     )
 
 
+def _sans(words: str) -> float:
+    return text_width(words, 12, mono=False)
+
+
+def _shortened(title: str, room: float) -> str:
+    """The title, cut with "…" where it does not fit; it is bold, so wider than the table says."""
+    while 1.25 * text_width(title, 14, mono=False) > room:
+        title = title.rstrip("…")[:-1] + "…"
+    return title
+
+
 def _caption_width(recording: Recording, step: int) -> float:
     event = recording.events[step - 1]
     return max(gradient_chip_width(_chip(event)), text_width(_goes(recording, event), 11, False))
@@ -118,7 +131,7 @@ def _goes(recording: Recording, event: Event) -> str:
     nodes = recording.graph.nodes
     if event.accumulated:
         return f"added to {nodes[event.key].label}.grad"
-    sent = [(nodes[key].label, numbers(g)) for key, g in event.grads_out.items() if g]
+    sent = [(nodes[key].label, gradient_words(g)) for key, g in event.grads_out.items() if g]
     if not sent:
         return "goes nowhere"
     (first, words), *others = sent

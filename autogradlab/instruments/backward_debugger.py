@@ -8,16 +8,18 @@ wait, and what memory is still held. Works on tensors of either engine.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..graphs import Event, Recording, Summary, record_backward
-from ..graphs.draw import Drawing, look_after
+from ..graphs import Event, Graph, Recording, Summary, record_backward
+from ..graphs.draw import Drawing, Look, look_after
 from ..graphs.film import film_strip, step_name
 from ..graphs.layout import RendererMissing
 from ..graphs.numbers import nbytes, number, numbers
 from ..graphs.style import css_class, escape
 from .svg_view import SvgView
+
+LEAVES = 6  # rows of the table of leaves
 
 
 class BackwardDebugger:
@@ -227,17 +229,12 @@ def sentence(recording: Recording, step: int) -> str:
 
 def view_of(recording: Recording, sentences: list[str]) -> SvgView:
     """The widget of a recording, at its first step."""
-    graph = recording.graph
+    graph, count = recording.graph, len(recording.events)
     drawing = Drawing(graph, recording, pen=css_class)
     edges, nodes = range(len(graph.edges)), list(graph.nodes)
-    states = []
-    for step in range(1, len(recording.events) + 1):
-        look = look_after(recording, step)
-        states.append(
-            [drawing.edge(i, look) for i in edges]
-            + [drawing.node(key, look) for key in nodes]
-            + [drawing.value(i) + drawing.gradient(i, look) for i in edges]
-        )
+    looks = [look_after(recording, step) for step in range(1, count + 1)]
+    edge, node = cache(drawing.edge), cache(drawing.node)
+    chips = cache(lambda i, look: drawing.value(i) + drawing.gradient(i, look))
     place = {key: [round(x, 1), round(y, 1)] for key, (x, y) in drawing.centres.items()}
     none = ["", None, None]
     view = SvgView(
@@ -246,34 +243,78 @@ def view_of(recording: Recording, sentences: list[str]) -> SvgView:
         call=recording.call,
         tag=graph.engine,
         view=[float(drawing.width), float(drawing.height)],
-        targets=[[key, graph.nodes[key].label, *place[key]] for key in nodes if key != graph.root],
+        targets=[
+            [key, description(graph, key), *place[key], *neighbours(graph, key)]
+            for key in nodes
+            if key != graph.root
+        ],
         overlays={key: drawing.overlay(key) for key in nodes if key != graph.root},
         order=[
             *(none for _ in edges),
             *([key, *place[key]] for key in nodes),
             *(none for _ in edges),
         ],
-        panels=[panel(recording, i) for i in range(1, len(recording.events) + 1)],
+        panels=[panel(recording, i, look) for i, look in enumerate(looks, 1)],
         sentences=sentences,
-        stops=[step_name(recording, i) for i in range(1, len(recording.events) + 1)],
+        stops=[step_name(recording, i) for i in range(1, count + 1)],
         steps_keys=[event.key for event in recording.events],
     )
-    view.set_frames(states)
+    view.set_frames(
+        [edge(i, look, look.edges[i]) for i in edges]
+        + [node(key, look, look.nodes[key]) for key in nodes]
+        + [chips(i, look, look.edges[i]) for i in edges]
+        for look in looks
+    )
     return view
 
 
+def cache(draw: Callable[..., str]) -> Callable[..., str]:
+    """Draw a part only once for each state it is in; a state is compared by identity of numbers."""
+    made: dict[Any, str] = {}
+
+    def drawn(part: Any, look: Any, state: Any) -> str:
+        key = part, *(id(v) if isinstance(v, Summary) else v for v in vars(state).values())
+        if key not in made:
+            made[key] = draw(part, look)
+        return made[key]
+
+    return drawn
+
+
+def description(graph: Graph, key: str) -> str:
+    """A node in one line, shown under the graph when one points at it."""
+    node = graph.nodes[key]
+    parts = [node.expression, node.name.rpartition("::")[2]]
+    if node.dtype:
+        parts.append(f"{node.dtype} {list(node.shape)}")
+    if node.value:
+        parts.append(f"value {numbers(node.value)}")
+    saved = [f"{whose} ({nbytes(size)})" for _, whose, size in node.saved]
+    return " · ".join(parts + ([f"saves {listed(saved)}"] if saved else []))
+
+
+def neighbours(graph: Graph, key: str) -> tuple[list[str], list[str]]:
+    """The nodes just above, from which values come, and just below."""
+    above = [e.source for e in graph.edges if e.target == key]
+    return above, [e.target for e in graph.edges if e.source == key and e.target != graph.root]
+
+
 def gradient_html(g: Summary | None) -> str:
+    """A gradient as a chip, short enough for a table."""
     if g is None:
         return '<span class="agl-none">None</span>'
-    return f'<span class="agl-g">{escape(numbers(g))}</span>'
+    full, norm = numbers(g), f"‖{number(g.norm, digits=3)}‖"
+    words = full if len(full) <= 14 or g.nonfinite else norm
+    title = f' title="{escape(full)}"' if words != full else ""
+    return f'<span class="agl-g"{title}>{escape(words)}</span>'
 
 
-def panel(recording: Recording, step: int) -> str:
+def panel(recording: Recording, step: int, look: Look) -> str:
     """What stands beside the graph at one step."""
     return (
         equation(recording, step)
         + cups(recording, step)
-        + queue(recording, step)
+        + queue(recording, look)
         + memory(recording, step)
     )
 
@@ -285,61 +326,90 @@ def equation(recording: Recording, step: int) -> str:
     name = escape(node.name.rpartition("::")[2])
     heading = f"<h3>{name} <code>{escape(node.label)}</code><small>running</small></h3>"
     senders = [nodes[e.target].label for e in recording.graph.edges if e.source == event.key]
+    source = f"from {listed(senders)}"
     if event.accumulated:
-        before, after = event.accumulated
-        grid = (
-            f"{head('.grad before')}<i></i>{head('grad in', 'from ', senders)}<i></i>"
-            f"{head('.grad now')}<div>{gradient_html(before)}</div><i>+</i>"
-            f"<div>{gradient_html(event.grad_in)}</div><i>=</i><div>{gradient_html(after)}</div>"
-        )
-        return f"<section>{heading}<div class='agl-eq'>{grid}</div></section>"
-    rows = "".join(factor_rows(recording, event, f, senders) for f in event.factors)
-    if not rows:
-        sent = "".join(
-            f"{head('grad in', 'from ', senders)}<i></i><div></div><i></i>"
-            f"{head('grad out', 'to ', [nodes[key].label])}"
-            f"<div>{gradient_html(event.grad_in)}</div><i>→</i><div></div><i>→</i><div>{gradient_html(g)}</div>"
-            for key, g in event.grads_out.items()
-        )
-        rows = f"<div class='agl-eq'>{sent}</div>"
-    rules = "".join(
-        f"<p class='agl-rule'>rule <code>{escape(r)}</code></p>" for r in node.rule.splitlines()
-    )
-    return f"<section>{heading}{rows}{rules}</section>"
-
-
-def head(title: str, note: str = "", labels: list[str] | None = None) -> str:
-    """A column's title with a smaller line under it."""
-    small = f"<small>{escape(note + listed(labels or []))}</small>" if note else ""
-    return f"<div class='agl-head'>{title}{small}</div>"
-
-
-def factor_rows(recording: Recording, event: Event, factor: Any, senders: list[str]) -> str:
-    """grad in × local derivative = grad out, element by element for up to four elements."""
-    to = recording.graph.nodes[factor.target].label
-    heads = (
-        f"{head('grad in', 'from ', senders)}<i></i>{head('local derivative', factor.text)}<i></i>"
-        f"{head('grad out', 'to ', [to])}"
-    )
-    came, local = flat(event.grad_in), flat(factor.local)
-    if came is None or local is None or len(came) > 4:
-        sent = event.grads_out[factor.target]
-        cells = row(numbers(event.grad_in), "", numbers(factor.local), numbers(sent))
+        before, after = (numbers(g) if g else None for g in event.accumulated)
+        heads = (".grad before", ""), ("grad in", source), (".grad now", "")
+        rows = [[chip(before), chip(numbers(event.grad_in)), chip(after)]]
+        return f"<section>{heading}{formula(heads, rows, '+=')}</section>"
+    heads = ("grad in", source), ("local derivative", ""), ("grad out", "")
+    if event.factors:
+        made = factors(recording, event, heads)
     else:
-        live = factor.substituted or [""] * len(came)
-        cells = "".join(
-            row(number(g), f"{s} =" if s else "", number(d), number(g * d))
+        came = chip(numbers(event.grad_in)) if event.grad_in else chip(None)
+        label = {key: nodes[key].label for key in event.grads_out}
+        rows = [
+            [came, ("", 0), chip(numbers(g) if g else None, f"to {label[key]}")]
+            for key, g in event.grads_out.items()
+        ]
+        made = formula((heads[0], ("", ""), heads[2]), rows, "→ ")
+    rules = "".join(f"<div><code>{escape(rule)}</code></div>" for rule in node.rule.splitlines())
+    rules = rules and f"<div class='agl-rule'>rule <div>{rules}</div></div>"
+    return f"<section>{heading}{made}{rules}</section>"
+
+
+def factors(recording: Recording, event: Event, heads: Heads) -> str:
+    """grad in × local derivative = grad out: element by element for one input of up to four
+    elements, else one row for each input."""
+    nodes, (first, *others) = recording.graph.nodes, event.factors
+    came, local = flat(event.grad_in), flat(first.local)
+    if not others and came and local and len(came) == len(local) <= 4:
+        live = first.substituted or [""] * len(came)
+        rows = [
+            [chip(number(g)), value(number(d), s), chip(number(g * d))]
             for g, s, d in zip(came, live, local, strict=True)
-        )
-    return f"<div class='agl-eq'>{heads}{cells}</div>"
+        ]
+        to = f"to {nodes[first.target].label}"
+        return formula((heads[0], (heads[1][0], first.text), (heads[2][0], to)), rows, "×=", True)
+    rows = []
+    for factor in event.factors:
+        sent = event.grads_out[factor.target]
+        twice = sum(f.target == factor.target for f in event.factors) > 1
+        to = f"to {nodes[factor.target].label}" + (", summed" if twice else "")
+        slope, local = factor.text.partition(" = ")[2], numbers(factor.local)
+        live = slope if slope != local else ""
+        rows.append([chip(numbers(event.grad_in)), value(local, live), chip(numbers(sent), to)])
+    return formula(heads, rows, "×=")
 
 
-def row(came: str, live: str, local: str, sent: str) -> str:
-    return (
-        f"<div><span class='agl-g'>{escape(came)}</span></div><i>×</i><div><span class='agl-live'>"
-        f"{escape(live)}</span><span class='agl-v'>{escape(local)}</span></div><i>=</i>"
-        f"<div><span class='agl-g'>{escape(sent)}</span></div>"
-    )
+Heads = tuple[tuple[str, str], tuple[str, str], tuple[str, str]]
+Cell = tuple[str, int]  # markup, and how many characters it shows
+
+
+def chip(words: str | None, note: str = "") -> Cell:
+    """A gradient with a note after it, or None."""
+    if words is None:
+        return '<span class="agl-none">None</span>', 6
+    after = f" <small>{escape(note)}</small>" if note else ""
+    return f'<span class="agl-g">{escape(words)}</span>{after}', len(words) + len(note) + 5
+
+
+def value(words: str, live: str) -> Cell:
+    """A local derivative, after the text it was computed from."""
+    before = f'<span class="agl-live">{escape(live)} =</span>' if live else ""
+    return f'{before}<span class="agl-v">{escape(words)}</span>', len(words) + len(live) + 5
+
+
+def formula(heads: Heads, rows: list[list[Cell]], signs: str, big: bool = False) -> str:
+    """Rows of three cells with signs between them; cells stand below each other where a row would
+    be wider than the panel."""
+    width = sum(max(len(heads[i][0]), *(row[i][1] for row in rows)) for i in range(3))
+    titles = [
+        f"<div class='agl-head'>{title}<small>{escape(note)}</small></div>" for title, note in heads
+    ]
+    if width > 46:
+        lines = [
+            f"{titles[i]}<i>{sign}</i><div>{row[i][0]}</div>"
+            for row in rows
+            for i, sign in enumerate(["", *signs])
+            if row[i][1]
+        ]
+        return f"<div class='agl-eq agl-long'>{''.join(lines)}</div>"
+    cells = ["<i></i>".join(titles)]
+    for (a, _), (b, _), (c, _) in rows:
+        first, second = signs
+        cells.append(f"<div>{a}</div><i>{first}</i><div>{b}</div><i>{second}</i><div>{c}</div>")
+    return f"<div class='agl-eq{' agl-big' if big and width < 38 else ''}'>{''.join(cells)}</div>"
 
 
 def flat(summary: Summary) -> list[float] | None:
@@ -357,40 +427,33 @@ def flat(summary: Summary) -> list[float] | None:
 
 
 def cups(recording: Recording, step: int) -> str:
-    """The `.grad` of every leaf: before this step, what the step adds, now."""
+    """The `.grad` of the leaves: before this step, what the step adds, now. Of many, the six whose
+    turn is nearest."""
+    turns = {i: e for i, e in enumerate(recording.events, 1) if e.accumulated}
+    near = sorted(turns, key=lambda i: (abs(i - step), i))[:LEAVES]
     rows = []
-    for i, event in enumerate(recording.events, 1):
-        if event.accumulated:
-            before, after = event.accumulated
-            adds = (
-                gradient_html(event.grad_in)
-                if i == step
-                else "comes next"
-                if i == step + 1
-                else "nothing"
-            )
-            cells = (
-                gradient_html(after if i < step else before),
-                adds,
-                gradient_html(after if i <= step else before),
-            )
-            name = escape(recording.graph.nodes[event.key].label)
-            rows.append(
-                (
-                    event.key,
-                    f"<tr><td><code>{name}</code></td><td>{'</td><td>'.join(cells)}</td></tr>",
-                )
-            )
-    body = "".join(markup for _, markup in sorted(rows, key=lambda r: int(r[0][1:])))
+    for i in sorted(near, key=lambda i: int(turns[i].key[1:])):
+        before, after = turns[i].accumulated
+        adds = "<span>nothing</span>" if i != step + 1 else "<span>comes next</span>"
+        cells = (
+            f"<code>{escape(recording.graph.nodes[turns[i].key].label)}</code>",
+            gradient_html(after if i < step else before),
+            gradient_html(turns[i].grad_in) if i == step else adds,
+            gradient_html(after if i <= step else before),
+        )
+        rows.append(f"<tr><td>{'</td><td>'.join(cells)}</td></tr>")
     head = "<tr><th>leaf</th><th>before</th><th>this step adds</th><th>.grad now</th></tr>"
-    return f"<section><h4>Gradients kept in the leaves</h4><table>{head}{body}</table></section>"
+    more = f"<span>{LEAVES} of {len(turns)}</span>" if len(turns) > LEAVES else ""
+    table = f"<table>{head}{''.join(rows)}</table>"
+    return f"<section><h4>Gradients kept in the leaves{more}</h4>{table}</section>"
 
 
-def queue(recording: Recording, step: int) -> str:
-    """Which node runs, which are ready, which still wait for gradients."""
-    look, nodes = look_after(recording, step), recording.graph.nodes
+def queue(recording: Recording, look: Look) -> str:
+    """Which node runs, which are ready, which still wait for gradients, next ones first."""
+    nodes = recording.graph.nodes
     chips: dict[str, list[str]] = {"running": [], "ready": [], "waiting": []}
-    for key, state in look.nodes.items():
+    for key in (event.key for event in recording.events):
+        state = look.nodes[key]
         if state.phase in chips:
             words = escape(nodes[key].label)
             if state.phase == "waiting":
@@ -399,9 +462,9 @@ def queue(recording: Recording, step: int) -> str:
             chips[state.phase].append(f"<span class='agl-chip agl-{kind}'>{words}</span>")
     parts = []
     for word, phase in (("now", "running"), ("ready", "ready"), ("waiting", "waiting")):
-        shown = chips[phase][:6]
-        more = f" and {len(chips[phase]) - 6} more" if len(chips[phase]) > 6 else ""
-        parts.append(f"<span>{word}</span>{''.join(shown) or '<span>none</span>'}{more}")
+        shown = "".join(chips[phase][:3]) or "<b>none</b>"
+        more = f"and {len(chips[phase]) - 3} more" if len(chips[phase]) > 3 else ""
+        parts.append(f"<div><span>{word}</span>{shown}{more}</div>")
     return f"<section><h4>Ready queue</h4><div class='agl-queue'>{''.join(parts)}</div></section>"
 
 
@@ -413,16 +476,18 @@ def memory(recording: Recording, step: int) -> str:
     before = (
         recording.events[step - 2].held if step > 1 else [k for k, n in nodes.items() if n.saved]
     )
-    cells, held = [], 0
-    for key, node in nodes.items():
-        for _, whose, size in node.saved:
-            kept = key in before
-            held += size * kept
-            words = f"{whose} in {node.label} {nbytes(size) if kept else 'freed'}"
-            kind = "held" if kept else "free"
-            words = escape(words)
-            style = f"class='agl-{kind}' style='flex:{size} 1 0'"
-            cells.append(f"<div {style} title='{words}'>{words}</div>")
+    saved = [(key, whose, size) for key, n in nodes.items() for _, whose, size in n.saved]
+    held = sum(size for key, _, size in saved if key in before)
+    cells = []
+    for key, whose, size in saved if len(saved) <= 4 else ():
+        kept = key in before
+        words = escape(f"{whose} in {nodes[key].label} {nbytes(size) if kept else 'freed'}")
+        kind = f"class='agl-{'held' if kept else 'free'}' title='{words}'"
+        cells.append(f"<div {kind} style='flex:{size} 1 0'>{words}</div>")
+    if not cells:  # too many to name: one bar for all
+        for kind, size in (("held", held), ("free", event.bytes_total - held)):
+            words = f"{nbytes(size)} {'held' if kind == 'held' else 'freed'}" if size else ""
+            cells.append(f"<div class='agl-{kind}' style='flex:{size} 1 0'>{words}</div>")
     total = f"<span>{nbytes(held)} of {nbytes(event.bytes_total)} held</span>"
-    bar = f"<div class='agl-bar'>{''.join(cells[:8])}</div>"
+    bar = f"<div class='agl-bar'>{''.join(cells)}</div>"
     return f"<section><h4>Saved for backward{total}</h4>{bar}</section>"

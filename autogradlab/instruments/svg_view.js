@@ -11,11 +11,24 @@ function make(tag, attributes = {}, parent = null, text = "") {
   return element;
 }
 
+// The only place where markup becomes elements: all of it was made, and escaped, in Python.
+function place(element, markup) {
+  element.innerHTML = markup;
+}
+
+const timers = new WeakMap(); // one for each model, however many views show it
+
 function render({ model, el }) {
   const stop = new AbortController();
   const on = (target, name, handler) => target.addEventListener(name, handler, { signal: stop.signal });
   const focusable = { "data-lm-suppress-shortcuts": "true" };
   const last = model.get("frames").length; // steps count from 1
+  const frames = []; // for each step the form of every part
+  for (const changes of model.get("frames")) {
+    const frame = frames.length ? [...frames.at(-1)] : [];
+    for (const [part, form] of changes) frame[part] = form;
+    frames.push(frame);
+  }
   const root = make("div", { class: "agl agl-view" }, el);
 
   const header = make("div", { class: "agl-header" }, root);
@@ -30,10 +43,12 @@ function render({ model, el }) {
   const [width, height] = model.get("view");
   const svg = document.createElementNS(SVG, "svg");
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
-  svg.style.maxWidth = `${width}px`;
+  // A little smaller at most, so that no text gets too small to read: then the stage scrolls.
+  Object.assign(svg.style, { maxWidth: `${width}px`, minWidth: `${0.92 * width}px` });
   for (const [name, value] of Object.entries({ ...focusable, tabindex: 0, role: "group" })) svg.setAttribute(name, value);
   svg.setAttribute("aria-label", `${model.get("title")}: arrows move between nodes, Enter selects, b sets a breakpoint`);
   stage.append(svg);
+  const about = make("div", { class: "agl-about", "aria-live": "polite" }, stage);
 
   const groups = model.get("order").map(([key, x, y]) => {
     const group = document.createElementNS(SVG, "g");
@@ -43,11 +58,12 @@ function render({ model, el }) {
     return group;
   });
   const overlays = {};
-  for (const [key, label, x, y] of model.get("targets")) {
+  const targets = new Map(model.get("targets").map(([key, ...rest]) => [key, rest]));
+  for (const [key, [, x, y]] of targets) {
     const group = document.createElementNS(SVG, "g");
     group.setAttribute("transform", `translate(${x} ${y})`);
     group.setAttribute("class", "agl-overlay");
-    group.innerHTML = model.get("overlays")[key]; // escaped in Python
+    place(group, model.get("overlays")[key]);
     svg.append(group);
     overlays[key] = group;
   }
@@ -72,9 +88,19 @@ function render({ model, el }) {
     model.set("step", Math.max(1, Math.min(last, step)));
     model.save_changes();
   };
+  const forward = () => {
+    moving = model.get("step") < last && targets.size <= 50 && !calm.matches;
+    go(model.get("step") + 1);
+  };
+  const stopAt = (key) => {
+    const set = new Set(model.get("breakpoints"));
+    if (!set.delete(key)) set.add(key);
+    model.set("breakpoints", [...set]);
+    model.save_changes();
+  };
   button("first step", "M3 3h2v10H3zM14 3v10L6 8z", () => go(1));
   button("step back", "M12 3v10L4 8z", () => go(model.get("step") - 1));
-  button("step forward", "M4 3v10l8-5z", () => go(model.get("step") + 1));
+  button("step forward", "M4 3v10l8-5z", () => forward());
   button("last step", "M2 3v10l8-5zM11 3h2v10h-2z", () => go(last));
   const play = button("play", "Play", () => {
     if (!model.get("playing") && model.get("step") === last) go(1);
@@ -95,7 +121,7 @@ function render({ model, el }) {
     const dot = make("div", { class: "agl-stop" }, track);
     dot.style.left = `${share(i + 1)}%`;
     make("i", {}, dot);
-    if (few) make("span", {}, dot, name);
+    make("span", {}, dot, name);
     return dot;
   });
   const counter = make("div", { class: "agl-counter" }, transport);
@@ -103,19 +129,21 @@ function render({ model, el }) {
   counter.append(` / ${last}`);
   const sentence = make("div", { class: "agl-sentence", "aria-live": "polite" }, root);
 
-  let timer = 0;
-  let focus = model.get("targets").length ? model.get("targets").at(-1)[0] : "";
+  const calm = window.matchMedia("(prefers-reduced-motion: reduce)");
+  let moving = false; // whether the next change is a step that may move
+  let focus = [...targets.keys()].at(-1);
 
   function show() {
     const step = model.get("step");
-    const frame = model.get("frames")[step - 1];
     const variants = model.get("variants");
-    frame.forEach((form, i) => {
+    frames[step - 1].forEach((form, i) => {
       if (shown[i] === form) return;
-      groups[i].innerHTML = variants[i][form]; // escaped in Python
+      place(groups[i], variants[i][form]);
       shown[i] = form;
+      if (moving) fill(groups[i]);
     });
-    panel.innerHTML = model.get("panels")[step - 1]; // escaped in Python
+    moving = false;
+    place(panel, model.get("panels")[step - 1]);
     const [start, ...rest] = model.get("sentences")[step - 1].split(". ");
     sentence.replaceChildren(make("b", {}, null, rest.length ? `${start}. ` : start), rest.join(". "));
     count.textContent = step;
@@ -126,14 +154,45 @@ function render({ model, el }) {
     scrubber.setAttribute("aria-valuenow", step);
     scrubber.setAttribute("aria-valuetext", `${step} of ${last}: ${model.get("stops")[step - 1]}`);
     marks();
+    follow(running(step));
+  }
+
+  // One step on: the new ribbons fill upward. Scrubbing and stepping back show the state at once.
+  function fill(group) {
+    const ribbon = group.querySelector(".agl-ribbon");
+    const signs = group.querySelector(".agl-chevrons");
+    if (!ribbon || !signs) return;
+    const long = ribbon.getTotalLength();
+    const dash = { strokeDasharray: `${long} ${long}` };
+    const ease = { duration: 200, easing: "ease-out" };
+    ribbon.animate([{ ...dash, strokeDashoffset: long }, { ...dash, strokeDashoffset: 0 }], ease);
+    signs.animate([{ opacity: 0 }, { opacity: 1 }], ease);
+  }
+
+  function follow(key) {
+    if (!targets.has(key) || !svg.clientWidth) return;
+    const [, x, y] = targets.get(key);
+    const scale = svg.clientWidth / width;
+    const [left, top] = [x * scale + svg.offsetLeft, y * scale + svg.offsetTop];
+    if (left < stage.scrollLeft + 80 || left > stage.scrollLeft + stage.clientWidth - 160)
+      stage.scrollLeft = left - stage.clientWidth / 2;
+    if (top < stage.scrollTop + 60 || top > stage.scrollTop + stage.clientHeight - 100)
+      stage.scrollTop = top - stage.clientHeight / 2;
+  }
+
+  function tell(key) {
+    about.textContent = targets.has(key) ? targets.get(key)[0] : "";
   }
 
   function marks() {
     const breakpoints = model.get("breakpoints");
+    const seen = svg.matches(":focus-visible");
+    tell(seen ? focus : model.get("selected"));
+    dots.forEach((dot, i) => dot.classList.toggle("agl-break", breakpoints.includes(running(i + 1))));
     for (const [key, group] of Object.entries(overlays)) {
       group.classList.toggle("agl-has-break", breakpoints.includes(key));
       group.classList.toggle("agl-has-corners", model.get("selected") === key);
-      group.classList.toggle("agl-has-focus", key === focus && svg.matches(":focus-visible"));
+      group.classList.toggle("agl-has-focus", key === focus && seen);
     }
   }
 
@@ -145,24 +204,25 @@ function render({ model, el }) {
   }
 
   function tick() {
-    clearInterval(timer);
+    clearInterval(timers.get(model));
     play.textContent = model.get("playing") ? "Pause" : "Play";
     play.setAttribute("aria-label", model.get("playing") ? "pause" : "play");
     if (!model.get("playing")) return;
-    timer = setInterval(() => {
-      go(model.get("step") + 1);
+    timers.set(model, setInterval(() => {
+      forward();
       const key = running(model.get("step"));
       if (model.get("step") === last || model.get("breakpoints").includes(key)) {
         model.set("playing", false);
         model.save_changes();
       }
-    }, 900);
+    }, 900));
   }
   const running = (step) => model.get("steps_keys")[step - 1];
 
   on(scrubber, "keydown", (event) => {
     const moves = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, PageUp: 10, PageDown: -10 };
     if (event.key in moves) go(model.get("step") + moves[event.key]);
+    else if (event.key === "b") stopAt(running(model.get("step")));
     else if (event.key === "Home") go(1);
     else if (event.key === "End") go(last);
     else return;
@@ -171,40 +231,46 @@ function render({ model, el }) {
   });
   const point = (event) => {
     const box = track.getBoundingClientRect();
-    go(1 + Math.round(((event.clientX - box.left) / box.width) * (last - 1)));
+    const step = 1 + Math.round(((event.clientX - box.left) / box.width) * (last - 1));
+    return Math.max(1, Math.min(last, step));
   };
   on(scrubber, "pointerdown", (event) => {
+    if (event.shiftKey || event.altKey || event.ctrlKey || event.metaKey) return stopAt(running(point(event)));
     scrubber.setPointerCapture(event.pointerId);
-    point(event);
+    go(point(event));
   });
-  on(scrubber, "pointermove", (event) => event.buttons && point(event));
+  on(scrubber, "pointermove", (event) => scrubber.hasPointerCapture(event.pointerId) && go(point(event)));
 
   on(svg, "click", (event) => {
     const key = event.target.closest("[data-key]")?.dataset.key;
     if (key) select(key);
   });
+  on(svg, "pointerover", (event) => {
+    const key = event.target.closest("[data-key]")?.dataset.key;
+    tell(key ?? (svg.matches(":focus-visible") ? focus : model.get("selected")));
+  });
   on(svg, "focus", marks);
   on(svg, "blur", marks);
+  // Up and down follow the edges, left and right go to the nearest node on that side.
+  const beside = (way) => {
+    const [, x, y, above, below] = targets.get(focus);
+    const edges = { Up: above, Down: below }[way];
+    const side = way === "Left" ? -1 : 1;
+    const far = (key) => {
+      const [, u, v] = targets.get(key);
+      return Math.abs(u - x) + (edges ? 0 : 3 * Math.abs(v - y));
+    };
+    const near = edges ?? [...targets.keys()].filter((key) => side * (targets.get(key)[1] - x) > 1);
+    return [...near].sort((p, q) => far(p) - far(q))[0];
+  };
   on(svg, "keydown", (event) => {
-    const keys = model.get("targets");
-    const here = keys.find(([key]) => key === focus);
-    const towards = { ArrowUp: [0, -1], ArrowDown: [0, 1], ArrowLeft: [-1, 0], ArrowRight: [1, 0] }[event.key];
-    if (towards && here) {
-      const [dx, dy] = towards;
-      const near = keys
-        .map((k) => ({ k, along: (k[2] - here[2]) * dx + (k[3] - here[3]) * dy,
-          across: Math.abs((k[2] - here[2]) * dy) + Math.abs((k[3] - here[3]) * dx) }))
-        .filter(({ along }) => along > 1)
-        .sort((p, q) => p.along + 2 * p.across - q.along - 2 * q.across)[0];
-      if (near) focus = near.k[0];
+    if (event.key.startsWith("Arrow")) {
+      focus = beside(event.key.slice(5)) ?? focus;
+      follow(focus);
       marks();
     } else if (event.key === "Enter" || event.key === " ") select(focus);
-    else if (event.key === "b") {
-      const set = new Set(model.get("breakpoints"));
-      if (!set.delete(focus)) set.add(focus);
-      model.set("breakpoints", [...set]);
-      model.save_changes();
-    } else return;
+    else if (event.key === "b") stopAt(focus);
+    else return;
     event.preventDefault();
     event.stopPropagation();
   });
@@ -214,6 +280,11 @@ function render({ model, el }) {
     if (root.clientWidth === width_before) return;
     width_before = root.clientWidth;
     root.classList.toggle("agl-narrow", width_before < 760);
+    // Names on the scrubber only where they all fit; else that of the step shown.
+    const slot = track.clientWidth / (last - 1);
+    const crowded = !few || dots.some((dot) => dot.querySelector("span").scrollWidth > slot - 4);
+    track.classList.toggle("agl-crowded", last > 1 && crowded);
+    track.classList.toggle("agl-many", !few);
     // Room for the longest panel, so that the buttons stay where they are from step to step.
     panel.style.minHeight = "";
     if (few) {
@@ -221,12 +292,13 @@ function render({ model, el }) {
       Object.assign(probe.style, { position: "absolute", visibility: "hidden", width: `${panel.clientWidth}px`, boxSizing: "border-box" });
       root.append(probe);
       const heights = model.get("panels").map((markup) => {
-        probe.innerHTML = markup; // escaped in Python
+        place(probe, markup);
         return probe.offsetHeight;
       });
       probe.remove();
       panel.style.minHeight = `${Math.max(...heights)}px`;
     }
+    follow(running(model.get("step")));
   });
   narrow.observe(root);
   const watch = { "change:step": show, "change:breakpoints": marks, "change:selected": marks, "change:playing": tick };
@@ -234,7 +306,7 @@ function render({ model, el }) {
   show();
   tick();
   return () => {
-    clearInterval(timer);
+    clearInterval(timers.get(model));
     narrow.disconnect();
     stop.abort();
     for (const [name, handler] of Object.entries(watch)) model.off(name, handler);

@@ -9,7 +9,7 @@ A second instrument gives its own parts, frames and panels and keeps everything 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import anywidget
@@ -25,11 +25,11 @@ class SvgView(anywidget.AnyWidget):
 
     Attributes:
         view: viewBox of the drawing: width and height in px.
-        targets: [key, label, x, y] of what can be selected, in reading order.
+        targets: [key, description, x, y, keys above, keys below] of what can be selected.
         overlays: for each of these the marks a reader can put on it.
         order: [key, x, y] of the parts, back to front; the key is empty for what is no node.
         variants: for each part the forms it takes.
-        frames: for each step and part the index of its form.
+        frames: for each step [part, index of its form] of every part that changes with it.
         panels, sentences, stops, steps_keys: for each step its panel, its sentence, its name on the
             scrubber, the key of what it is about.
         step, selected, breakpoints: what the reader chose, kept in step with Python.
@@ -60,15 +60,18 @@ class SvgView(anywidget.AnyWidget):
     def __repr__(self) -> str:
         return f"<SvgView {self.title}>"
 
-    def set_frames(self, states: Sequence[Sequence[str]]) -> None:
+    def set_frames(self, states: Iterable[Sequence[str]]) -> None:
         """Give the markup of every part at every step; equal markup is sent once."""
-        variants: list[list[str]] = [[] for _ in states[0]]
-        frames = []
+        variants: list[list[str]] = []
+        frames, shown = [], []
         for state in states:
+            variants = variants or [[] for _ in state]
             frame = []
             for forms, markup in zip(variants, state, strict=True):
                 if markup not in forms:
                     forms.append(markup)
                 frame.append(forms.index(markup))
-            frames.append(frame)
+            before = shown or [None] * len(frame)
+            frames.append([[i, form] for i, form in enumerate(frame) if form != before[i]])
+            shown = frame
         self.variants, self.frames = variants, frames
