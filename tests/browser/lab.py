@@ -187,6 +187,7 @@ class Lesson:
         )
         light = str(name == "Light").lower()
         self.page.wait_for_selector(f"body[data-jp-theme-light='{light}']", state="attached")
+        self.page.wait_for_selector("#jupyterlab-splash", state="detached")  # it covers the page
 
     def close(self) -> None:
         """Close the page and end its kernel."""
