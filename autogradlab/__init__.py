@@ -50,72 +50,14 @@ from .dtypes import (
     short,
     uint8,
 )
-from .ops import (
-    abs,
-    add,
-    all,
-    allclose,
-    any,
-    argmax,
-    argmin,
-    bmm,
-    cat,
-    clone,
-    cos,
-    div,
-    dot,
-    eq,
-    equal,
-    exp,
-    flatten,
-    ge,
-    gt,
-    isfinite,
-    isnan,
-    le,
-    log,
-    logical_and,
-    logical_not,
-    logical_or,
-    lt,
-    matmul,
-    max,
-    maximum,
-    mean,
-    min,
-    minimum,
-    mm,
-    mul,
-    mv,
-    ne,
-    neg,
-    outer,
-    permute,
-    pow,
-    reciprocal,
-    relu,
-    reshape,
-    rsub,
-    sigmoid,
-    sign,
-    sin,
-    sqrt,
-    square,
-    squeeze,
-    stack,
-    sub,
-    sum,
-    t,
-    tanh,
-    transpose,
-    unsqueeze,
-    where,
-)
+from .ops import FUNCTIONS
 from .printing import set_printoptions
 from .random import Generator, initial_seed, seed
 from .tensor import Size, Tensor, is_tensor
 
 __version__ = "0.1.0"
+
+globals().update(FUNCTIONS)  # add, matmul, softmax, …: each is listed in its module of ops/
 
 bool, int, float = dtypes.bool, dtypes.int, dtypes.float  # after everything that means Python's own
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from . import dtypes, errors, random
-from .ops import one_shape
+from .ops.arguments import one_shape
 from .tensor import Tensor, wrap
 
 

@@ -89,7 +89,7 @@ def take_over(x: Tensor, out: Tensor) -> None:
 
 def setitem(self: Tensor, index: Any, value: Any) -> None:
     """`self[index] = value`, outside differentiation."""
-    from .ops import numpy_index
+    from .ops.indexing import numpy_index
 
     if modes.grad_enabled and self._requires_grad and self.node is None:
         raise RuntimeError(errors.VIEW_IN_PLACE)

@@ -37,6 +37,15 @@ class Primitive:
         view: the result shares the memory of its input.
         arrays: constants that hold data, which backward frees like any saved value.
         variadic: any number of inputs, and one formula that returns a list of gradients.
+        multiple: the operation gives a tuple; formulas get a list of gradients, one for each output
+            (None where none arrived), and `result` is the tuple.
+        jvp: how a tangent goes forward. "linear": the operation itself on the tangents; "bilinear":
+            with one input at a time replaced by its tangent, summed; "elementwise": the formulas on
+            the tangents, summed; else a function of values by name, tangents by name and `_t`
+            (zeros where an input has none), and constants.
+        batch: how `vmap` calls it, see arrays/batch.py. "elementwise": inputs that broadcast;
+            "leading": `forward` does not mind one more dimension in front, once `dim` and `shape`
+            constants are shifted; else a function; None: one example after the other.
 
     >>> from autogradlab import tensor
     >>> cube = Primitive("CubeBackward0", lambda x: x**3, x=lambda g, x: g * 3 * x**2)
@@ -58,11 +67,15 @@ class Primitive:
         view: bool = False,
         arrays: Sequence[str] = (),
         variadic: bool = False,
+        multiple: bool = False,
+        jvp: str | Callable[..., Any] | None = None,
+        batch: str | Callable[..., Any] | None = None,
         **formulas: Callable[..., Any],
     ) -> None:
         primitive.name, primitive.forward, primitive.formulas = name, forward, formulas
         primitive.promote, primitive.view = promote, view
-        primitive.arrays, primitive.variadic = arrays, variadic
+        primitive.arrays, primitive.variadic, primitive.multiple = arrays, variadic, multiple
+        primitive.jvp, primitive.batch = jvp, batch
         primitive.defaults = getattr(forward, "__kwdefaults__", None) or {}
         primitive.needs = {
             n: list(inspect.signature(f).parameters)[1:] for n, f in formulas.items()

@@ -1,0 +1,73 @@
+"""The functions become methods and operators of `Tensor`."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .. import dtypes, inplace
+from ..tensor import Tensor, wrap
+from . import elementwise, indexing, products, reductions, shapes
+from .arguments import Number
+
+
+def operator(
+    symbol: str, function: Callable[..., Tensor], flip: bool = False
+) -> Callable[..., Any]:
+    """A function as a Python operator: it steps aside for operands that are no tensors or "
+    "numbers."""
+
+    def method(self: Tensor, other: Any) -> Any:
+        if not isinstance(other, Tensor | Number | np.generic):
+            return NotImplemented
+        return function(other, self) if flip else function(self, other)
+
+    method.__name__ = symbol
+    return method
+
+
+FAMILIES = (elementwise, reductions, shapes, products)
+OPERATORS = """
+add:add sub:sub mul:mul truediv:div pow:pow matmul:matmul radd:add rmul:mul rsub:rsub rtruediv:rdiv
+eq:eq ne:ne lt:lt le:le gt:gt ge:ge and:bitwise_and or:bitwise_or xor:bitwise_xor
+"""
+IN_PLACE_OPERATORS = "add:add_ sub:sub_ mul:mul_ truediv:div_ pow:pow_"
+ALIASES = """
+subtract:sub multiply:mul divide:div absolute:abs negative:neg
+"""
+
+
+def attach() -> None:
+    """Give `Tensor` its methods and operators."""
+    found: dict[str, Callable[..., Any]] = {}
+    for family in FAMILIES:
+        found |= vars(family)
+        for name in family.METHODS.split():
+            setattr(Tensor, name, found[name])
+        for name in family.IN_PLACE.split():
+            setattr(Tensor, f"{name}_", inplace.in_place(found[name]))
+    for pair in OPERATORS.split():
+        symbol, _, name = pair.partition(":")
+        setattr(Tensor, f"__{symbol}__", operator(symbol, found[name]))
+    for pair in IN_PLACE_OPERATORS.split():
+        symbol, _, name = pair.partition(":")
+        setattr(Tensor, f"__i{symbol}__", operator(symbol, getattr(Tensor, name)))
+    for pair in ALIASES.split():
+        name, _, of = pair.partition(":")
+        setattr(Tensor, name, found[of])
+    Tensor.__rpow__ = operator("pow", found["pow"], flip=True)
+    Tensor.__neg__, Tensor.__abs__ = found["neg"], found["abs"]
+    Tensor.__invert__ = lambda self: wrap(np.invert(self.array))
+    Tensor.__getitem__, Tensor.__setitem__ = indexing.getitem, inplace.setitem
+    Tensor.__iter__ = indexing.iterate
+    Tensor.T, Tensor.mT = property(shapes.reversed_dims), property(shapes.matrix_transpose)
+    Tensor.type = shapes.type_
+    Tensor.zero_ = inplace.in_place(elementwise.zeroed)
+    for kind in ("half", "float", "double", "short", "int", "long", "bool"):
+        setattr(Tensor, kind, functools.partialmethod(shapes.to, getattr(dtypes, kind)))
+
+
+attach()
