@@ -1,7 +1,7 @@
 """The `Tensor`: an array, its gradient, and the node that made it.
 
 Here are a tensor's state and what Python asks of an object: flags, memory, conversion, printing.
-Its arithmetic and its other operations are functions in `ops.py`, attached there as methods.
+Its arithmetic and its other operations are functions in `ops/`, attached there as methods.
 """
 
 from __future__ import annotations

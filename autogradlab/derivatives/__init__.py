@@ -6,7 +6,7 @@ is. `g` is the gradient that comes in; an input's name is its value, `result` th
 
 `elementwise` is arithmetic and functions of one number, `reductions` sums and maxima, `shapes` what
 moves numbers without changing them, `products` matrix products. What is made of several primitives,
-and how torch's functions take their arguments, is in `ops.py`.
+and how torch's functions take their arguments, is in `ops/`.
 """
 
 from .elementwise import *

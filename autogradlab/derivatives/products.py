@@ -1,4 +1,4 @@
-"""Products of vectors and matrices. `@` on other shapes is put together from these in `ops.py`."""
+"""Products of vectors and matrices. `@` on other shapes is put together from these in `ops/`."""
 
 from __future__ import annotations
 
