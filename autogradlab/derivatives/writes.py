@@ -54,7 +54,13 @@ fill_tensor = Primitive(
     jvp=lambda self_t, value_t: copy(zeros(self_t), value_t),
     batch="elementwise",
 )
-zero = Primitive("ZeroBackward0", np.zeros_like, self=lambda g: zeros(g), jvp="linear")
+zero = Primitive(
+    "ZeroBackward0",
+    lambda self: np.zeros_like(self)[()],
+    self=lambda g: zeros(g),
+    jvp="linear",
+    batch="elementwise",
+)
 put_at = Primitive(
     "IndexPutBackward0",
     lambda self, values, *, indices: written(self, values, indices),
