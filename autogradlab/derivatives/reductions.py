@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from ..primitive import Primitive
-from .shapes import expand, put_along, reshape_to, take_along
+from .indexing import gather, put_along
+from .shapes import expand, reshape_to
 
 __all__ = ["max_all", "max_dim", "mean_all", "mean_dim", "min_all", "min_dim", "sum_all", "sum_dim"]
 
@@ -43,7 +44,7 @@ def spread(g: Any, shape: Dims, dim: Dims, keepdim: bool) -> Any:
 
 def pick(x: Any, indices: Any, dim: int, keepdim: bool) -> Any:
     """The elements of `x` at indices that have kept the dimension."""
-    found = take_along(x, indices=indices, dim=dim)
+    found = gather(x, index=np.asarray(indices), dim=dim)
     return found if keepdim or not x.ndim else np.squeeze(found, dim)[()]
 
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from ..derivatives import elementwise, products, reductions, shapes
+from ..derivatives import elementwise, indexing, linalg, products, reductions, shapes
 from ..primitive import Primitive
 
-MODULES = (elementwise, reductions, shapes, products)
+MODULES = (elementwise, reductions, shapes, indexing, products, linalg)
 PRIMITIVES = {p.name: p for m in MODULES for p in vars(m).values() if isinstance(p, Primitive)}
 
 

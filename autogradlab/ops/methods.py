@@ -29,7 +29,7 @@ def operator(
     return method
 
 
-FAMILIES = (elementwise, reductions, shapes, products)
+FAMILIES = (elementwise, reductions, shapes, indexing, products)
 OPERATORS = """
 add:add sub:sub mul:mul truediv:div pow:pow matmul:matmul radd:add rmul:mul rsub:rsub rtruediv:rdiv
 eq:eq ne:ne lt:lt le:le gt:gt ge:ge and:bitwise_and or:bitwise_or xor:bitwise_xor
