@@ -12,7 +12,7 @@ import numpy as np
 
 from ..primitive import Primitive
 from .elementwise import scaled
-from .shapes import Shape, reshape_to
+from .shapes import Shape, blank, reshape_to
 
 __all__ = [
     "gather",
@@ -29,11 +29,6 @@ __all__ = [
     "scatter_number",
     "take",
 ]
-
-
-def blank(g: Any, shape: Shape) -> np.ndarray:
-    """Zeros in the dtype of a gradient."""
-    return np.zeros(shape, getattr(g, "array", g).dtype)
 
 
 def put(x: Any, values: Any, where: Any, accumulate: bool) -> Any:
@@ -101,7 +96,7 @@ index = Primitive(
 )
 index_put = Primitive(
     "IndexPutBackward0",
-    lambda self, values, *, indices, accumulate: put(self, values, indices, accumulate),
+    lambda self, values, *, indices, accumulate=False: put(self, values, indices, accumulate),
     arrays=("indices",),
     jvp="linear",
     self=lambda g, indices, accumulate: (

@@ -12,9 +12,9 @@ import numpy as np
 
 from ..primitive import Primitive
 from .elementwise import abs_, sign, where
-from .shapes import Shape, reshape_to, tril
+from .shapes import Shape, diag_embed, diagonal, reshape_to, tril
 
-__all__ = ["LinAlgError", "cholesky", "det", "inv", "solve", "vector_norm"]
+__all__ = ["LinAlgError", "cholesky", "det", "inv", "slogdet", "solve", "svd", "vector_norm"]
 
 
 class _LinAlgError(RuntimeError):
@@ -227,4 +227,70 @@ vector_norm = Primitive(
     self=lambda g, self, result, ord, dim: (
         kept(g, self.shape, dim) * norm_slope(self, kept(result, self.shape, dim), ord, dim)
     ),
+)
+
+
+def log_det(A: np.ndarray) -> tuple[Any, Any]:
+    sign, log = np.linalg.slogdet(A)
+    return sign.astype(A.dtype)[()], log.astype(A.dtype)[()]
+
+
+def turned(change: Any, S: Any) -> Any:
+    """How far singular vectors turn: (change · S + S · changeᵀ) / E with E_ij = s_j² - s_i²."""
+    squares = S * S
+    gaps = squares[..., None, :] - squares[..., None]
+    same = np.eye(S.shape[-1], dtype=bool)
+    moved = change * S[..., None, :] + S[..., None] * change.mT
+    return where(moved / where(gaps, 1.0, condition=~same), 0.0, condition=~same)
+
+
+def svd_gradient(g: list[Any], result: tuple[Any, Any, Any]) -> Any:
+    """U [(skew(Uᵀ gU) / E) S + S (skew(Vᵀ gV) / E) + gS] Vᵀ, and what leaves the spaces of U, V."""
+    (gU, gS, gVh), (U, S, Vh) = g, result
+    squares, same = S * S, np.eye(S.shape[-1], dtype=bool)
+    gaps = where(squares[..., None, :] - squares[..., None], 1.0, condition=~same)
+    inner = 0.0 if gS is None else diag_embed(gS, offset=0, dim1=S.ndim - 1, dim2=S.ndim)
+    if gU is not None:
+        x = U.mT @ gU
+        inner = inner + (x - x.mT) / gaps * S[..., None, :]
+    if gVh is not None:
+        x = Vh @ gVh.mT
+        inner = inner + S[..., None] * ((x - x.mT) / gaps)
+    out = U @ inner @ Vh
+    if gU is not None and U.shape[-2] > S.shape[-1]:
+        outside = gU / S[..., None, :]
+        out = out + (outside - U @ (U.mT @ outside)) @ Vh
+    if gVh is not None and Vh.shape[-1] > S.shape[-1]:
+        outside = gVh / S[..., None]
+        out = out + U @ (outside - outside @ Vh.mT @ Vh)
+    return out
+
+
+def svd_tangent(A_t: Any, result: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
+    """How U, S and Vᵀ change when A does."""
+    U, S, Vh = result
+    change = U.mT @ A_t @ Vh.mT
+    U_t, V_t = U @ turned(change, S), Vh.mT @ turned(change.mT, S)
+    if U.shape[-2] > S.shape[-1]:
+        U_t = U_t + (A_t @ Vh.mT - U @ change) / S[..., None, :]
+    if Vh.shape[-1] > S.shape[-1]:
+        V_t = V_t + (A_t.mT @ U - Vh.mT @ change.mT) / S[..., None, :]
+    return U_t, diagonal(change, offset=0, dim1=S.ndim - 1, dim2=S.ndim), V_t.mT
+
+
+slogdet = Primitive(
+    "LinalgSlogdetBackward0",
+    log_det,
+    multiple=True,
+    batch="leading",
+    jvp=lambda A, A_t, result: (result[0] * 0.0, (inv(A).mT * A_t).sum(axis=(-2, -1))),
+    A=lambda g, A: None if g[1] is None else g[1][..., None, None] * inv(A).mT,
+)
+svd = Primitive(
+    "LinalgSvdBackward0",
+    lambda A: tuple(np.linalg.svd(A, full_matrices=False)),
+    multiple=True,
+    batch="leading",
+    jvp=lambda A_t, result: svd_tangent(A_t, result),
+    A=lambda g, result: svd_gradient(g, result),
 )

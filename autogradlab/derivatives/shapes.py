@@ -9,8 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided as strided
+from numpy.lib.stride_tricks import sliding_window_view
 
 from ..primitive import Primitive
+from ..tensor import Tensor, wrap
 
 __all__ = [
     "alias",
@@ -29,6 +32,8 @@ __all__ = [
     "rot90",
     "select",
     "slice_",
+    "split",
+    "split_with_sizes",
     "squeeze_all",
     "squeeze_dim",
     "squeeze_dims",
@@ -38,6 +43,7 @@ __all__ = [
     "transpose",
     "tril",
     "triu",
+    "unbind",
     "unfold",
     "unsafe_view",
     "unsqueeze",
@@ -55,6 +61,35 @@ def split_at(g: Any, shapes: list[Shape], dim: int) -> list[Any]:
         slice_(g, dim=dim, start=int(e) - s[dim], end=int(e), step=1)
         for s, e in zip(shapes, ends, strict=True)
     ]
+
+
+def blank(g: Any, shape: Shape) -> Any:
+    """Zeros to go with a gradient, of its kind and dtype."""
+    if isinstance(g, Tensor):
+        return wrap(np.zeros(shape, g.array.dtype))
+    return np.zeros(shape, g.dtype)
+
+
+def filled(gradients: list[Any], shapes: list[Shape]) -> list[Any]:
+    """The gradients of several outputs, zeros of their shape where none has arrived."""
+    some = next(g for g in gradients if g is not None)
+    return [
+        blank(some, shape) if g is None else g for g, shape in zip(gradients, shapes, strict=True)
+    ]
+
+
+def pieces(sizes: Shape, shape: Shape, dim: int) -> list[Shape]:
+    """The shapes that a shape is split into along `dim`."""
+    return [(*shape[:dim], n, *shape[dim + 1 :]) for n in sizes]
+
+
+def parts(x: np.ndarray, sizes: Shape, dim: int) -> tuple[np.ndarray, ...]:
+    return tuple(np.split(x, np.cumsum(sizes)[:-1], dim)) if sizes else ()
+
+
+def even(n: int, size: int) -> Shape:
+    """A length in pieces of one size, the last one smaller if need be."""
+    return tuple(min(size, n - start) for start in range(0, n, size)) or (0,)
 
 
 def sliced(x: Any, dim: int, start: int, end: int, step: int) -> Any:
@@ -97,7 +132,7 @@ def move(x: Any, source: Geometry, target: Geometry) -> Any:
 def windows(x: np.ndarray, dim: int, size: int, step: int) -> np.ndarray:
     """Slices of `size` every `step` along `dim`, as a new last dimension."""
     x = x if x.ndim else x.reshape(1)
-    view = np.lib.stride_tricks.sliding_window_view(x, size, dim, writeable=True)
+    view = sliding_window_view(x, size, dim, writeable=True)
     return sliced(view, dim, 0, view.shape[dim], step)
 
 
@@ -167,7 +202,7 @@ alias = Primitive(
 )
 expand = Primitive(
     "ExpandBackward0",
-    lambda self, *, shape: np.broadcast_to(self, shape),
+    lambda self, *, shape: strided(self, shape, np.broadcast_to(self, shape).strides),
     view=True,
     jvp="linear",
     self=lambda g: g,  # summing over what was expanded is what the engine does after broadcasting
@@ -291,7 +326,7 @@ unfold_put = Primitive(
 )
 as_strided = Primitive(
     "AsStridedBackward0",
-    lambda self, *, size, stride, storage_offset, geometry: np.lib.stride_tricks.as_strided(
+    lambda self, *, size, stride, storage_offset, geometry: strided(
         storage(self)[storage_offset:], size, [n * self.itemsize for n in stride]
     ),
     view=True,
@@ -304,6 +339,40 @@ strided_move = Primitive(
     lambda self, *, source, target: move(self, source, target),
     jvp="linear",
     self=lambda g, source, target: strided_move(g, source=target, target=source),
+)
+
+unbind = Primitive(
+    "UnbindBackward0",
+    lambda self, *, dim: tuple(np.moveaxis(self, dim, 0)[i, ...] for i in range(self.shape[dim])),
+    view=True,
+    multiple=True,
+    jvp="linear",
+    batch="leading",
+    self=lambda g, self_shape, dim: stack(
+        *filled(g, [self_shape[:dim] + self_shape[dim + 1 :]] * self_shape[dim]), dim=dim
+    ),
+)
+split = Primitive(
+    "SplitBackward0",
+    lambda self, *, split_size, dim: parts(self, even(self.shape[dim], split_size), dim),
+    view=True,
+    multiple=True,
+    jvp="linear",
+    batch="leading",
+    self=lambda g, self_shape, split_size, dim: cat(
+        *filled(g, pieces(even(self_shape[dim], split_size), self_shape, dim)), dim=dim
+    ),
+)
+split_with_sizes = Primitive(
+    "SplitWithSizesBackward0",
+    lambda self, *, split_sizes, dim: parts(self, split_sizes, dim),
+    view=True,
+    multiple=True,
+    jvp="linear",
+    batch="leading",
+    self=lambda g, self_shape, split_sizes, dim: cat(
+        *filled(g, pieces(split_sizes, self_shape, dim)), dim=dim
+    ),
 )
 
 # --------------------------------------------------------------------- copies in another order

@@ -34,8 +34,16 @@ index_add index_fill index_put scatter scatter_add
 
 def getitem(input: Tensor, key: Any) -> Tensor:
     """`input[key]`: numbers select, slices slice, arrays of indices and masks index at the end."""
+    out, arrays = located(input, key)
+    if arrays:
+        return d.index(out, indices=numpy_indices(out, arrays))
+    return d.alias(input) if out is input else out
+
+
+def located(input: Tensor, key: Any) -> tuple[Tensor, dict[int, np.ndarray]]:
+    """What the basic part of an index shows, and the arrays that index its dimensions."""
     if isinstance(key, slice):
-        return sliced(input, 0, key)
+        return sliced(input, 0, key), {}
     items = as_tuple(key)
     used = builtins.sum(dims_used(k) for k in items)
     if used > input.ndim:
@@ -60,9 +68,7 @@ def getitem(input: Tensor, key: Any) -> Tensor:
             dim += len(array)
         else:
             out = selected(out, dim, k)
-    if arrays:
-        return indexed(out, arrays)
-    return d.alias(input) if out is input else out
+    return out, arrays
 
 
 def as_tuple(key: Any) -> Sequence[Any]:
@@ -149,13 +155,8 @@ def index_array(k: Any, input: Tensor, dim: int) -> tuple[np.ndarray, ...]:
     return (array.astype(np.int64),)
 
 
-def indexed(input: Tensor, arrays: dict[int, np.ndarray]) -> Tensor:
-    indices = checked(input, arrays)
-    return d.index(input, indices=indices)
-
-
-def checked(input: Tensor, arrays: dict[int, np.ndarray]) -> tuple[Any, ...]:
-    """A NumPy index for arrays of indices by dimension; torch's errors if it cannot be one."""
+def numpy_indices(input: Tensor, arrays: dict[int, np.ndarray]) -> tuple[Any, ...]:
+    """Arrays by dimension as an index for NumPy; torch's errors for what does not fit."""
     try:
         np.broadcast_shapes(*(a.shape for a in arrays.values()))
     except ValueError:
@@ -171,17 +172,10 @@ def checked(input: Tensor, arrays: dict[int, np.ndarray]) -> tuple[Any, ...]:
     return tuple(arrays.get(i, slice(None)) for i in range(builtins.max(arrays) + 1))
 
 
-def numpy_index(key: Any) -> Any:
-    """An index for NumPy: tensors as arrays, numbers as views."""
-    if isinstance(key, tuple):
-        return tuple(numpy_index(k) for k in key)
-    return np.asarray(raw(key)) if isinstance(key, Tensor | list) else key
-
-
 def iterate(input: Tensor) -> Any:
     if not input.ndim:
         raise TypeError("iteration over a 0-d tensor")
-    return iter([d.select(input, dim=0, index=i) for i in range(len(input))])
+    return iter(d.unbind(input, dim=0))
 
 
 # -------------------------------------------------------------------------- functions of an index
@@ -296,7 +290,7 @@ def index_put(
         raise IndexError(
             f"too many indices for tensor of dimension {input.ndim} (got {len(indices)})"
         )
-    where = checked(input, arrays)
+    where = numpy_indices(input, arrays)
     shape = input.memory()[where].shape
     if not fits(values.shape, shape):
         raise RuntimeError(

@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import dtypes, inplace
 from ..tensor import Tensor, wrap
-from . import elementwise, indexing, products, reductions, shapes
+from . import einsum, elementwise, indexing, linalg, products, reductions, shapes
 from .arguments import Number
 
 
@@ -29,7 +29,7 @@ def operator(
     return method
 
 
-FAMILIES = (elementwise, reductions, shapes, indexing, products)
+FAMILIES = (elementwise, reductions, shapes, indexing, products, einsum, linalg)
 OPERATORS = """
 add:add sub:sub mul:mul truediv:div pow:pow matmul:matmul radd:add rmul:mul rsub:rsub rtruediv:rdiv
 eq:eq ne:ne lt:lt le:le gt:gt ge:ge and:bitwise_and or:bitwise_or xor:bitwise_xor
@@ -65,7 +65,7 @@ def attach() -> None:
     Tensor.__iter__ = indexing.iterate
     Tensor.T, Tensor.mT = property(shapes.reversed_dims), property(shapes.matrix_transpose)
     Tensor.type = shapes.type_
-    Tensor.zero_ = inplace.in_place(elementwise.zeroed)
+    Tensor.copy_, Tensor.fill_, Tensor.zero_ = inplace.copy_, inplace.fill_, inplace.zero_
     for kind in ("half", "float", "double", "short", "int", "long", "bool"):
         setattr(Tensor, kind, functools.partialmethod(shapes.to, getattr(dtypes, kind)))
 

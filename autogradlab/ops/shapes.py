@@ -17,16 +17,16 @@ from .arguments import many_dims, one_dim, one_shape
 
 # What torch and Tensor offer under the same name, and with a trailing _ in place.
 FUNCTIONS = """
-as_strided broadcast_tensors broadcast_to cat diag diag_embed diagonal flatten flip fliplr flipud
-hstack meshgrid movedim narrow permute ravel repeat_interleave reshape roll rot90 select slice
-squeeze stack t tile transpose tril triu unflatten unsqueeze vstack
+as_strided broadcast_tensors broadcast_to cat chunk diag diag_embed diagonal flatten flip fliplr flipud
+hstack meshgrid movedim narrow permute ravel repeat_interleave reshape roll rot90 select slice split split_with_sizes
+squeeze stack t tile transpose tril triu unbind unflatten unsqueeze vstack
 concat concatenate moveaxis row_stack swapaxes swapdims
 """
 METHODS = """
-as_strided broadcast_to contiguous diag diag_embed diagonal expand expand_as flatten flip fliplr
-flipud movedim narrow permute ravel repeat repeat_interleave reshape reshape_as roll rot90 select
-squeeze sum_to_size t tile to transpose tril triu unflatten unfold unsqueeze view view_as
-moveaxis swapaxes swapdims
+as_strided broadcast_to chunk contiguous diag diag_embed diagonal expand expand_as flatten flip fliplr
+flipud movedim narrow permute ravel repeat repeat_interleave reshape reshape_as roll rot90 select split split_with_sizes
+squeeze sum_to_size t tile to transpose tril triu unbind unflatten unfold unsqueeze view
+view_as moveaxis swapaxes swapdims
 """
 IN_PLACE = """
 tril triu
@@ -232,6 +232,59 @@ def squeeze(input: Tensor, dim: Any = None) -> Tensor:
     if isinstance(dim, int):
         return d.squeeze_dim(input, dim=one_dim(dim, input.ndim))
     return d.squeeze_dims(input, dim=many_dims(dim, input.ndim))
+
+
+def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
+    """The slices along a dimension, which is dropped."""
+    if not input.ndim:
+        raise IndexError(errors.no_dimensions(0))
+    return d.unbind(input, dim=one_dim(dim, input.ndim))
+
+
+def split(input: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
+    """Pieces of one size along a dimension (the last may be smaller), or of the given sizes."""
+    if not isinstance(split_size_or_sections, int):
+        return split_with_sizes(input, split_size_or_sections, dim)
+    size, dim = split_size_or_sections, one_dim(dim, input.ndim)
+    if not input.ndim:
+        raise RuntimeError("split expects at least a 1-dimensional tensor")
+    if size < 0:
+        raise RuntimeError(f"split expects split_size be non-negative, but got split_size={size}")
+    if not size and input.shape[dim]:
+        raise RuntimeError(
+            "split_size can only be 0 if dimension size is 0, but got dimension size of "
+            f"{input.shape[dim]}"
+        )
+    return d.split(input, split_size=builtins.max(size, 1), dim=dim)
+
+
+def split_with_sizes(input: Tensor, split_sizes: Any, dim: int = 0) -> tuple[Tensor, ...]:
+    """Pieces of the given sizes along a dimension."""
+    sizes, dim = tuple(split_sizes), one_dim(dim, input.ndim)
+    if not input.ndim:
+        raise RuntimeError("split expects at least a 1-dimensional tensor")
+    if builtins.any(n < 0 for n in sizes):
+        raise RuntimeError(
+            "split_with_sizes expects split_sizes have only non-negative entries, but got "
+            f"split_sizes={list(sizes)}"
+        )
+    if builtins.sum(sizes) != input.shape[dim]:
+        raise RuntimeError(
+            f"split_with_sizes expects split_sizes to sum exactly to {input.shape[dim]} (input "
+            f"tensor's size at dimension {dim}), but got split_sizes={list(sizes)}"
+        )
+    return d.split_with_sizes(input, split_sizes=sizes, dim=dim)
+
+
+def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+    """At most that many pieces of one size along a dimension."""
+    if not input.ndim:
+        raise RuntimeError("chunk expects at least a 1-dimensional tensor")
+    if chunks <= 0:
+        raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
+    dim = one_dim(dim, input.ndim)
+    size = -(-input.shape[dim] // chunks)
+    return split(input, size, dim) if size else split_with_sizes(input, [0] * chunks, dim)
 
 
 def unsqueeze(input: Tensor, dim: int) -> Tensor:
