@@ -245,3 +245,7 @@ def gradient_dtype(got: Any, expected: Any) -> str:
         "dtypes "
         "of a tensor and its gradient may break downstream systems that assume they match."
     )
+
+
+def fill_value(ndim: int) -> str:
+    return f"fill_ only supports 0-dimension value tensor but got tensor with {ndim} dimensions."

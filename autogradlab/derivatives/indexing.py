@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from ..primitive import Primitive
-from .elementwise import scaled
 from .shapes import Shape, blank, reshape_to
 
 __all__ = [
@@ -61,10 +60,17 @@ def put_entries(x: Any, source: Any, dim: int, index: np.ndarray, accumulate: bo
     return put(x, source.reshape(x[where].shape), where, accumulate)
 
 
+def picked(x: Any, dim: int, index: np.ndarray) -> Any:
+    """The elements at the indices along `dim`."""
+    return listed(x)[along(x, dim, index)] if index.size else np.empty(index.shape, x.dtype)
+
+
 def put_elements(x: Any, source: Any, dim: int, index: np.ndarray, accumulate: bool) -> Any:
     """`put` of the first elements of `source`, as many as there are indices, along `dim`."""
     if source.ndim and index.ndim:
         source = source[tuple(slice(n) for n in index.shape)]
+    if not index.size:
+        return x.copy()
     where = along(x, dim, index)
     out = put(listed(x), source.reshape(index.shape), where, accumulate)
     return out.reshape(x.shape)[()]
@@ -117,13 +123,13 @@ index_select = Primitive(
 index_add = Primitive(
     "IndexAddBackward0",
     lambda self, source, *, dim, index, alpha: put_entries(
-        self, scaled(source, alpha), dim, index, True
+        self, source * alpha, dim, index, True
     ),
     arrays=("index",),
     jvp="linear",
     self=lambda g: g,
-    source=lambda g, source, dim, index, alpha: scaled(
-        reshape_to(index_select(g, dim=dim, index=index), shape=source.shape), alpha
+    source=lambda g, source, dim, index, alpha: (
+        reshape_to(index_select(g, dim=dim, index=index), shape=source.shape) * alpha
     ),
 )
 index_fill_number = Primitive(
@@ -139,11 +145,11 @@ index_fill_tensor = Primitive(
     arrays=("index",),
     jvp="linear",
     self=lambda g, dim, index: index_fill_number(g, dim=dim, index=index, value=0),
-    value=lambda g, dim, index: index_select(g, dim=dim, index=index).sum(),
+    value=lambda g, dim, index: index_select(g, dim=dim, index=np.unique(index)).sum(),
 )
 gather = Primitive(
     "GatherBackward0",
-    lambda self, *, dim, index: listed(self)[along(self, dim, index)],
+    lambda self, *, dim, index: picked(self, dim, index),
     arrays=("index",),
     jvp="linear",
     self=lambda g, self, dim, index: put_along(g, index, dim, self.shape),

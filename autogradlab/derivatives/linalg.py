@@ -140,24 +140,32 @@ def norm(x: Any, ord: float, dim: Shape | None, keepdim: bool, dtype: np.dtype |
     return found.astype(to)[()]
 
 
-def norm_slope(x: Any, result: Any, ord: float, dim: Shape) -> Any:
-    """The derivative of each norm by each element; 0 where the norm has a kink at 0."""
+def norm_gradient(g: Any, x: Any, result: Any, ord: float, dim: Shape) -> Any:
+    """g times the derivative of a norm by each element; 0 where the norm has its kink, at 0.
+
+    Case by case as torch's `norm_backward`, so that inf and nan come out the same.
+    """
     if ord == 0:
-        return x * 0.0
+        return None  # it counts
     if ord == 1:
-        return sign(x)
+        return g * sign(x)
+    if ord == 2:
+        return g * where(x / result, 0.0, condition=result != 0)
     if abs(ord) == np.inf:
         largest = abs_(x) == result
-        return where(sign(x) / largest.sum(axis=dim, keepdims=True), 0.0, condition=largest)
-    if ord == 2:
-        power = x
-    elif ord > 2:
-        power = x * abs_(x) ** (ord - 2)
-    else:
-        power = sign(x) * abs_(x) ** (ord - 1)
+        return where(g / largest.sum(axis=dim, keepdims=True) * sign(x), 0.0, condition=largest)
     if ord < 1:
-        power = where(power, 0.0, condition=x != 0)
-    return where(power / result ** (ord - 1), 0.0, condition=result != 0)
+        power = where(sign(x) * abs_(x) ** (ord - 1), 0.0, condition=x != 0)
+        return power * g * result ** (1 - ord)
+    power = x * abs_(x) ** (ord - 2) if ord > 2 else sign(x) * abs_(x) ** (ord - 1)
+    return power * where(g / result ** (ord - 1), 0.0, condition=result != 0)
+
+
+def norm_tangent(tangent: Any, x: Any, result: Any, ord: float, dim: Shape, keepdim: bool) -> Any:
+    if ord == 0:
+        return result * 0.0
+    slopes = norm_gradient(1.0, x, kept(result, x.shape, dim), ord, dim)
+    return (slopes * tangent).sum(axis=dim, keepdims=keepdim)
 
 
 def kept(x: Any, shape: Shape, dim: Shape) -> Any:
@@ -221,11 +229,11 @@ def cofactors_slope(g: Any, A: Any, C: Any) -> Any:
 vector_norm = Primitive(
     "LinalgVectorNormBackward0",
     lambda self, *, ord, dim, keepdim, dtype=None: norm(self, ord, dim, keepdim, dtype),
-    jvp=lambda self, self_t, result, ord, dim, keepdim: (
-        norm_slope(self, kept(result, self.shape, dim), ord, dim) * self_t
-    ).sum(axis=dim, keepdims=keepdim),
-    self=lambda g, self, result, ord, dim: (
-        kept(g, self.shape, dim) * norm_slope(self, kept(result, self.shape, dim), ord, dim)
+    jvp=lambda self, self_t, result, ord, dim, keepdim: norm_tangent(
+        self_t, self, result, ord, dim, keepdim
+    ),
+    self=lambda g, self, result, ord, dim: norm_gradient(
+        kept(g, self.shape, dim), self, kept(result, self.shape, dim), ord, dim
     ),
 )
 

@@ -56,11 +56,16 @@ Geometry = tuple[Shape, Shape, int]  # size, stride and storage offset, in eleme
 
 def split_at(g: Any, shapes: list[Shape], dim: int) -> list[Any]:
     """The pieces of a joined gradient, one per shape."""
-    ends = np.cumsum([s[dim] for s in shapes])
+    ends = np.cumsum([0 if s == (0,) else s[dim] for s in shapes])
     return [
-        slice_(g, dim=dim, start=int(e) - s[dim], end=int(e), step=1)
+        blank(g, s) if s == (0,) else slice_(g, dim=dim, start=int(e) - s[dim], end=int(e), step=1)
         for s, e in zip(shapes, ends, strict=True)
     ]
+
+
+def joined(tensors: list[Any], dim: int) -> Any:
+    """Empty vectors join with anything, as in torch."""
+    return np.concatenate([x for x in tensors if x.shape != (0,)] or tensors, dim)
 
 
 def blank(g: Any, shape: Shape) -> Any:
@@ -131,7 +136,8 @@ def move(x: Any, source: Geometry, target: Geometry) -> Any:
 
 def windows(x: np.ndarray, dim: int, size: int, step: int) -> np.ndarray:
     """Slices of `size` every `step` along `dim`, as a new last dimension."""
-    x = x if x.ndim else x.reshape(1)
+    if not x.ndim:
+        return x.reshape(1)[:size]
     view = sliding_window_view(x, size, dim, writeable=True)
     return sliced(view, dim, 0, view.shape[dim], step)
 
@@ -436,7 +442,7 @@ diagonal_copy = Primitive(
 
 cat = Primitive(
     "CatBackward0",
-    lambda *tensors, dim: np.concatenate(tensors, dim),
+    lambda *tensors, dim: joined(tensors, dim),
     variadic=True,
     jvp="linear",
     batch="leading",

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from ..primitive import Primitive
-from .indexing import put
 from .indexing import index_put as put_at
+from .indexing import put
 
 __all__ = ["as_strided_at", "copy", "fill_number", "fill_tensor", "put_at", "replace_at", "zero"]
 
@@ -49,7 +49,13 @@ fill_tensor = Primitive(
     jvp=lambda self_t, value_t: copy(zeros(self_t), value_t),
     batch="elementwise",
 )
-zero = Primitive("ZeroBackward0", np.zeros_like, self=lambda g: zeros(g), jvp="linear")
+zero = Primitive(
+    "ZeroBackward0",
+    lambda self: np.zeros_like(self)[()],
+    self=lambda g: zeros(g),
+    jvp="linear",
+    batch="elementwise",
+)
 # `put_at` for positions in memory (`where`, counted in the flat base): what a view shows of its
 # base after the base was written, and what the base holds after the view was.
 as_strided_at = Primitive(

@@ -230,9 +230,11 @@ def sum_of_products(a: Tensor, b: Tensor, summed: list[int]) -> Tensor:
     batch = [i for i in free if a.shape[i] != 1 and b.shape[i] != 1]
     left = [i for i in free if a.shape[i] != 1 and i not in batch]
     right = [i for i in free if i not in batch and i not in left]
-    (nb, nl, ns), nr = ([a.shape[i] for i in dims] for dims in (batch, left, summed)), [b.shape[i] for i in right]
-    x = reshape(permute(a, batch + left + summed + right), prod(nb), prod(nl), prod(ns))
-    y = reshape(permute(b, batch + summed + right + left), prod(nb), prod(ns), prod(nr))
+    count, rows, size = (prod(a.shape[i] for i in dims) for dims in (batch, left, summed))
+    columns = prod(b.shape[i] for i in right)
     order = batch + left + summed + right
-    out = view(bmm(x, y), (*nb, *nl, *(1 for _ in summed), *nr))
+    x = reshape(permute(a, order), count, rows, size)
+    y = reshape(permute(b, batch + summed + right + left), count, size, columns)
+    sizes = [1 if i in summed else b.shape[i] if i in right else a.shape[i] for i in order]
+    out = view(bmm(x, y), sizes)
     return permute(out, [order.index(i) for i in range(a.ndim)])

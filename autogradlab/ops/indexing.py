@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import builtins
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from .. import derivatives as d
 from .. import dtypes, errors
-from ..tensor import Tensor
-from .arguments import Number, one_dim
+from ..tensor import Tensor, wrap
+from .arguments import one_dim
 from .shapes import broadcast_shape, expand, unsqueeze, view
 
 # What torch and Tensor offer under the same name, and with a trailing _ in place.
@@ -187,7 +187,7 @@ def index_of(
     """The array of a tensor of indices."""
     if not isinstance(index, Tensor):
         raise TypeError(errors.not_a_tensor(name, "index", position, index))
-    if index.array.dtype.name not in kinds:
+    if index.array.size and index.array.dtype.name not in kinds:
         raise error(f"{name}(): Expected dtype {kinds} for index" + "." * (error is IndexError))
     return index.memory()
 
@@ -391,18 +391,20 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
         kind = dtypes.scalar_name(indices.array.dtype)
         raise RuntimeError(f"{name}: dtype of indices should be Long but got {kind}")
     if dim is None:
-        return gather(view(input, -1), 0, view(indices, -1))
+        return gather(view(input, -1), 0, wrap(indices.array.reshape(-1) % input.numel()))
     if input.ndim != indices.ndim:
         raise RuntimeError(
             f"{name}: input and indices should have the same number of dimensions, but got "
             f"{input.ndim} dimensions for input, and {indices.ndim} dimensions for indices"
         )
     dim = one_dim(dim, input.ndim)
-    shape = broadcast_shape(*(x.shape[:dim] + (1,) + x.shape[dim + 1 :] for x in (input, indices)))
+    shape = broadcast_shape(
+        *((*x.shape[:dim], 1, *x.shape[dim + 1 :]) for x in (input, indices))
+    )
     a, b = (
         expand(x, (*shape[:dim], x.shape[dim], *shape[dim + 1 :])) for x in (input, indices)
     )
-    return gather(a, dim, b)
+    return gather(a, dim, wrap(b.array % input.shape[dim]))
 
 
 def masked_select(input: Tensor, mask: Tensor) -> Tensor:

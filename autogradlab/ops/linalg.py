@@ -1,4 +1,4 @@
-"""Inverses, determinants, factorizations and norms: `torch.linalg`, found in `autogradlab.linalg`."""
+"""Inverses, determinants, factorizations and norms: what `torch.linalg` has."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import numpy as np
 from .. import derivatives as d
 from .. import dtypes, errors
 from ..tensor import Tensor, wrap
+from . import reductions
 from .arguments import many_dims, one_dim
 from .elementwise import clone, mul
 from .products import cross as cross_
 from .products import matmul, same_types, vdot
-from .reductions import amax, amin
 from .reductions import sum as sum_
 from .shapes import broadcast_shape, permute, unsqueeze
 
@@ -229,7 +229,7 @@ def matrix_norm(
         return vector_norm(A, 2, (rows, columns), keepdim, dtype=dtype)
     if ord not in ("nuc", 1, -1, 2, -2, inf, -inf):
         raise RuntimeError(f"linalg.matrix_norm: Order {number(ord)} not supported.")
-    extreme = amin if ord != "nuc" and ord < 0 else amax
+    extreme = getattr(reductions, 'amin' if ord != 'nuc' and ord < 0 else 'amax')
     if ord in (1, -1, inf, -inf):
         first, second = (rows, columns) if abs(ord) == 1 else (columns, rows)
         sums = vector_norm(A, 1, first, keepdim, dtype=dtype)

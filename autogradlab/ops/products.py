@@ -292,7 +292,8 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
             )
         else:
             size *= m
-    free_a, free_b = ([i for i in range(z.ndim) if i not in of] for z, of in ((a, over_a), (b, over_b)))
+    free_a = [i for i in range(a.ndim) if i not in over_a]
+    free_b = [i for i in range(b.ndim) if i not in over_b]
     shape_a, shape_b = [x.shape[i] for i in free_a], [y.shape[i] for i in free_b]
     x, y = permute(x, free_a + over_a), permute(y, over_b + free_b)
     rows, columns = prod(shape_a), prod(shape_b)

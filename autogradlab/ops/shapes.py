@@ -13,20 +13,20 @@ import numpy as np
 from .. import derivatives as d
 from .. import dtypes, errors
 from ..tensor import Tensor
-from .arguments import many_dims, one_dim, one_shape
+from .arguments import many_dims, one_dim, one_shape, to_dtype
 
 # What torch and Tensor offer under the same name, and with a trailing _ in place.
 FUNCTIONS = """
-as_strided broadcast_tensors broadcast_to cat chunk diag diag_embed diagonal flatten flip fliplr flipud
-hstack meshgrid movedim narrow permute ravel repeat_interleave reshape roll rot90 select slice split split_with_sizes
-squeeze stack t tile transpose tril triu unbind unflatten unsqueeze vstack
-concat concatenate moveaxis row_stack swapaxes swapdims
+as_strided broadcast_tensors broadcast_to cat chunk concat concatenate diag diag_embed diagonal
+flatten flip fliplr flipud hstack meshgrid moveaxis movedim narrow permute ravel repeat_interleave
+reshape roll rot90 row_stack select slice split split_with_sizes squeeze stack swapaxes swapdims t
+tile transpose tril triu unbind unflatten unsqueeze vstack
 """
 METHODS = """
-as_strided broadcast_to chunk contiguous diag diag_embed diagonal expand expand_as flatten flip fliplr
-flipud movedim narrow permute ravel repeat repeat_interleave reshape reshape_as roll rot90 select split split_with_sizes
-squeeze sum_to_size t tile to transpose tril triu unbind unflatten unfold unsqueeze view
-view_as moveaxis swapaxes swapdims
+as_strided broadcast_to chunk contiguous diag diag_embed diagonal expand expand_as flatten flip
+fliplr flipud moveaxis movedim narrow permute ravel repeat repeat_interleave reshape reshape_as
+roll rot90 select split split_with_sizes squeeze sum_to_size swapaxes swapdims t tile to transpose
+tril triu unbind unflatten unfold unsqueeze view view_as
 """
 IN_PLACE = """
 tril triu
@@ -73,9 +73,10 @@ def view(input: Tensor, *shape: Any) -> Tensor:
     return d.view(input, shape=shape)
 
 
-def reshape(input: Tensor, *shape: Any) -> Tensor:
+def reshape(input: Tensor, *args: Any, shape: Any = None) -> Tensor:
     """Another shape, on the same memory where that is possible."""
-    shape = inferred(one_shape("reshape", shape), input.numel())
+    shape = one_shape("reshape", args if shape is None else (shape,))
+    shape = inferred(shape, input.numel())
     if not viewable(input, shape):
         return d.unsafe_view(contiguous_copy(input), shape=shape)
     return (d.view if input.is_contiguous() else d.reshape_alias)(input, shape=shape)
@@ -188,9 +189,9 @@ def t(input: Tensor) -> Tensor:
     return d.t(input)
 
 
-def permute(input: Tensor, *dims: Any) -> Tensor:
+def permute(input: Tensor, *args: Any, dims: Any = None) -> Tensor:
     """The dimensions in another order."""
-    dims = one_shape("permute", dims)
+    dims = one_shape("permute", args if dims is None else (dims,))
     if len(dims) != input.ndim:
         raise RuntimeError(
             "permute(sparse_coo): number of dimensions in the tensor input does not match the "
@@ -231,7 +232,7 @@ def squeeze(input: Tensor, dim: Any = None) -> Tensor:
         return d.squeeze_all(input)
     if isinstance(dim, int):
         return d.squeeze_dim(input, dim=one_dim(dim, input.ndim))
-    return d.squeeze_dims(input, dim=many_dims(dim, input.ndim))
+    return d.squeeze_dims(input, dim=many_dims(dim, input.ndim) if dim else ())
 
 
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
@@ -402,9 +403,9 @@ def repeat(input: Tensor, *repeats: Any) -> Tensor:
     return d.repeat(input, repeats=repeats)
 
 
-def tile(input: Tensor, *dims: Any) -> Tensor:
+def tile(input: Tensor, *args: Any, dims: Any = None) -> Tensor:
     """`repeat`, the missing leading numbers taken as 1."""
-    dims = one_shape("tile", dims)
+    dims = one_shape("tile", args if dims is None else (dims,))
     return repeat(input, (1,) * (input.ndim - len(dims)) + dims)
 
 
@@ -437,9 +438,9 @@ def repeat_interleave(
     return d.index_select(input, dim=dim, index=index)
 
 
-def flip(input: Tensor, *dims: Any) -> Tensor:
+def flip(input: Tensor, *args: Any, dims: Any = None) -> Tensor:
     """The order reversed along dimensions."""
-    dims = one_shape("flip", dims)
+    dims = one_shape("flip", args if dims is None else (dims,))
     return d.flip(input, dims=many_dims(dims, input.ndim) if dims else ())
 
 
@@ -630,7 +631,7 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
                     f"{n} for tensor number {place} in the list."
                 )
     to = functools.reduce(dtypes.promote, (x.array.dtype for x in parts))
-    return d.cat(*[to_dtype(x, to) for x in whole], dim=dim)
+    return d.cat(*[to_dtype(x, to) for x in parts], dim=dim)
 
 
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
@@ -674,10 +675,6 @@ def vstack(tensors: Sequence[Tensor]) -> Tensor:
 
 
 row_stack = vstack
-
-
-def to_dtype(input: Tensor, to: np.dtype) -> Tensor:
-    return input if input.array.dtype == to else d.copy_to(input, dtype=to)
 
 
 def to(
