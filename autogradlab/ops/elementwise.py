@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 from .. import derivatives as d
 from .. import dtypes, errors
 from ..inplace import fill_, zero_  # noqa: F401 (offered below)
+from ..primitive import parameters
 from ..tensor import Tensor, wrap
 from .arguments import Number, needs_floats, needs_tensor, operand, to_dtype
 
@@ -115,7 +115,7 @@ def with_number(
         needs_tensor(function, input)
         if isinstance(operand(name, other, 2), Tensor):
             return by_tensor(input, other)
-        constant = list(inspect.signature(by_number.forward).parameters)[1]
+        constant = parameters(by_number.forward)[1]
         return by_number(promoted(input, other), **{constant: other})
 
     function.__name__, function.__doc__ = name, words
