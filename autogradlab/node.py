@@ -8,7 +8,6 @@ Running the tape backwards is `engine.py`; the formulas are in `derivatives/`.
 from __future__ import annotations
 
 import itertools
-import threading
 import weakref
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -16,25 +15,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import dtypes, errors, hooks
+from .modes import modes
 from .tensor import Tensor, wrap
 
 if TYPE_CHECKING:
     from .primitive import Plan
 
 Wanted = tuple[bool, ...]  # for each input of an operation: is its gradient asked for?
-
-
-class _Modes(threading.local):
-    """The switches of the running thread."""
-
-    grad_enabled = True
-    inference = False
-    lifted = 0  # how many transforms (forward mode, vmap) are open, see arrays/
-    observers: tuple[Callable[[Any, Any, Sequence[Any]], None], ...] = ()
-    recorders: tuple[Callable[[Any], None], ...] = ()  # called with every node that is recorded
-
-
-modes = _Modes()
 clock = itertools.count()  # one for all threads: a node is always older than its consumers
 
 
@@ -72,6 +59,8 @@ class Node:
         if not plan.primitive.multiple:
             self.shape, self.dtype = result.shape, result.dtype
         for i in plan.tensors_at:
+            if self.saved[i].inference:
+                raise RuntimeError(errors.INFERENCE_SAVED)
             cell = self.saved[i].cell
             if cell is not None and cell[0]:
                 self.versions = {**(self.versions or {}), i: cell[0]}
@@ -146,7 +135,7 @@ class Node:
         return self.plan.primitive.name
 
     def __repr__(self) -> str:
-        return f"<{self.name()} object at {id(self):#x}>"
+        return f"<{self.name().rpartition('::')[2]} object at {id(self):#x}>"
 
     @property
     def grad_fn(self) -> Node:
@@ -283,15 +272,17 @@ def tensors_of(g: Any) -> Any:
     return Parts([wrap(each) for each in g]) if isinstance(g, Parts) else wrap(g)
 
 
-def fit(g: Any, node: Node) -> Any:
-    """A gradient summed and cast to the shape and dtype of the tensor it belongs to."""
+def fit(g: Any, node: Any, sender: Node | None = None, i: int = 0) -> Any:
+    """A gradient summed and cast to the shape and dtype of the tensor that `node` has made;
+    `sender` gave it as its gradient number `i`."""
     if g is None or isinstance(g, Parts):
         return g
     shape = node.shape
     if g.shape != shape:
         lead = len(g.shape) - len(shape)
         if lead < 0 or any(n not in (1, m) for n, m in zip(shape, g.shape[lead:], strict=True)):
-            raise RuntimeError(errors.invalid_gradient(node.name(), g.shape, shape))
+            name = (sender or node).name()
+            raise RuntimeError(errors.invalid_gradient(name, i, g.shape, shape))
         axes = [i for i, m in enumerate(g.shape) if i < lead or shape[i - lead] != m]
         g = g.sum(axis=tuple(axes), keepdims=True).reshape(shape)
     if isinstance(g, Tensor):

@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from .node import Node, Output, Wanted, modes
+from .modes import modes
+from .node import Node, Output, Wanted
 from .tensor import Tensor, wrap
 
 # For each input: does it want a gradient? None for what is no tensor.
@@ -84,6 +85,7 @@ class Primitive:
             n: list(inspect.signature(f).parameters)[1:] for n, f in formulas.items()
         }
         primitive.plans: dict[Kinds, Plan] = {}
+        primitive.node = node_type(name)
 
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"
@@ -117,10 +119,10 @@ class Primitive:
         if primitive.view:
             for out in outputs:
                 out.become_view_of(inputs[0], primitive.name * primitive.multiple)
-        if modes.inference:
+        elif modes.inference:
             for out in outputs:
                 out.inference = True
-        elif True in kinds and modes.grad_enabled and primitive.formulas:
+        if True in kinds and modes.grad_enabled and primitive.formulas:
             primitive.record(inputs, kinds, outputs, result, constants)
         return outputs if primitive.multiple else outputs[0]
 
@@ -131,7 +133,7 @@ class Primitive:
         floats = [out.array.dtype.kind == "f" for out in outputs]
         if True not in floats:
             return
-        node = Node(self.plan(tuple(kinds)), inputs, result, {**self.defaults, **constants})
+        node = self.node(self.plan(tuple(kinds)), inputs, result, {**self.defaults, **constants})
         for k, out in enumerate(outputs):
             if floats[k]:
                 out._requires_grad = True
@@ -142,7 +144,7 @@ class Primitive:
     def named(self, name: str) -> Primitive:
         """The same operation under another of torch's names."""
         twin = object.__new__(Primitive)
-        twin.__dict__.update(self.__dict__, name=name, plans={})
+        twin.__dict__.update(self.__dict__, name=name, plans={}, node=node_type(name))
         return twin
 
     def plan(self, kinds: Kinds) -> Plan:
@@ -150,6 +152,11 @@ class Primitive:
         if kinds not in self.plans:
             self.plans[kinds] = Plan(self, kinds)
         return self.plans[kinds]
+
+
+def node_type(name: str) -> type[Node]:
+    """The class of an operation's nodes: `type(y.grad_fn).__name__` is torch's name for it."""
+    return type(name.rpartition("::")[2], (Node,), {"__slots__": (), "__module__": "builtins"})
 
 
 class Plan:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import dtypes, errors, printing
+from .modes import modes
 
 if TYPE_CHECKING:
     from .engine import Node
@@ -85,6 +86,11 @@ class Tensor:
         if self.node is not None:
             if not value:
                 raise RuntimeError(errors.NOT_A_LEAF)
+        elif value and self.inference and not modes.inference:
+            raise RuntimeError(
+                "Setting requires_grad=True on inference tensor outside InferenceMode is not "
+                "allowed."
+            )
         elif value and self.array.dtype.kind != "f":
             raise RuntimeError(only_float)
         else:
@@ -163,6 +169,20 @@ class Tensor:
 
         return hooks.register(self if self.node is None else self.node, "tensor", hook)
 
+    def register_post_accumulate_grad_hook(
+        self, hook: Callable[[Tensor], None]
+    ) -> RemovableHandle:
+        """Call `hook(tensor)` each time backward has added to the `.grad` of this leaf."""
+        if not self._requires_grad:
+            raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+        if self.node is not None:
+            raise RuntimeError(
+                "post accumulate grad hooks cannot be registered on non-leaf tensors"
+            )
+        from . import hooks
+
+        return hooks.register(self, "accumulated", hook)
+
     def backward(
         self,
         gradient: Tensor | None = None,
@@ -238,10 +258,8 @@ class Tensor:
     def become_view_of(self, x: Tensor, multiple: str = "") -> None:
         """Share the version of `x`, whose memory this tensor shows; `multiple` is the name of an
         operation that gives several views."""
-        from .node import modes
-
         self.base, self.cell = x if x.base is None else x.base, x.version_cell()
-        self.seen = self.cell[0]
+        self.seen, self.inference = self.cell[0], x.inference
         if multiple or not modes.grad_enabled or x.made:
             self.made = multiple or x.made or ("inference" if modes.inference else "no_grad")
 
@@ -312,6 +330,10 @@ class Tensor:
     def is_contiguous(self) -> bool:
         return bool(self.memory().flags.c_contiguous)
 
+    def is_inference(self) -> bool:
+        """Whether this was made under `inference_mode`."""
+        return self.inference
+
     def is_floating_point(self) -> bool:
         return self.array.dtype.kind == "f"
 
@@ -322,7 +344,7 @@ class Tensor:
 
     def numpy(self) -> np.ndarray:
         """The data as a NumPy array on the same memory."""
-        if self._requires_grad:
+        if self.requires_grad and modes.grad_enabled:
             raise RuntimeError(errors.NUMPY_OF_GRAD)
         return self.memory()
 
