@@ -8,7 +8,6 @@ formulas themselves are in `derivatives/`, nodes in `node.py`, running them in `
 
 from __future__ import annotations
 
-import inspect
 import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -82,7 +81,7 @@ class Primitive:
         primitive.jvp, primitive.batch = jvp, batch
         primitive.defaults = getattr(forward, "__kwdefaults__", None) or {}
         primitive.needs = {
-            n: list(inspect.signature(f).parameters)[1:] for n, f in formulas.items()
+            n: list(f.__code__.co_varnames[1 : f.__code__.co_argcount]) for n, f in formulas.items()
         }
         primitive.plans: dict[Kinds, Plan] = {}
         primitive.node = node_type(name)
