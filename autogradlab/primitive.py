@@ -80,11 +80,9 @@ class Primitive:
         primitive.promote, primitive.view = promote, view
         primitive.arrays, primitive.variadic, primitive.multiple = arrays, variadic, multiple
         primitive.jvp, primitive.batch = jvp, batch
-        primitive.jvp_needs = list(inspect.signature(jvp).parameters) if callable(jvp) else []
+        primitive.jvp_needs = parameters(jvp) if callable(jvp) else []
         primitive.defaults = getattr(forward, "__kwdefaults__", None) or {}
-        primitive.needs = {
-            n: list(f.__code__.co_varnames[1 : f.__code__.co_argcount]) for n, f in formulas.items()
-        }
+        primitive.needs = {n: parameters(f)[1:] for n, f in formulas.items()}
         primitive.plans: dict[Kinds, Plan] = {}
         primitive.node = node_type(name)
 
@@ -165,6 +163,11 @@ class Primitive:
         if kinds not in self.plans:
             self.plans[kinds] = Plan(self, kinds)
         return self.plans[kinds]
+
+
+def parameters(function: Callable[..., Any]) -> list[str]:
+    """The names of what a formula takes."""
+    return list(function.__code__.co_varnames[: function.__code__.co_argcount])
 
 
 class Boundary(Primitive):
