@@ -77,6 +77,24 @@ INDEX_TYPES = (
     "indices "
     "(got {})"
 )
+MESHGRID = (
+    "torch.meshgrid: in an upcoming release, it will be required to pass the indexing argument."
+)
+INDEX_DTYPES = "tensors used as indices must be long, int, byte or bool tensors"
+INDEX_BYTES = (
+    "indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead."
+)
+INDEX_SEQUENCE = (
+    "Using a non-tuple sequence for multidimensional indexing is deprecated and will be changed "
+    "in pytorch 2.9; use x[tuple(seq)] instead of x[seq]. In pytorch 2.9 this will be interpreted "
+    "as tensor index, x[torch.tensor(seq)], which will result either in an error or a different "
+    "result"
+)
+CROSS = (
+    "Using torch.cross without specifying the dim arg is deprecated.\n"
+    "Please either pass the dim explicitly or simply use torch.linalg.cross.\n"
+    "The default value of dim will change to agree with that of linalg.cross in a future release."
+)
 INFERENCE_IN_PLACE = (
     "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone "
     "to get a normal tensor before doing inplace update.See "
@@ -209,6 +227,14 @@ def broadcast(a: Sequence[int], b: Sequence[int]) -> str:
 def dimension(dim: int, ndim: int) -> str:
     low, high = -max(ndim, 1), max(ndim, 1) - 1
     return f"Dimension out of range (expected to be in range of [{low}, {high}], but got {dim})"
+
+
+def no_dimensions(dim: int) -> str:
+    return f"Dimension specified as {dim} but tensor has no dimensions"
+
+
+def index(i: int, dim: int, size: int) -> str:
+    return f"index {i} is out of bounds for dimension {dim} with size {size}"
 
 
 def not_a_tensor(function: str, argument: str, position: int, got: Any) -> str:

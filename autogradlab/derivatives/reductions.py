@@ -8,7 +8,8 @@ import numpy as np
 
 from ..primitive import Primitive
 from .elementwise import exp, masked, where
-from .shapes import along, expand, put_along, reshape_to, take_along, unsqueeze
+from .indexing import gather, picked, put_along
+from .shapes import expand, reshape_to, unsqueeze
 
 Dims = tuple[int, ...]
 
@@ -42,7 +43,7 @@ def spread(g: Any, shape: Dims, dim: Dims, keepdim: bool) -> Any:
 
 def pick(x: Any, indices: Any, dim: int, keepdim: bool) -> Any:
     """The elements of `x` at indices that have kept the dimension."""
-    found = take_along(x, indices=indices, dim=dim)
+    found = gather(x, index=np.asarray(indices), dim=dim)
     return found if keepdim or not x.ndim else np.squeeze(found, dim)[()]
 
 
@@ -381,18 +382,16 @@ max_dim = Primitive(
     jvp="linear",
     arrays=("indices",),
     self=lambda g, self_shape, indices, dim: put_along(
-        reshape_to(g, shape=indices.shape), indices=indices, dim=dim, shape=self_shape
+        reshape_to(g, shape=indices.shape), indices, dim, self_shape
     ),
 )
 min_dim, median_dim = max_dim.named("MinBackward0"), max_dim.named("MedianBackward1")
 sort = Primitive(
     "SortBackward0",
-    lambda self, *, indices, dim: along(self, indices, dim),
+    lambda self, *, indices, dim: picked(self, dim, indices),
     jvp="linear",
     arrays=("indices",),
-    self=lambda g, self_shape, indices, dim: put_along(
-        g, indices=indices, dim=dim, shape=self_shape
-    ),
+    self=lambda g, self_shape, indices, dim: put_along(g, indices, dim, self_shape),
 )
 stable_sort, topk = sort.named("SortBackward1"), sort.named("TopkBackward0")
 

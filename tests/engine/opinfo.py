@@ -206,6 +206,8 @@ def pairs(theirs: Any, ours: Any) -> Iterator[tuple[Any, Any]]:
     if isinstance(theirs, torch.Tensor):
         assert isinstance(ours, autogradlab.Tensor), f"a tensor expected, not {type(ours).__name__}"
         yield theirs, ours
+    elif isinstance(theirs, Exception):
+        assert type(ours) is type(theirs), f"{ours!r}, expected {theirs!r}"
     elif isinstance(theirs, tuple | list):
         assert isinstance(ours, type(theirs).__mro__[-2]), f"{type(ours)} for {type(theirs)}"
         assert len(theirs) == len(ours), f"{len(ours)} results, expected {len(theirs)}"
