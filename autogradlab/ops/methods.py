@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import dtypes, inplace
 from ..tensor import Tensor, wrap
-from . import einsum, elementwise, indexing, linalg, products, reductions, shapes
+from . import einsum, elementwise, indexing, linalg, norms, products, reductions, shapes
 from .arguments import Number
 
 
@@ -29,7 +29,7 @@ def operator(
     return method
 
 
-FAMILIES = (elementwise, reductions, shapes, indexing, products, einsum, linalg)
+FAMILIES = (elementwise, reductions, shapes, indexing, products, einsum, linalg, norms)
 OPERATORS = """
 add:add sub:sub mul:mul truediv:div pow:pow matmul:matmul radd:add rmul:mul rsub:rsub rtruediv:rdiv
 mod:remainder floordiv:floor_divide rdiv:rdiv
