@@ -23,7 +23,9 @@ from ..derivatives import (
 from ..primitive import Primitive
 
 MODULES = (activations, elementwise, reductions, shapes, writes, indexing, products, linalg)
-PRIMITIVES = {p.name: p for m in MODULES for p in vars(m).values() if isinstance(p, Primitive)}
+PRIMITIVES = {
+    p.name: p for m in MODULES for p in vars(m).values() if isinstance(p, Primitive) and p.formulas
+}
 
 
 def inputs_of(name: str) -> list[str]:

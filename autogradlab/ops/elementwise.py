@@ -52,8 +52,8 @@ WRITABLE = f"""
 hypot lerp logit masked_fill mul nan_to_num neg pow relu remainder round square sub xlogy
 """
 BOTH = f"""
-{WRITABLE} allclose bitwise_and bitwise_or bitwise_xor clone eq equal fill_ ge gt isfinite isnan le
-logaddexp logical_and logical_not logical_or lt maximum minimum ne zero_
+{WRITABLE} allclose bitwise_and bitwise_not bitwise_or bitwise_xor clone eq equal fill_ ge gt
+isfinite isnan le logaddexp logical_and logical_not logical_or lt maximum minimum ne zero_
 """
 FUNCTIONS = f"{BOTH} fill rsub where"
 METHODS = BOTH
@@ -366,43 +366,37 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
 # ------------------------------------------------------------------------- comparison, no gradient
 
 
-def comparison(name: str, ufunc: np.ufunc) -> Callable[[Any, Any], Tensor]:
-    def function(input: Tensor, other: Any) -> Tensor:
-        b = operand(name, other, 2)
-        arrays = d.elementwise.arithmetic([input.array, b.array if isinstance(b, Tensor) else b])
-        return wrap(ufunc(*arrays))
+def comparison(name: str, words: str) -> Callable[[Any, Any], Tensor]:
+    primitive = getattr(d, name)
 
-    function.__name__ = name
+    def function(input: Tensor, other: Any) -> Tensor:
+        return primitive(needs_tensor(function, input), operand(name, other, 2))
+
+    function.__name__, function.__doc__ = name, words
     return function
 
 
-eq, ne = comparison("eq", np.equal), comparison("ne", np.not_equal)
-lt, le = comparison("lt", np.less), comparison("le", np.less_equal)
-gt, ge = comparison("gt", np.greater), comparison("ge", np.greater_equal)
-logical_and, logical_or = (
-    comparison("logical_and", np.logical_and),
-    comparison("logical_or", np.logical_or),
-)
-bitwise_and, bitwise_or = (
-    comparison("bitwise_and", np.bitwise_and),
-    comparison("bitwise_or", np.bitwise_or),
-)
-bitwise_xor = comparison("bitwise_xor", np.bitwise_xor)
-
-
-def logical_not(input: Tensor) -> Tensor:
-    """True where an element is zero."""
-    return wrap(np.logical_not(input.array))
-
-
-def isnan(input: Tensor) -> Tensor:
-    """True where an element is not a number."""
-    return wrap(np.isnan(input.array))
-
-
-def isfinite(input: Tensor) -> Tensor:
-    """True where an element is neither infinite nor nan."""
-    return wrap(np.isfinite(input.array))
+COMPARISONS = {
+    "eq": "input == other.",
+    "ne": "input != other.",
+    "lt": "input < other.",
+    "le": "input <= other.",
+    "gt": "input > other.",
+    "ge": "input >= other.",
+    "logical_and": "Whether both are not 0.",
+    "logical_or": "Whether one is not 0.",
+    "bitwise_and": "`input & other`, of integers and bools.",
+    "bitwise_or": "`input | other`, of integers and bools.",
+    "bitwise_xor": "`input ^ other`, of integers and bools.",
+}
+globals().update({name: comparison(name, words) for name, words in COMPARISONS.items()})
+TESTS = {
+    "logical_not": "True where an element is zero.",
+    "bitwise_not": "`~input`, of integers and bools.",
+    "isnan": "True where an element is not a number.",
+    "isfinite": "True where an element is neither infinite nor nan.",
+}
+globals().update({name: unary(name, getattr(d, name), words) for name, words in TESTS.items()})
 
 
 def equal(input: Tensor, other: Tensor) -> bool:
