@@ -106,6 +106,10 @@ INFERENCE_SAVED = (
     "to get a normal tensor and use it in autograd, or use `torch.no_grad()` instead of "
     "`torch.inference_mode()`."
 )
+DIRTY_NOT_RETURNED = (
+    "Some elements marked as dirty during the forward method were not returned as output. The "
+    "inputs that are modified inplace must all be outputs of the Function."
+)
 SHARED_ELEMENTS = (
     "unsupported operation: more than one element of the written-to tensor refers to a single "
     "memory location. Please clone() the tensor before performing the operation."
@@ -143,6 +147,14 @@ def view_made(made: str, output_nr: int, indirect: bool = False) -> str:
     how = "is being modified inplace"
     if indirect:
         how = "its base or another view of its base has been modified inplace"
+    if made.startswith("custom "):
+        return (
+            f"Output {output_nr} of {made.removeprefix('custom ')} is a view and {how}. This view "
+            "was created inside a custom Function (or because an input was returned as-is) and the "
+            "autograd logic to handle view+inplace would override the custom backward associated "
+            "with the custom Function, leading to incorrect gradients. This behavior is forbidden. "
+            "You can fix this by cloning the output of the custom Function."
+        )
     if made not in ("no_grad", "inference"):
         return (
             f"Output {output_nr} of {made.partition('Backward')[0]} is a view and {how}. This view "
@@ -161,9 +173,23 @@ def view_made(made: str, output_nr: int, indirect: bool = False) -> str:
     )
 
 
-def invalid_gradient(name: str, got: Sequence[int], expected: Sequence[int]) -> str:
+def gradient_count(name: str, expected: int, got: int) -> str:
     return (
-        f"Function {name} returned an invalid gradient at index 0 - got {list(got)} but "
+        f"function {name} returned an incorrect number of gradients (expected {expected}, got "
+        f"{got})"
+    )
+
+
+def gradient_of_constant(name: str, position: int) -> str:
+    return (
+        f"function {name} returned a gradient different than None at position {position}, but the "
+        "corresponding forward input was not a Variable"
+    )
+
+
+def invalid_gradient(name: str, i: int, got: Sequence[int], expected: Sequence[int]) -> str:
+    return (
+        f"Function {name} returned an invalid gradient at index {i} - got {list(got)} but "
         "expected shape "
         f"compatible with {list(expected)}"
     )

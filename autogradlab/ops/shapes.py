@@ -12,6 +12,7 @@ import numpy as np
 
 from .. import derivatives as d
 from .. import dtypes, errors
+from ..arrays import Lifted
 from ..tensor import Tensor
 from .arguments import many_dims, one_dim, one_shape, to_dtype
 
@@ -56,7 +57,9 @@ def inferred(shape: tuple[int, ...], size: int) -> tuple[int, ...]:
 def viewable(input: Tensor, shape: tuple[int, ...]) -> builtins.bool:
     """Whether the shape can be shown without copying."""
     array = input.memory()
-    return not array.size or np.may_share_memory(array, array.reshape(shape))
+    if isinstance(array, Lifted) or not array.size:
+        return True
+    return np.may_share_memory(array, array.reshape(shape))
 
 
 def view(input: Tensor, *shape: Any) -> Tensor:

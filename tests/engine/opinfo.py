@@ -118,6 +118,8 @@ def translate(x: Any, leaves: list[tuple[Any, Any]], memo: dict[int, Any], side:
                 raise LeftOut("sparse or device")
             if x.dtype not in KINDS | set(DTYPES):
                 raise LeftOut("complex or bfloat16")
+            if x.ndim > 64:
+                raise LeftOut("more dimensions than NumPy has")
             copy = x.detach().clone()
             memo[id(x)] = pair = copy, autogradlab.from_numpy(x.detach().clone().numpy())
             if x.requires_grad:
