@@ -25,7 +25,8 @@ __all__ = [
 
 def added(self: Any, a: Any, b: Any, *, beta: float, alpha: float) -> Any:
     """beta·self + alpha·(a @ b); a beta of 0 leaves `self` out, even if it is nan."""
-    product = scaled(np.matmul(a, b), alpha)
+    product = np.matmul(a, b)
+    product = scaled(product, product.dtype.type(alpha))
     return product if beta == 0 else scaled(self, beta) + product
 
 

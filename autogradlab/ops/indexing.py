@@ -44,6 +44,8 @@ def located(input: Tensor, key: Any) -> tuple[Tensor, dict[int, np.ndarray]]:
     """What the basic part of an index shows, and the arrays that index its dimensions."""
     if isinstance(key, slice):
         return sliced(input, 0, key), {}
+    if isinstance(key, int) and not isinstance(key, builtins.bool):
+        return selected(input, 0, key), {}
     items = as_tuple(key)
     used = builtins.sum(dims_used(k) for k in items)
     if used > input.ndim:
@@ -167,7 +169,7 @@ def numpy_indices(input: Tensor, arrays: dict[int, np.ndarray]) -> tuple[Any, ..
     for i, (dim, a) in enumerate(arrays.items()):  # torch counts the indexed dimensions only
         size = input.shape[dim]
         outside = a[(a < -size) | (a >= size)]
-        if outside.size and input.array.size:
+        if outside.size:
             raise IndexError(errors.index(outside[0], i, size))
     return tuple(arrays.get(i, slice(None)) for i in range(builtins.max(arrays) + 1))
 
@@ -413,5 +415,5 @@ def masked_select(input: Tensor, mask: Tensor) -> Tensor:
         raise TypeError(errors.not_a_tensor("masked_select", "mask", 2, mask))
     if mask.array.dtype.kind != "b":
         raise RuntimeError("masked_select: expected BoolTensor for mask")
-    broadcast_shape(input.shape, mask.shape)
+    broadcast_shape(mask.shape, input.shape)
     return d.masked_select(input, mask=mask.memory())

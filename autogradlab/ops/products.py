@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any
@@ -65,10 +64,9 @@ def addmm(
     input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: float = 1, alpha: float = 1
 ) -> Tensor:
     """beta·input + alpha·(mat1 @ mat2); `input` broadcasts."""
-    same_types(mat1, mat2, "mat1 and mat2 must have the same dtype, but got {} and {}",
-               dtypes.scalar_name)
-    same_types(input, mat2, "self and mat2 must have the same dtype, but got {} and {}",
-               dtypes.scalar_name)
+    for name, x in (("self", input), ("mat1", mat1)):
+        message = name + " and mat2 must have the same dtype, but got {} and {}"
+        same_types(x, mat2, message, dtypes.scalar_name)
     matrix_sizes(mat1, mat2, "mat1", "{} must be a matrix, got {}-D tensor")
     expand(input, mat1.shape[0], mat2.shape[1])
     return d.addmm(input, mat1, mat2, beta=beta, alpha=alpha)
@@ -157,7 +155,7 @@ def baddbmm(
     input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, alpha: float = 1
 ) -> Tensor:
     """beta·input + alpha·bmm(batch1, batch2); `input` broadcasts."""
-    if batch1.ndim == batch2.ndim == 3:
+    if batch1.ndim > 1 and batch2.ndim > 2:
         expand(input, batch1.shape[0], batch1.shape[1], batch2.shape[2])
     batch_sizes(batch1, batch2)
     same_types(input, batch1, "Input dtypes must be the same, got: input {}, batch1: {}",
@@ -321,7 +319,7 @@ def inner(input: Tensor, other: Tensor) -> Tensor:
 def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
     """The vector products of vectors of three along a dimension."""
     if dim is None:
-        warnings.warn(errors.CROSS, stacklevel=2)
+        errors.warn_once(errors.CROSS)
         dim = next((i for i, n in enumerate(input.shape) if n == 3), None)
         if dim is None:
             raise RuntimeError("no dimension of size 3 in input")
