@@ -109,9 +109,7 @@ def parsed(
         start += len(text) + 1
     if len(terms) != len(operands):
         few = "fewer" if len(operands) < len(terms) else "more"
-        raise RuntimeError(
-            f"einsum(): {few} operands were provided than specified in the equation"
-        )
+        raise RuntimeError(f"einsum(): {few} operands were provided than specified in the equation")
     rest, inputs = 0, []
     for i, (term, x) in enumerate(zip(terms, operands, strict=True)):
         n = len(term) - (REST in term)

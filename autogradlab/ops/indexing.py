@@ -337,8 +337,10 @@ def elementwise_index(
             n > size_along(source, i) for i, n in enumerate(array.shape)
         )
         if too_long is not None or of_source:
-            also = "" if source is None else (
-                f" and to be no larger size than src {list(source.shape)}"
+            also = (
+                ""
+                if source is None
+                else (f" and to be no larger size than src {list(source.shape)}")
             )
             raise RuntimeError(f"Expected index {sizes} dimension {dim}{also}")
     within(array, dim, size_along(input, dim))
@@ -352,8 +354,7 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: builtins.bool
 
 
 def scatter(
-    input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None,
-    reduce: str | None = None,
+    input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None
 ) -> Tensor:
     """The tensor with `out[index[i][j]][j] = src[i][j]` for dim 0, and so on for the others."""
     src = value if src is None else src
@@ -400,12 +401,8 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
             f"{input.ndim} dimensions for input, and {indices.ndim} dimensions for indices"
         )
     dim = one_dim(dim, input.ndim)
-    shape = broadcast_shape(
-        *((*x.shape[:dim], 1, *x.shape[dim + 1 :]) for x in (input, indices))
-    )
-    a, b = (
-        expand(x, (*shape[:dim], x.shape[dim], *shape[dim + 1 :])) for x in (input, indices)
-    )
+    shape = broadcast_shape(*((*x.shape[:dim], 1, *x.shape[dim + 1 :]) for x in (input, indices)))
+    a, b = (expand(x, (*shape[:dim], x.shape[dim], *shape[dim + 1 :])) for x in (input, indices))
     return gather(a, dim, wrap(b.array % input.shape[dim]))
 
 

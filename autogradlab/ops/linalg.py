@@ -207,7 +207,11 @@ def largest(x: Tensor, dim: int, keepdim: bool) -> Tensor:
 
 
 def matrix_norm(
-    A: Tensor, ord: Any = "fro", dim: Sequence[int] = (-2, -1), keepdim: bool = False, *,
+    A: Tensor,
+    ord: Any = "fro",
+    dim: Sequence[int] = (-2, -1),
+    keepdim: bool = False,
+    *,
     dtype: Any = None,
 ) -> Tensor:
     """A norm of matrices.
@@ -224,9 +228,7 @@ def matrix_norm(
         )
     rows, columns = (one_dim(i, A.ndim) for i in dim)
     if rows == columns:
-        raise RuntimeError(
-            f"linalg.matrix_norm: dims must be different. Got ({dim[0]}, {dim[1]})"
-        )
+        raise RuntimeError(f"linalg.matrix_norm: dims must be different. Got ({dim[0]}, {dim[1]})")
     if ord == "fro":
         return vector_norm(A, 2, (rows, columns), keepdim, dtype=dtype)
     if ord not in ("nuc", 1, -1, 2, -2, inf, -inf):

@@ -83,15 +83,11 @@ def mv(input: Tensor, vec: Tensor) -> Tensor:
 def vector_sizes(mat: Tensor, vec: Tensor, shape: Sequence[int], ndim: int) -> None:
     """Torch's checks of vector + matrix @ vector."""
     if (ndim > 1, mat.ndim, vec.ndim) != (False, 2, 1):
-        raise RuntimeError(
-            f"vector + matrix @ vector expected, got {ndim}, {mat.ndim}, {vec.ndim}"
-        )
+        raise RuntimeError(f"vector + matrix @ vector expected, got {ndim}, {mat.ndim}, {vec.ndim}")
     (rows, columns), n = mat.shape, vec.shape[0]
     if columns != n or (shape and shape[0] not in (1, rows)):
         size = shape[0] if shape else rows
-        raise RuntimeError(
-            f"size mismatch, got input ({size}), mat ({rows}x{columns}), vec ({n})"
-        )
+        raise RuntimeError(f"size mismatch, got input ({size}), mat ({rows}x{columns}), vec ({n})")
 
 
 def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
@@ -158,8 +154,9 @@ def baddbmm(
     if batch1.ndim > 1 and batch2.ndim > 2:
         expand(input, batch1.shape[0], batch1.shape[1], batch2.shape[2])
     batch_sizes(batch1, batch2)
-    same_types(input, batch1, "Input dtypes must be the same, got: input {}, batch1: {}",
-               dtypes.cpp_name)
+    same_types(
+        input, batch1, "Input dtypes must be the same, got: input {}, batch1: {}", dtypes.cpp_name
+    )
     return d.baddbmm(input, batch1, batch2, beta=beta, alpha=alpha)
 
 
@@ -280,9 +277,9 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
     for i, j, named_i, named_j in zip(over_a, over_b, first, second, strict=True):
         m, n = a.shape[i], b.shape[j]
         if n == 1:  # what is broadcast can be summed right away
-            x = sum_(x, i, True)
+            x = sum_(x, i, True, dtype=x.dtype)
         elif m == 1:
-            y = sum_(y, j, True)
+            y = sum_(y, j, True, dtype=y.dtype)
         elif m != n:
             raise RuntimeError(
                 f"contracted dimensions need to match, but first has size {m} in dim {named_i} "
@@ -300,7 +297,7 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
     elif x.is_contiguous() and y.is_contiguous():
         out = dot(flatten(x), flatten(y))
     else:
-        out = sum_(mul(squeeze(x), squeeze(y)))
+        out = sum_(mul(squeeze(x), squeeze(y)), dtype=x.dtype)
     return reshape(out, (*shape_a, *shape_b))
 
 

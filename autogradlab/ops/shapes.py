@@ -127,9 +127,7 @@ def unflatten(input: Tensor, dim: int, sizes: Any) -> Tensor:
     return view(input, (*input.shape[:dim], *sizes, *input.shape[dim + 1 :]))
 
 
-def as_strided(
-    input: Tensor, size: Any, stride: Any, storage_offset: int | None = None
-) -> Tensor:
+def as_strided(input: Tensor, size: Any, stride: Any, storage_offset: int | None = None) -> Tensor:
     """The memory of a tensor seen with this shape, these steps (in elements) and this start."""
     array, size, stride = input.memory(), tuple(size), tuple(stride)
     if len(size) != len(stride):
@@ -407,9 +405,7 @@ def repeat(input: Tensor, *repeats: Any) -> Tensor:
     if builtins.any(n < 0 for n in repeats):
         shape = (1,) * (len(repeats) - input.ndim) + input.shape
         sizes = [n * m for n, m in zip(repeats, shape, strict=True)]
-        raise RuntimeError(
-            f"Trying to create tensor with negative dimension {min(sizes)}: {sizes}"
-        )
+        raise RuntimeError(f"Trying to create tensor with negative dimension {min(sizes)}: {sizes}")
     return d.repeat(input, repeats=repeats)
 
 
@@ -446,7 +442,7 @@ def repeat_interleave(
         raise RuntimeError("repeats must be 0-dim or 1-dim tensor")
     if counts.dtype not in (np.int32, np.int64):
         kind = dtypes.scalar_name(counts.dtype)
-        raise NotImplementedError(f'"repeat_interleave_cpu" not implemented for \'{kind}\'')
+        raise NotImplementedError(f"\"repeat_interleave_cpu\" not implemented for '{kind}'")
     if counts.size not in (1, input.shape[dim]):
         raise RuntimeError(
             "repeats must have the same size as input along dim, but got repeats.size(0) = "
@@ -503,8 +499,7 @@ def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
     first, second = (one_dim(i, input.ndim) for i in dims)
     if first == second:
         raise RuntimeError(
-            "expected rotation dims to be different, but got "
-            f"dim0 = {dims[0]} and dim1 = {dims[1]}"
+            f"expected rotation dims to be different, but got dim0 = {dims[0]} and dim1 = {dims[1]}"
         )
     return d.rot90(input, k=k, dims=(first, second))
 
@@ -556,9 +551,7 @@ def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
     dim = one_dim(dimension, input.ndim)
     n = input.shape[dim] if input.ndim else 1
     if size > n:
-        raise RuntimeError(
-            f"maximum size for tensor at dimension {dim} is {n} but size is {size}"
-        )
+        raise RuntimeError(f"maximum size for tensor at dimension {dim} is {n} but size is {size}")
     if size < 0:
         raise RuntimeError(f"size is {size} but must be >= 0")
     if step <= 0:
