@@ -231,29 +231,16 @@ def view_of(recording: Recording, sentences: list[str]) -> SvgView:
     """The widget of a recording, at its first step."""
     graph, count = recording.graph, len(recording.events)
     drawing = Drawing(graph, recording, pen=css_class)
-    edges, nodes = range(len(graph.edges)), list(graph.nodes)
     looks = [look_after(recording, step) for step in range(1, count + 1)]
+    edges, nodes = range(len(graph.edges)), list(graph.nodes)
     edge, node = cache(drawing.edge), cache(drawing.node)
     chips = cache(lambda i, look: drawing.value(i) + drawing.gradient(i, look))
-    place = {key: [round(x, 1), round(y, 1)] for key, (x, y) in drawing.centres.items()}
-    none = ["", None, None]
     view = SvgView(
+        **places(drawing),
         title="Backward Debugger",
         expression=graph.title,
         call=recording.call,
         tag=graph.engine,
-        view=[float(drawing.width), float(drawing.height)],
-        targets=[
-            [key, description(graph, key), *place[key], *neighbours(graph, key)]
-            for key in nodes
-            if key != graph.root
-        ],
-        overlays={key: drawing.overlay(key) for key in nodes if key != graph.root},
-        order=[
-            *(none for _ in edges),
-            *([key, *place[key]] for key in nodes),
-            *(none for _ in edges),
-        ],
         panels=[panel(recording, i, look) for i, look in enumerate(looks, 1)],
         sentences=sentences,
         stops=[step_name(recording, i) for i in range(1, count + 1)],
@@ -266,6 +253,23 @@ def view_of(recording: Recording, sentences: list[str]) -> SvgView:
         for look in looks
     )
     return view
+
+
+def places(drawing: Drawing) -> dict[str, Any]:
+    """Of a drawing what stays the same in all its states: edges, nodes and then chips as parts,
+    and the nodes as targets."""
+    graph = drawing.graph
+    place = {key: [round(x, 1), round(y, 1)] for key, (x, y) in drawing.centres.items()}
+    edges = [["", None, None] for _ in graph.edges]
+    nodes = [key for key in graph.nodes if key != graph.root]
+    return {
+        "view": [float(drawing.width), float(drawing.height)],
+        "targets": [
+            [key, description(graph, key), *place[key], *neighbours(graph, key)] for key in nodes
+        ],
+        "overlays": {key: drawing.overlay(key) for key in nodes},
+        "order": [*edges, *([key, *place[key]] for key in graph.nodes), *edges],
+    }
 
 
 def cache(draw: Callable[..., str]) -> Callable[..., str]:

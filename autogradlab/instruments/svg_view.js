@@ -23,53 +23,63 @@ function render({ model, el }) {
   const on = (target, name, handler) => target.addEventListener(name, handler, { signal: stop.signal });
   const focusable = { "data-lm-suppress-shortcuts": "true" };
   const last = model.get("frames").length; // steps count from 1
-  const frames = []; // for each step the form of every part
-  for (const changes of model.get("frames")) {
-    const frame = frames.length ? [...frames.at(-1)] : [];
-    for (const [part, form] of changes) frame[part] = form;
-    frames.push(frame);
-  }
   const root = make("div", { class: "agl agl-view" }, el);
 
   const header = make("div", { class: "agl-header" }, root);
   make("span", { class: "agl-name" }, header, model.get("title"));
-  make("code", {}, header, model.get("expression"));
+  const expression = make("code", {}, header);
   make("code", { class: "agl-call" }, header, model.get("call"));
-  make("span", { class: "agl-tag" }, header, model.get("tag"));
+  const tag = make("span", { class: "agl-tag" }, header);
 
   const body = make("div", { class: "agl-body" }, root);
   const stage = make("div", { class: "agl-stage" }, body);
   const panel = make("div", { class: "agl-panel" }, body);
-  const [width, height] = model.get("view");
   const svg = document.createElementNS(SVG, "svg");
-  svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
-  // A little smaller at most, so that no text gets too small to read: then the stage scrolls.
-  Object.assign(svg.style, { maxWidth: `${width}px`, minWidth: `${0.92 * width}px` });
   for (const [name, value] of Object.entries({ ...focusable, tabindex: 0, role: "group" })) svg.setAttribute(name, value);
-  svg.setAttribute("aria-label", `${model.get("title")}: arrows move between nodes, Enter selects, b sets a breakpoint`);
+  const breaks = model.get("stops").length ? ", b sets a breakpoint" : "";
+  svg.setAttribute("aria-label", `${model.get("title")}: arrows move between nodes, Enter selects${breaks}`);
   stage.append(svg);
   const about = make("div", { class: "agl-about", "aria-live": "polite" }, stage);
 
-  const groups = model.get("order").map(([key, x, y]) => {
-    const group = document.createElementNS(SVG, "g");
-    if (x !== null) group.setAttribute("transform", `translate(${x} ${y})`);
-    if (key) group.dataset.key = key;
-    svg.append(group);
-    return group;
-  });
-  const overlays = {};
-  const targets = new Map(model.get("targets").map(([key, ...rest]) => [key, rest]));
-  for (const [key, [, x, y]] of targets) {
-    const group = document.createElementNS(SVG, "g");
-    group.setAttribute("transform", `translate(${x} ${y})`);
-    group.setAttribute("class", "agl-overlay");
-    place(group, model.get("overlays")[key]);
-    svg.append(group);
-    overlays[key] = group;
+  let width, frames, groups, shown, overlays, targets, focus;
+  function draw() {
+    const [w, height] = model.get("view");
+    width = w;
+    svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    // A little smaller at most, so that no text gets too small to read: then the stage scrolls.
+    Object.assign(svg.style, { maxWidth: `${width}px`, minWidth: `${0.92 * width}px` });
+    frames = []; // for each step the form of every part
+    for (const changes of model.get("frames")) {
+      const frame = [...(frames.at(-1) ?? [])];
+      for (const [part, form] of changes) frame[part] = form;
+      frames.push(frame);
+    }
+    svg.replaceChildren();
+    const group = (x, y) => {
+      const g = document.createElementNS(SVG, "g");
+      if (x !== null) g.setAttribute("transform", `translate(${x} ${y})`);
+      svg.append(g);
+      return g;
+    };
+    groups = model.get("order").map(([key, x, y]) => {
+      const g = group(x, y);
+      if (key) g.dataset.key = key;
+      return g;
+    });
+    overlays = {};
+    targets = new Map(model.get("targets").map(([key, ...rest]) => [key, rest]));
+    for (const [key, [, x, y]] of targets) {
+      overlays[key] = group(x, y);
+      overlays[key].setAttribute("class", "agl-overlay");
+      place(overlays[key], model.get("overlays")[key]);
+    }
+    shown = groups.map(() => -1);
+    focus = [...targets.keys()].at(-1);
   }
-  const shown = groups.map(() => -1);
+  draw();
 
   const transport = make("div", { class: "agl-transport" }, root);
+  transport.hidden = !breaks;
   const buttons = make("div", { class: "agl-buttons" }, transport);
   const button = (label, sign, action) => {
     const b = make("button", { ...focusable, "aria-label": label, title: label, type: "button" }, buttons);
@@ -131,7 +141,6 @@ function render({ model, el }) {
 
   const calm = window.matchMedia("(prefers-reduced-motion: reduce)");
   let moving = false; // whether the next change is a step that may move
-  let focus = [...targets.keys()].at(-1);
 
   function show() {
     const step = model.get("step");
@@ -143,7 +152,15 @@ function render({ model, el }) {
       if (moving) fill(groups[i]);
     });
     moving = false;
+    const field = panel.contains(document.activeElement) && document.activeElement.name;
     place(panel, model.get("panels")[step - 1]);
+    if (field) {
+      const next = panel.querySelector("[data-focus]") ?? panel.querySelector(`[name="${field}"]`);
+      next?.focus();
+      next?.select?.();
+    }
+    expression.textContent = model.get("expression");
+    tag.textContent = model.get("tag");
     const [start, ...rest] = model.get("sentences")[step - 1].split(". ");
     sentence.replaceChildren(make("b", {}, null, rest.length ? `${start}. ` : start), rest.join(". "));
     count.textContent = step;
@@ -269,10 +286,23 @@ function render({ model, el }) {
       follow(focus);
       marks();
     } else if (event.key === "Enter" || event.key === " ") select(focus);
-    else if (event.key === "b") stopAt(focus);
+    else if (event.key === "b" && breaks) stopAt(focus);
     else return;
     event.preventDefault();
     event.stopPropagation();
+  });
+
+  // A form in the panel asks Python, which answers with new traits and a new revision.
+  on(panel, "submit", (event) => {
+    event.preventDefault();
+    model.send({ ...Object.fromEntries(new FormData(event.target)), button: event.submitter.name });
+  });
+  // In JupyterLab Enter in a field does not submit its form by itself.
+  on(panel, "keydown", (event) => {
+    if (event.key !== "Enter" || !event.target.matches("input")) return;
+    event.preventDefault();
+    event.stopPropagation();
+    event.target.form.querySelector("button").click();
   });
 
   let width_before = 0;
@@ -287,7 +317,7 @@ function render({ model, el }) {
     track.classList.toggle("agl-many", !few);
     // Room for the longest panel, so that the buttons stay where they are from step to step.
     panel.style.minHeight = "";
-    if (few) {
+    if (few && breaks) {
       const probe = panel.cloneNode();
       Object.assign(probe.style, { position: "absolute", visibility: "hidden", width: `${panel.clientWidth}px`, boxSizing: "border-box" });
       root.append(probe);
@@ -301,7 +331,11 @@ function render({ model, el }) {
     follow(running(model.get("step")));
   });
   narrow.observe(root);
-  const watch = { "change:step": show, "change:breakpoints": marks, "change:selected": marks, "change:playing": tick };
+  const again = () => {
+    draw();
+    show();
+  };
+  const watch = { "change:revision": again, "change:step": show, "change:breakpoints": marks, "change:selected": marks, "change:playing": tick };
   for (const [name, handler] of Object.entries(watch)) model.on(name, handler);
   show();
   tick();

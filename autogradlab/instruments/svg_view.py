@@ -33,6 +33,10 @@ class SvgView(anywidget.AnyWidget):
         panels, sentences, stops, steps_keys: for each step its panel, its sentence, its name on the
             scrubber, the key of what it is about.
         step, selected, breakpoints: what the reader chose, kept in step with Python.
+        revision: grows when all of the above has changed and is to be drawn anew.
+
+    Without stops there is no transport. A form in a panel sends its fields, and the name of the
+    button that was pressed as "button", as a message; `data-focus` says where the focus is then.
     """
 
     _esm = HERE / "svg_view.js"
@@ -56,6 +60,7 @@ class SvgView(anywidget.AnyWidget):
     selected = traitlets.Unicode("").tag(sync=True)
     breakpoints = traitlets.List(traitlets.Unicode()).tag(sync=True)
     playing = traitlets.Bool(False).tag(sync=True)
+    revision = traitlets.Int(0).tag(sync=True)
 
     def __repr__(self) -> str:
         return f"<SvgView {self.title}>"
