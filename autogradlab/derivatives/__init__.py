@@ -5,7 +5,8 @@ is. `g` is the gradient that comes in; an input's name is its value, `result` th
 `self_shape` a shape. What a formula mentions is what the node saves, and nothing else.
 
 `elementwise` is arithmetic and functions of one number, `reductions` sums and maxima, `shapes` what
-moves numbers without changing them, `products` matrix products. What is made of several primitives,
+moves numbers without changing them, `products` matrix products, `writes` what in-place operations
+are made of. What is made of several primitives,
 and how torch's functions take their arguments, is in `ops/`.
 """
 
@@ -13,3 +14,4 @@ from .elementwise import *
 from .products import *
 from .reductions import *
 from .shapes import *
+from .writes import *

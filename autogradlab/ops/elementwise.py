@@ -150,13 +150,6 @@ def clone(input: Tensor) -> Tensor:
     return d.clone(input)
 
 
-def zeroed(input: Tensor) -> Tensor:
-    return d.fill_zero(input)
-
-
-zeroed.__name__ = "zero"
-
-
 def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
     """Elements of `input` where the condition holds, of `other` elsewhere."""
     if input is None and other is None:

@@ -65,7 +65,7 @@ def attach() -> None:
     Tensor.__iter__ = indexing.iterate
     Tensor.T, Tensor.mT = property(shapes.reversed_dims), property(shapes.matrix_transpose)
     Tensor.type = shapes.type_
-    Tensor.zero_ = inplace.in_place(elementwise.zeroed)
+    Tensor.copy_, Tensor.fill_, Tensor.zero_ = inplace.copy_, inplace.fill_, inplace.zero_
     for kind in ("half", "float", "double", "short", "int", "long", "bool"):
         setattr(Tensor, kind, functools.partialmethod(shapes.to, getattr(dtypes, kind)))
 
