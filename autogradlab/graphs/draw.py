@@ -250,10 +250,10 @@ def gradient_chip(pen: Pen, x: float, y: float, words: str, now: bool = False) -
     )
 
 
-def question_chip(pen: Pen, x: float, y: float, width: float) -> str:
+def question_chip(pen: Pen, x: float, y: float) -> str:
     """A gradient that is asked for. `x` is the left side, `y` the middle."""
-    box = rectangle(pen, "question", (x, y - 12, x + width, y + 12), 12)
-    return box + text(pen, "question text", x + width / 2, y, "?")
+    box = rectangle(pen, "question", (x, y - 12, x + 42, y + 12), 12)
+    return box + text(pen, "question text", x + 21, y, "?")
 
 
 def none_pill(pen: Pen, x: float, y: float) -> str:
@@ -702,7 +702,7 @@ class Drawing:
             return ""
         spot = self.spots["gradient", index]
         if state.phase == "asked":
-            return question_chip(self.pen, *spot, gradient_chip_width(self.gradients[index]))
+            return question_chip(self.pen, *spot)
         if state.gradient is None:
             return ""
         return gradient_chip(self.pen, *spot, gradient_words(state.gradient), state.phase == "now")

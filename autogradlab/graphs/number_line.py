@@ -12,7 +12,7 @@ from .draw import Pen, circle, path, rectangle, text
 from .numbers import number
 from .style import text_width
 
-WIDTH, EDGE, AXIS = 440.0, 34.0, 84.0  # px; left and right of the line; its height
+WIDTH, EDGE, AXIS = 400.0, 32.0, 84.0  # px; left and right of the line; its height
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,8 @@ def _heads(pen: Pen, said: float, right: float, x, found: bool) -> str:
     nabla = path(pen, "nabla", f"M{there - 4.5:.1f} {AXIS - 3.5:g}h9l-4.5 8z")
     disc = circle(pen, "cap", there, AXIS, 10) + nabla
     if found:
-        heads = [(there, "you said the gradient", number(right))]
-        return disc + _head(pen, *heads[0])
+        stem = path(pen, "bracket", f"M{there:.1f} 38V{AXIS - 10:g}")
+        return stem + disc + _head(pen, there, "you said the gradient", number(right))
     # Side by side also where the two are close.
     width = max(text_width("gradient", 11), text_width(number(said), 13), 30)
     width = max(width, text_width(number(right), 13)) + 8
@@ -105,25 +105,24 @@ def _gap(pen: Pen, said: float, right: float, x) -> str:
 
 def _labels(pen: Pen, marks: Sequence[Mark], said: float, x) -> tuple[list[str], float]:
     """The names below the line, in as many rows as keep them apart; and where they end."""
-    rows: list[float] = []  # for each row, where its last label ends
-    parts, right = [], marks[-1]
-    for mark in sorted([*marks, Mark(0.0, "0", "")], key=lambda m: (m.value, m.name == "")):
-        if mark.value == 0 and not mark.name and any(m.value == 0 for m in marks):
-            continue
-        strong = mark is right or math.isclose(mark.value, said, rel_tol=1e-3, abs_tol=1e-9)
-        words, name = mark.formula, mark.name
-        half = max(text_width(words, 12), text_width(name, 11, mono=False)) / 2 + 5
+    zero = [] if any(mark.value == 0 for mark in marks) else [Mark(0.0, "0", "")]
+    strong = {m for m in marks if m is marks[-1] or math.isclose(m.value, said, rel_tol=1e-3)}
+    order = sorted([*marks, *zero], key=lambda m: (m not in strong, m not in zero, m.value))
+    rows: list[list[tuple[float, float]]] = []  # for each row, what its labels cover
+    ties, labels = [], []
+    for mark in order:
+        tone = " strong" if mark in strong else ""
+        half = max(text_width(mark.formula, 12), text_width(mark.name, 11, mono=False)) / 2 + 4
         at = min(WIDTH - half, max(half, x(mark.value)))
-        row = next((i for i, end in enumerate(rows) if end <= at - half), len(rows))
-        rows[row : row + 1] = [at + half]
+        free = (i for i, row in enumerate(rows) if all(abs(at - c) >= half + h for c, h in row))
+        row = next(free, len(rows))
+        rows[row : row + 1] = [[*(rows[row] if row < len(rows) else []), (at, half)]]
         y = AXIS + 26 + 40 * row
         if row:
-            parts.append((row, path(pen, "tie", f"M{x(mark.value):.1f} {AXIS + 8:g}V{y - 10:g}")))
-        parts.append((-1, path(pen, "value edge", f"M{x(mark.value):.1f} {AXIS - 4:g}v8")))
-        tone = "number strong" if strong else "small"
-        behind = (at - half + 3, y - 9, at + half - 3, y + (24 if name else 9))
-        parts.append((98, rectangle(pen, "backing", behind)))  # a line down does not cross it
-        parts.append((99, text(pen, tone, at, y, words)))
-        tone = "note strong" if strong else "note middle"
-        parts.append((99, text(pen, tone, at, y + 16, name)))
-    return [part for _, part in sorted(parts, key=lambda p: p[0])], AXIS + 24 + 40 * len(rows)
+            ties.append(path(pen, "tie", f"M{x(mark.value):.1f} {AXIS + 8:g}V{y - 10:g}"))
+        ties.append(path(pen, "value edge", f"M{x(mark.value):.1f} {AXIS - 4:g}v8"))
+        behind = (at - half + 2, y - 9, at + half - 2, y + (24 if mark.name else 9))
+        labels.append(rectangle(pen, "backing", behind))  # no line down to a lower row crosses it
+        labels.append(text(pen, f"number{tone}" if tone else "small", at, y, mark.formula))
+        labels.append(text(pen, f"note{tone or ' middle'}", at, y + 16, mark.name))
+    return ties + labels, AXIS + 24 + 40 * len(rows)

@@ -129,7 +129,14 @@ class PredictTheGradient:
         q = self.question
         if self.verdict:
             return self.verdict.sentence
-        return f"Which gradient arrives at {q.leaf}? {q.recording.graph.title} with {q.given}."
+        asked = f"Which gradient arrives at {q.leaf}? {q.recording.graph.title} with {q.given}."
+        return f"{self.counter.capitalize()}. {asked}"
+
+    @property
+    def counter(self) -> str:
+        """Which of how many questions is shown."""
+        count = len(self.questions)
+        return f"question {self.position} of {count}" if count > 1 else "one question"
 
     def check(self, answer: Any) -> str:
         """Say what an answer is: a number, several as `[3, 5]` or "3, 5", or a tensor.
@@ -235,15 +242,15 @@ class PredictTheGradient:
         """Give the widget all that it shows now."""
         if self.view is None:
             return
-        q, count = self.question, len(self.questions)
+        q = self.question
         drawing = Drawing(q.recording.graph, q.recording, pen=css_class, cups=False)
         with self.view.hold_sync():
             for name, trait in places(drawing).items():
                 setattr(self.view, name, trait)
             self.view.set_frames([parts(drawing, self.look, q.key)])
-            self.view.expression = f"question {self.position} of {count}"
+            self.view.expression = self.counter
             self.view.tag = f"{self.right()} right, {self.open()} open"
-            self.view.panels = [page(q, self.verdict, several=count > 1)]
+            self.view.panels = [page(q, self.verdict, several=len(self.questions) > 1)]
             self.view.sentences = [self.sentence]
             self.view.revision += 1
 
@@ -261,12 +268,13 @@ def page(q: Question, verdict: Verdict | None, several: bool) -> str:
     """The panel: the question, the form, and what is said of the answer."""
     title, leaf = escape(q.recording.graph.title), escape(q.leaf)
     program = f"<code>{title}</code> with {escape(q.given)}. {escape(reached(q))}"
+    wide = 112 if q.right.size == 1 else 200
     keys = "data-lm-suppress-shortcuts='true'"
     typed = escape(verdict.typed) if verdict else ""
     shape = "a number" if q.right.ndim == 0 else f"{q.right.size} numbers"
     found = verdict is not None and verdict.right
     start = "" if verdict else " data-focus"
-    hint = f"placeholder='{shape}' autocomplete='off' spellcheck='false'"
+    hint = f"placeholder='{shape}' autocomplete='off' spellcheck='false' style='width:{wide}px'"
     word = "Try again" if verdict and not found else "Check"
     first, last = (" class='agl-primary'", "")[:: -1 if found and several else 1]
     ways = (
@@ -288,7 +296,10 @@ def reached(q: Question) -> str:
     events = {e.key: e for e in q.recording.events}
     senders = dict.fromkeys(e.target for e in graph.edges if e.source == q.key)
     ready = [k for k in senders if k in events and look.nodes[k].phase == "ready"]
-    parts = [f"{numbers(events[k].grad_in)} has reached {graph.nodes[k].label}" for k in ready]
+    came: dict[str, list[str]] = {}
+    for k in ready:
+        came.setdefault(numbers(events[k].grad_in), []).append(graph.nodes[k].label)
+    parts = [f"{words} has reached {listed(labels)}" for words, labels in came.items()]
     return f"The gradient {listed(parts)}." if parts else ""
 
 
@@ -302,9 +313,9 @@ def said(q: Question, verdict: Verdict) -> str:
     width, height, body = line
     picture = (
         f"<svg class='agl-line' viewBox='0 0 {width:g} {height:g}' role='img' "
-        f"aria-label='{escape(verdict.sentence)}'>{body}</svg>"
+        f"aria-label='number line from your number to the gradient'>{body}</svg>"
     )
-    mine = [f"<span>you <b>{escape(written(verdict.values))}</b></span>"]
+    mine = [f"<span>you said <b>{escape(written(verdict.values))}</b></span>"]
     theirs = [f"<span>{e} {chip(numbers(s))}</span>" for e, s in q.answers]
     return f"{picture}<div class='agl-answers'>{''.join(mine + theirs)}</div>{why(verdict)}"
 
@@ -317,7 +328,9 @@ def line_of(q: Question, verdict: Verdict | None, pen: Any) -> tuple[float, floa
     """The number line; None where there is nothing to place on one."""
     if verdict is None or verdict.values is None or q.right.ndim or not np.isfinite(q.right):
         return None
-    usual = [Mark(m.values.item(), m.formula, m.name) for m in q.mistakes]
+    # The gradient with its sign turned would take half of the line for itself.
+    shown = [m for m in q.mistakes if m.name != "sign" or same(verdict.values, m.values)]
+    usual = [Mark(m.values.item(), m.formula, m.name) for m in shown]
     signs = {words for kind, words in q.repair if kind == "sign"}
     name = "all paths" if "+" in signs else "both" if "×" in signs else ""
     return number_line(pen, verdict.values.item(), Mark(q.right.item(), q.formula, name), usual)
@@ -328,16 +341,16 @@ def table(q: Question, values: np.ndarray) -> str:
     below, the usual wrong answers in full."""
     agrees = same(values, q.right)
     engines = [(engine, np.array(summary.values)) for engine, summary in q.answers]
-    head = ["element", "you", *(engine for engine, _ in engines), "gap", ""]
+    head = ["element", "you", *(engine for engine, _ in engines), "gap", "which is"]
     rows = []
     for where in np.ndindex(q.right.shape):
         place = q.leaf + "".join(f"[{i}]" for i in where)
         if agrees[where]:
-            gap, note = "0", "✓ same"
+            gap, note = "0", "✓ right"
         else:
             gap = number(abs(q.right[where] - values[where]))
             fits = (m.name for m in q.mistakes if same(values, m.values)[where])
-            note = next(fits, "")
+            note = next(fits, "another number")
         cells = [f"<code>{escape(place)}</code>", f"<b>{number(values[where])}</b>"]
         cells += [chip(number(grads[where])) for _, grads in engines]
         rows.append([*cells, f"<code>{gap}</code>", note])

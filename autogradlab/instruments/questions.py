@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -157,7 +158,7 @@ def paths(recording: Recording, key: str, right: np.ndarray) -> Iterator[Path]:
         factors = [f for f in event.factors if f.target == key]
         for factor in factors:
             slope, local = factor.text.partition(" = ")[2], array(factor.local)
-            short = len(slope) <= 9 and " " not in slope and slope != written(local)
+            short = re.fullmatch(r"[^ ]*[^\W\d][^ ]*", slope) and len(slope) <= 9  # not 3 or −1
             yield Path(through, slope if short else "", came, local, came * local)
         sent = array(event.grads_out[key])
         if not factors and sent is not None:
@@ -330,7 +331,8 @@ def program(engine: Any, leaves: Mapping[str, float], result: str) -> dict[str, 
     return {**space, "L": out}
 
 
-def built_in() -> list[Question]:
+@cache
+def built_in() -> tuple[Question, ...]:
     """The ten questions, with PyTorch's own answer where it is installed."""
     ours = importlib.import_module("autogradlab")
     try:
@@ -348,10 +350,10 @@ def built_in() -> list[Question]:
             others.append(("PyTorch", summarize(grad)))
         key = next(k for k, n in recording.graph.nodes.items() if n.label == leaf)
         out.append(ask(recording, key, *others))
-    return out
+    return tuple(out)
 
 
-def questions_of(root: Any, names: Mapping[str, Any], gradient: Any = None) -> list[Question]:
+def questions_of(root: Any, names: Mapping[str, Any], gradient: Any = None) -> tuple[Question, ...]:
     """A question for each leaf of a program, in the order in which the gradients arrive.
 
     Raises:
@@ -366,4 +368,4 @@ def questions_of(root: Any, names: Mapping[str, Any], gradient: Any = None) -> l
             f"PredictTheGradient asks for 1 to {MOST} numbers at a time; "
             f"{', '.join(large)} has another size"
         )
-    return [ask(recording, e.key) for e in leaves]
+    return tuple(ask(recording, e.key) for e in leaves)

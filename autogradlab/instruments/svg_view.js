@@ -22,7 +22,7 @@ function render({ model, el }) {
   const stop = new AbortController();
   const on = (target, name, handler) => target.addEventListener(name, handler, { signal: stop.signal });
   const focusable = { "data-lm-suppress-shortcuts": "true" };
-  const last = model.get("frames").length; // steps count from 1
+  const last = model.get("frames").length - 1; // steps count from 0, the start
   const root = make("div", { class: "agl agl-view" }, el);
 
   const header = make("div", { class: "agl-header" }, root);
@@ -95,7 +95,7 @@ function render({ model, el }) {
     return b;
   };
   const go = (step) => {
-    model.set("step", Math.max(1, Math.min(last, step)));
+    model.set("step", Math.max(0, Math.min(last, step)));
     model.save_changes();
   };
   const forward = () => {
@@ -103,17 +103,18 @@ function render({ model, el }) {
     go(model.get("step") + 1);
   };
   const stopAt = (key) => {
+    if (!targets.has(key)) return;
     const set = new Set(model.get("breakpoints"));
     if (!set.delete(key)) set.add(key);
     model.set("breakpoints", [...set]);
     model.save_changes();
   };
-  button("first step", "M3 3h2v10H3zM14 3v10L6 8z", () => go(1));
+  button("start", "M3 3h2v10H3zM14 3v10L6 8z", () => go(0));
   button("step back", "M12 3v10L4 8z", () => go(model.get("step") - 1));
   button("step forward", "M4 3v10l8-5z", () => forward());
   button("last step", "M2 3v10l8-5zM11 3h2v10h-2z", () => go(last));
   const play = button("play", "Play", () => {
-    if (!model.get("playing") && model.get("step") === last) go(1);
+    if (!model.get("playing") && model.get("step") === last) go(0);
     model.set("playing", !model.get("playing"));
     model.save_changes();
   });
@@ -121,15 +122,15 @@ function render({ model, el }) {
 
   const scrubber = make("div", {
     ...focusable, class: "agl-scrubber", role: "slider", tabindex: 0, "aria-label": "step",
-    "aria-valuemin": 1, "aria-valuemax": last,
+    "aria-valuemin": 0, "aria-valuemax": last,
   }, transport);
-  const share = (step) => (last > 1 ? (100 * (step - 1)) / (last - 1) : 0);
+  const share = (step) => (last ? (100 * step) / last : 0);
   const track = make("div", { class: "agl-track" }, scrubber);
   const done = make("div", { class: "agl-filled" }, track);
   const few = last <= 24;
   const dots = model.get("stops").map((name, i) => {
     const dot = make("div", { class: "agl-stop" }, track);
-    dot.style.left = `${share(i + 1)}%`;
+    dot.style.left = `${share(i)}%`;
     make("i", {}, dot);
     make("span", {}, dot, name);
     return dot;
@@ -145,7 +146,7 @@ function render({ model, el }) {
   function show() {
     const step = model.get("step");
     const variants = model.get("variants");
-    frames[step - 1].forEach((form, i) => {
+    frames[step].forEach((form, i) => {
       if (shown[i] === form) return;
       place(groups[i], variants[i][form]);
       shown[i] = form;
@@ -153,7 +154,7 @@ function render({ model, el }) {
     });
     moving = false;
     const field = panel.contains(document.activeElement) && document.activeElement.name;
-    place(panel, model.get("panels")[step - 1]);
+    place(panel, model.get("panels")[step]);
     if (field) {
       const next = panel.querySelector("[data-focus]") ?? panel.querySelector(`[name="${field}"]`);
       next?.focus();
@@ -161,15 +162,15 @@ function render({ model, el }) {
     }
     expression.textContent = model.get("expression");
     tag.textContent = model.get("tag");
-    const [start, ...rest] = model.get("sentences")[step - 1].split(". ");
+    const [start, ...rest] = model.get("sentences")[step].split(". ");
     sentence.replaceChildren(make("b", {}, null, rest.length ? `${start}. ` : start), rest.join(". "));
     count.textContent = step;
     done.style.width = `${share(step)}%`;
     dots.forEach((dot, i) => {
-      dot.className = `agl-stop ${i + 1 < step ? "agl-past" : i + 1 === step ? "agl-now" : "agl-ahead"}`;
+      dot.className = `agl-stop ${i < step ? "agl-past" : i === step ? "agl-now" : "agl-ahead"}`;
     });
     scrubber.setAttribute("aria-valuenow", step);
-    scrubber.setAttribute("aria-valuetext", `${step} of ${last}: ${model.get("stops")[step - 1]}`);
+    scrubber.setAttribute("aria-valuetext", `${step} of ${last}: ${model.get("stops")[step]}`);
     marks();
     follow(running(step));
   }
@@ -205,7 +206,7 @@ function render({ model, el }) {
     const breakpoints = model.get("breakpoints");
     const seen = svg.matches(":focus-visible");
     tell(seen ? focus : model.get("selected"));
-    dots.forEach((dot, i) => dot.classList.toggle("agl-break", breakpoints.includes(running(i + 1))));
+    dots.forEach((dot, i) => dot.classList.toggle("agl-break", breakpoints.includes(running(i))));
     for (const [key, group] of Object.entries(overlays)) {
       group.classList.toggle("agl-has-break", breakpoints.includes(key));
       group.classList.toggle("agl-has-corners", model.get("selected") === key);
@@ -234,13 +235,13 @@ function render({ model, el }) {
       }
     }, 900));
   }
-  const running = (step) => model.get("steps_keys")[step - 1];
+  const running = (step) => model.get("steps_keys")[step];
 
   on(scrubber, "keydown", (event) => {
     const moves = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, PageUp: 10, PageDown: -10 };
     if (event.key in moves) go(model.get("step") + moves[event.key]);
     else if (event.key === "b") stopAt(running(model.get("step")));
-    else if (event.key === "Home") go(1);
+    else if (event.key === "Home") go(0);
     else if (event.key === "End") go(last);
     else return;
     event.preventDefault();
@@ -248,8 +249,8 @@ function render({ model, el }) {
   });
   const point = (event) => {
     const box = track.getBoundingClientRect();
-    const step = 1 + Math.round(((event.clientX - box.left) / box.width) * (last - 1));
-    return Math.max(1, Math.min(last, step));
+    const step = Math.round(((event.clientX - box.left) / box.width) * last);
+    return Math.max(0, Math.min(last, step));
   };
   on(scrubber, "pointerdown", (event) => {
     if (event.shiftKey || event.altKey || event.ctrlKey || event.metaKey) return stopAt(running(point(event)));
@@ -311,9 +312,9 @@ function render({ model, el }) {
     width_before = root.clientWidth;
     root.classList.toggle("agl-narrow", width_before < 760);
     // Names on the scrubber only where they all fit; else that of the step shown.
-    const slot = track.clientWidth / (last - 1);
+    const slot = track.clientWidth / last;
     const crowded = !few || dots.some((dot) => dot.querySelector("span").scrollWidth > slot - 4);
-    track.classList.toggle("agl-crowded", last > 1 && crowded);
+    track.classList.toggle("agl-crowded", crowded);
     track.classList.toggle("agl-many", !few);
     // Room for the longest panel, so that the buttons stay where they are from step to step.
     panel.style.minHeight = "";
