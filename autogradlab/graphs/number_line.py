@@ -32,7 +32,7 @@ def number_line(
     marks = [right] if found else [*usual, right]
     known = [0.0, *(mark.value for mark in marks)]
     span = max(known) - min(known) or 1.0
-    # A guess far off would press all else into one point: it stands at the end, after a dotted bit.
+    # A guess far off would press all else into one point: it stands at the end, after a break.
     far = not min(known) - span <= said <= max(known) + span
     known += [] if far else [said]
     low, high = min(known), max(known)
@@ -46,12 +46,15 @@ def number_line(
         return min(WIDTH - EDGE, max(EDGE, at))
 
     parts = [path(pen, "value edge", f"M{left_end:.1f} {AXIS:g}H{right_end:.1f}")]
-    if far:
-        parts.append(path(pen, "tie", f"M{EDGE:g} {AXIS:g}H{WIDTH - EDGE:g}"))
-    labels, below = _labels(pen, marks, said, x)
+    outside = [Mark(said, "not to scale", "")] if far else []
+    labels, below = _labels(pen, [*outside, *marks], said, x)
     parts += labels
     if not found:
         parts.append(_gap(pen, said, right.value, x))
+    if far:
+        middle = EDGE + 20 if said < low else WIDTH - EDGE - 20
+        parts.append(path(pen, "break", f"M{middle - 1:.1f} {AXIS + 8:g}l5-16"))
+        parts.append(path(pen, "bracket", f"M{middle - 4:.1f} {AXIS + 8:g}l5-16m6 0l-5 16"))
     parts.append(_heads(pen, said, right.value, x, found))
     return WIDTH, below, "".join(parts)
 
@@ -64,7 +67,7 @@ def _heads(pen: Pen, said: float, right: float, x, found: bool) -> str:
     disc = circle(pen, "cap", there, AXIS, 10) + nabla
     if found:
         stem = path(pen, "bracket", f"M{there:.1f} 38V{AXIS - 10:g}")
-        return stem + disc + _head(pen, there, "you said the gradient", number(right))
+        return stem + disc + _head(pen, there, "your answer", number(right))
     # Side by side also where the two are close.
     width = max(text_width("gradient", 11), text_width(number(said), 13), 30)
     width = max(width, text_width(number(right), 13)) + 8
@@ -106,7 +109,8 @@ def _gap(pen: Pen, said: float, right: float, x) -> str:
 def _labels(pen: Pen, marks: Sequence[Mark], said: float, x) -> tuple[list[str], float]:
     """The names below the line, in as many rows as keep them apart; and where they end."""
     zero = [] if any(mark.value == 0 for mark in marks) else [Mark(0.0, "0", "")]
-    strong = {m for m in marks if m is marks[-1] or math.isclose(m.value, said, rel_tol=1e-3)}
+    mine = {m for m in marks if m.name and math.isclose(m.value, said, rel_tol=1e-3)}
+    strong = {*mine, marks[-1]}
     order = sorted([*marks, *zero], key=lambda m: (m not in strong, m not in zero, m.value))
     rows: list[list[tuple[float, float]]] = []  # for each row, what its labels cover
     ties, labels = [], []

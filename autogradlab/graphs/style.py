@@ -105,6 +105,7 @@ STYLES: dict[str, dict[str, str]] = {
     "gap": _line("stop", 6),
     "gap words": _text("ink", 13, SANS, weight=600),
     "bracket": _line("ink", 1.5),
+    "break": _line("paper", 5),
     "tie": _line("rule", 1, "none", "2 3"),
     "backing": {"fill": "paper"},
     "frame": _line("hair", 1, "paper"),

@@ -64,7 +64,7 @@ def judge(answer: Any, question: Question) -> Verdict:
     gap = f"Not yet. You said {written(said)}, the gradient at {leaf} is {question.words}."
     mistake = explain(said, question)
     if mistake is None:
-        hint = "It comes about like this:" if question.repair else is_
+        hint = "The gradient comes about like this:" if question.repair else is_
         title = "This is none of the usual mistakes."
         return Verdict(typed, said, False, title, hint, question.repair, gap)
     return Verdict(
@@ -195,12 +195,14 @@ class PredictTheGradient:
         drawing = Drawing(q.recording.graph, q.recording, cups=False)
         given = f"{q.recording.graph.title} with {q.given}"
         line = line_of(q, self.verdict, pen)
-        wide = [drawing.width, text_width(given, 12, mono=False)] + ([line[0]] if line else [])
-        width, top = max(wide) + 48, 76.0
+        asked = f"Which gradient arrives at {q.leaf}?"
+        # The title is bold, so wider than the table of widths says.
+        wide = [1.25 * text_width(asked, 14, mono=False), text_width(given, 12, mono=False)]
+        width, top = max(drawing.width, line[0] if line else 0.0, *wide) + 48, 76.0
         x, y = drawing.centres[q.key]
         corners = drawing.overlay(q.key, ("corners",))
         made = [
-            text(pen, "title", 24, 30, f"Which gradient arrives at {q.leaf}?"),
+            text(pen, "title", 24, 30, asked),
             text(pen, "note", 24, 54, given),
             f'<g transform="translate({(width - drawing.width) / 2:.1f} {top:g})">',
             f'{drawing.body(self.look)}<g transform="translate({x:.1f} {y:.1f})">{corners}</g></g>',
