@@ -6,6 +6,7 @@ the words for them, and the page of the widget.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -253,7 +254,7 @@ class PredictTheGradient:
             self.view.expression = self.counter
             self.view.tag = f"{self.right()} right, {self.open()} open"
             self.view.panels = [page(q, self.verdict, several=len(self.questions) > 1)]
-            self.view.sentences = [self.sentence]
+            self.view.sentences = [unbroken(self.sentence)]
             self.view.revision += 1
 
 
@@ -269,7 +270,7 @@ def parts(drawing: Drawing, look: Look, asked: str) -> list[str]:
 def page(q: Question, verdict: Verdict | None, several: bool) -> str:
     """The panel: the question, the form, and what is said of the answer."""
     title, leaf = escape(q.recording.graph.title), escape(q.leaf)
-    program = f"<code>{title}</code> with {escape(q.given)}. {escape(reached(q))}"
+    program = f"<code>{title}</code> with {escape(unbroken(f'{q.given}. {reached(q)}'))}"
     wide = 112 if q.right.size == 1 else 200
     keys = "data-lm-suppress-shortcuts='true'"
     typed = escape(verdict.typed) if verdict else ""
@@ -320,6 +321,15 @@ def said(q: Question, verdict: Verdict) -> str:
     mine = [f"<span>you said <b>{escape(written(verdict.values))}</b></span>"]
     theirs = [f"<span>{e} {chip(numbers(s))}</span>" for e, s in q.answers]
     return f"{picture}<div class='agl-answers'>{''.join(mine + theirs)}</div>{why(verdict)}"
+
+
+def unbroken(text: str) -> str:
+    """The text with no line break inside brackets.
+
+    >>> ascii(unbroken("a = [2, 3]"))
+    "'a = [2,\\\\xa03]'"
+    """
+    return re.sub(r"\[[^]]*\]", lambda found: found[0].replace(" ", "\xa0"), text)
 
 
 def chip(words: str) -> str:
@@ -375,7 +385,7 @@ def why(verdict: Verdict) -> str:
     equation = equation and f"<span class='agl-repair'>{equation}</span>"
     tone = " agl-ok" if verdict.right else ""
     sign = "✓ " if verdict.right else ""
-    reason = escape(verdict.reason)
+    reason = escape(unbroken(verdict.reason))
     return (
         f"<div class='agl-why{tone}'><b>{sign}{escape(verdict.title)}</b>"
         f"<div>{reason} {equation}</div></div>"

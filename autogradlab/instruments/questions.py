@@ -107,9 +107,10 @@ def ask(recording: Recording, key: str, *others: tuple[str, Summary]) -> Questio
         formula = f"{came} · {way.slope or local} = {formula}"
     elif len(ways) > 1:
         sent = [("gradient", written(way.sent)) for way in ways]
-        repair = *(x for each in sent for x in (each, ("sign", "+"))), ("sign", "=")
-        repair = *repair[:-2], *equals(right)
-        formula = " + ".join(words for _, words in sent) + f" = {formula}"
+        sent = sent if len(sent) <= 4 else [*sent[:2], ("sign", "…"), sent[-1]]
+        summed = [x for each in sent for x in (("sign", "+"), each)][1:]
+        repair = *summed, *equals(right)
+        formula = " ".join(words for _, words in repair)
     named: list[Mistake] = []
     for each in mistakes(recording, key, right, ways, repair):
         usable = each.values.shape == right.shape and np.isfinite(each.values).all()
@@ -159,7 +160,8 @@ def paths(recording: Recording, key: str, right: np.ndarray) -> Iterator[Path]:
         for factor in factors:
             slope, local = factor.text.partition(" = ")[2], array(factor.local)
             short = re.fullmatch(r"[^ ]*[^\W\d][^ ]*", slope) and len(slope) <= 9  # not 3 or −1
-            yield Path(through, slope if short else "", came, local, came * local)
+            with np.errstate(invalid="ignore"):
+                yield Path(through, slope if short else "", came, local, came * local)
         sent = array(event.grads_out[key])
         if not factors and sent is not None:
             yield Path(through, "", came, None, sent)
@@ -210,8 +212,9 @@ def single(leaf: str, right: np.ndarray, way: Path, repair: Chips) -> Iterator[M
             "You added where the chain rule multiplies.", repair,
         )  # fmt: skip
     elif came is not None:
+        spread = np.full(right.shape, came) if came.size == 1 else came
         yield Mistake(
-            came, "incoming only", written(came),
+            spread, "incoming only", written(came),
             f"{way.through} changes the gradient.",
             f"{written(came)} is what came in at {way.through}; "
             f"what it sends to {leaf} is {written(right)}.",

@@ -22,6 +22,11 @@ b = torch.tensor([6.0, 4.0], requires_grad=True)
 Q = 3 * a**3 - b**2
 PredictTheGradient(Q, gradient=torch.tensor([1.0, 10.0]))
 """
+LONG = """
+x = torch.tensor([0.25, 1.5, 2.75, 3.5], requires_grad=True)
+y = x.exp()
+PredictTheGradient(y, gradient=torch.tensor([1.25, 2.25, 3.25, 4.25]))
+"""
 WIDTHS = (1280, 900, 600)
 
 
@@ -29,7 +34,7 @@ WIDTHS = (1280, 900, 600)
 def address(tmp_path_factory):
     folder = tmp_path_factory.mktemp("quiz")
     (folder / "notebooks").mkdir()
-    cells = [new_code_cell(TEN), new_code_cell(VECTORS)]
+    cells = [new_code_cell(TEN), new_code_cell(VECTORS), new_code_cell(LONG)]
     notebook = new_notebook(cells=cells, metadata={"kernelspec": KERNEL})
     nbformat.write(notebook, folder / "notebooks/quiz.ipynb")
     with jupyterlab(folder / "notebooks", folder / "private") as address:
@@ -173,6 +178,13 @@ def test_it_can_be_read_in_both_themes(lesson: Lesson, ten: Locator, theme: str,
 def test_vectors_can_be_read_in_both_themes(lesson: Lesson, vectors: Locator, theme: str):
     lesson.theme(theme)
     check_looks(lesson, vectors, "[12, 7]", f"predict-vectors-{theme.lower()}", theme)
+
+
+@pytest.mark.parametrize("theme", ["Light", "Dark"])
+def test_long_numbers_can_be_read_in_both_themes(lesson: Lesson, theme: str):
+    lesson.theme(theme)
+    view = lesson.show(2).locator(".agl-view")
+    check_looks(lesson, view, "1.25, 2.25, 3, 4.25", f"predict-long-{theme.lower()}", theme)
 
 
 def check_looks(lesson: Lesson, view: Locator, said: str, name: str, theme: str) -> None:

@@ -70,6 +70,12 @@ def test_the_incoming_gradient_forgotten():
     assert "gap 20, or × 6" in quiz.svg()
 
 
+def test_many_paths_are_not_all_written():
+    x = torch.tensor(2.0, requires_grad=True)
+    quiz = PredictTheGradient(x + x + x + x + x, x=x)
+    assert quiz.check(5) == "Right. The gradient at x is 5. 1 + 1 + … + 1 = 5."
+
+
 def test_where_paths_meet_gradients_add():
     d = torch.tensor(5.0, requires_grad=True)
     quiz = PredictTheGradient(2 * d + d**2, d=d)
@@ -126,6 +132,12 @@ def test_a_table_with_a_row_for_each_element(engine):
     assert "✓ right" in rows[0] and "incoming only" in rows[1]
     assert f"{abs(right[1] + 10):.0f}" in rows[1], "the gap"
     assert "The usual wrong answers" in quiz.view.panels[0]
+
+
+def test_an_operation_that_does_not_multiply():
+    x = torch.tensor([1.0, 2.0, 3.0, 4.0], requires_grad=True)
+    quiz = PredictTheGradient(x.mean(), x=x)
+    assert "mean(x) changes the gradient. 1 is what came in" in quiz.check([1, 1, 1, 1])
 
 
 @pytest.mark.parametrize(("answer", "count"), [("3", 1), ([1, 2, 3], 3), (np.ones((2, 2)), 4)])
