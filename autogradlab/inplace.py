@@ -17,7 +17,8 @@ from numpy.lib.stride_tricks import as_strided
 
 from . import dtypes, errors
 from .derivatives import writes
-from .node import Node, Wanted, clock, edge, fit, modes
+from .modes import modes
+from .node import Node, Wanted, clock, edge, fit
 from .tensor import Tensor, wrap
 
 as_strided_at = writes.as_strided_at
@@ -53,7 +54,7 @@ def writable(x: Tensor, others: Sequence[Any] = ()) -> None:
     if x.inference and not modes.inference:
         raise RuntimeError(errors.INFERENCE_IN_PLACE)
     array = x.array
-    if 0 in getattr(array, "strides", ()) and any(
+    if array.size and 0 in getattr(array, "strides", ()) and any(
         n > 1 and not step for n, step in zip(array.shape, array.strides, strict=True)
     ):
         raise RuntimeError(errors.SHARED_ELEMENTS)
@@ -183,7 +184,8 @@ def renew(x: Tensor) -> None:
         output_nr = 0 if x.node is None else x.node.output_nr
         raise RuntimeError(errors.view_made(x.made, output_nr, indirect=True))
     retained = x.retains_grad
-    x.node = Node(as_strided_at.plan((True,)), (base,), x.memory(), {"where": positions(x, base)})
+    where = {"where": positions(x, base)}
+    x.node = as_strided_at.node(as_strided_at.plan((True,)), (base,), x.memory(), where)
     x._requires_grad, x.accumulator = True, None
     if retained:
         x.retain_grad()
@@ -209,10 +211,7 @@ def fill_(self: Tensor, value: Any) -> Tensor:
     if not isinstance(value, Tensor):
         return write(self, writes.fill_number(self, value=value))
     if value.array.ndim:
-        raise RuntimeError(
-            "fill_ only supports 0-dimension value tensor but got tensor with "
-            f"{value.array.ndim} dimensions."
-        )
+        raise RuntimeError(errors.fill_value(value.array.ndim))
     return write(self, writes.fill_tensor(self, value))
 
 
