@@ -5,7 +5,7 @@ line the places of the usual wrong guesses, each under its name. Which those are
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from .draw import Pen, circle, path, rectangle, text
@@ -13,6 +13,7 @@ from .numbers import number
 from .style import text_width
 
 WIDTH, EDGE, AXIS = 400.0, 32.0, 84.0  # px; left and right of the line; its height
+Place = Callable[[float], float]  # where a number stands, in px
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def number_line(
     return WIDTH, below, "".join(parts)
 
 
-def _heads(pen: Pen, said: float, right: float, x, found: bool) -> str:
+def _heads(pen: Pen, said: float, right: float, x: Place, found: bool) -> str:
     """The two marks on the line, and above them whose they are."""
     here, there = x(said), x(right)
     diamond = path(pen, "yours", f"M{here:.1f} {AXIS - 9:g}l9 9-9 9-9-9z")
@@ -85,7 +86,7 @@ def _head(pen: Pen, x: float, whose: str, words: str) -> str:
     return text(pen, "note middle", x, 8, whose) + text(pen, "number strong", x, 26, words)
 
 
-def _gap(pen: Pen, said: float, right: float, x) -> str:
+def _gap(pen: Pen, said: float, right: float, x: Place) -> str:
     """The gap: a bar on the line, and a bracket above it with its size."""
     here, there = sorted((x(said), x(right)))
     words = f"gap {number(abs(right - said))}"
@@ -106,7 +107,7 @@ def _gap(pen: Pen, said: float, right: float, x) -> str:
     return bar + path(pen, "bracket", ends) + text(pen, "gap words", middle, y, words)
 
 
-def _labels(pen: Pen, marks: Sequence[Mark], said: float, x) -> tuple[list[str], float]:
+def _labels(pen: Pen, marks: Sequence[Mark], said: float, x: Place) -> tuple[list[str], float]:
     """The names below the line, in as many rows as keep them apart; and where they end."""
     zero = [] if any(mark.value == 0 for mark in marks) else [Mark(0.0, "0", "")]
     mine = {m for m in marks if m.name and math.isclose(m.value, said, rel_tol=1e-3)}
@@ -128,5 +129,6 @@ def _labels(pen: Pen, marks: Sequence[Mark], said: float, x) -> tuple[list[str],
         behind = (at - half + 2, y - 9, at + half - 2, y + (24 if mark.name else 9))
         labels.append(rectangle(pen, "backing", behind))  # no line down to a lower row crosses it
         labels.append(text(pen, f"number{tone}" if tone else "small", at, y, mark.formula))
-        labels.append(text(pen, f"note{tone or ' middle'}", at, y + 16, mark.name))
+        if mark.name:
+            labels.append(text(pen, f"note{tone or ' middle'}", at, y + 16, mark.name))
     return ties + labels, AXIS + 24 + 40 * len(rows)

@@ -97,7 +97,7 @@ def ask(recording: Recording, key: str, *others: tuple[str, Summary]) -> Questio
     """The question about leaf `key`; `others` are what other engines answer."""
     graph = recording.graph
     right = array(next(e.grad_in for e in recording.events if e.key == key))
-    ways = list(paths(recording, key, right))
+    ways = list(paths(recording, key))
     repair: Chips = ()
     formula = written(right)
     if len(ways) == 1 and ways[0].local is not None:
@@ -114,14 +114,11 @@ def ask(recording: Recording, key: str, *others: tuple[str, Summary]) -> Questio
     named: list[Mistake] = []
     for each in mistakes(recording, key, right, ways, repair):
         usable = each.values.shape == right.shape and np.isfinite(each.values).all()
-        if usable and not any(same(each.values, x).all() for x in (right, *values_of(named))):
+        known = right, *(other.values for other in named)
+        if usable and not any(same(each.values, x).all() for x in known):
             named.append(each)
     answers = (graph.engine, summarize(right)), *others
     return Question(recording, key, right, formula, repair, tuple(named), answers)
-
-
-def values_of(named: list[Mistake]) -> list[np.ndarray]:
-    return [each.values for each in named]
 
 
 def equals(right: np.ndarray) -> Chips:
@@ -150,20 +147,21 @@ def same(said: np.ndarray, right: np.ndarray) -> np.ndarray:
     return np.isclose(said, right, 1e-3, 1e-6 * largest, equal_nan=True)
 
 
-def paths(recording: Recording, key: str, right: np.ndarray) -> Iterator[Path]:
+def paths(recording: Recording, key: str) -> Iterator[Path]:
     """The ways back to a leaf."""
     for event in recording.events:
         if key not in event.grads_out:
             continue
         through, came = recording.graph.nodes[event.key].label, array(event.grad_in)
-        factors = [f for f in event.factors if f.target == key]
-        for factor in factors:
+        sent, found = array(event.grads_out[key]), []
+        for factor in (f for f in event.factors if f.target == key):
             slope, local = factor.text.partition(" = ")[2], array(factor.local)
             short = re.fullmatch(r"[^ ]*[^\W\d][^ ]*", slope) and len(slope) <= 9  # not 3 or −1
             with np.errstate(invalid="ignore"):
-                yield Path(through, slope if short else "", came, local, came * local)
-        sent = array(event.grads_out[key])
-        if not factors and sent is not None:
+                found.append(Path(through, slope if short else "", came, local, came * local))
+        if found and same(sum(path.sent for path in found), sent).all():
+            yield from found
+        elif sent is not None:
             yield Path(through, "", came, None, sent)
 
 
