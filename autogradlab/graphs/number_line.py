@@ -12,7 +12,7 @@ from .draw import Pen, circle, path, rectangle, text
 from .numbers import number
 from .style import text_width
 
-WIDTH, EDGE, AXIS = 400.0, 32.0, 84.0  # px; left and right of the line; its height
+WIDTH, EDGE, AXIS = 400.0, 40.0, 84.0  # px; left and right of the line; its height
 Place = Callable[[float], float]  # where a number stands, in px
 
 
