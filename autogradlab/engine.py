@@ -15,7 +15,7 @@ from typing import Any
 
 from . import hooks
 from .modes import modes, reset, silence
-from .node import Node, fit
+from .node import Node, Wanted, fit
 
 
 def reachable(roots: Sequence[Node]) -> tuple[list[Node], dict[Node, int]]:
@@ -63,30 +63,45 @@ def backward(
     captured: dict[Node, Any] = {}
     ready: deque[Node] = deque()  # leaves that have all their gradients
 
-    def deliver(node: Node, g: Any) -> None:
+    def deliver(node: Node, g: Any, sender: Node | None = None) -> None:
         if g is not None:
-            arrived[node] = arrived[node] + g if node in arrived else g
+            if g.shape != node.shape or g.dtype is not node.dtype:
+                g = fit(g, node, sender)
+            before = arrived.get(node)
+            arrived[node] = g if before is None else before + g
         if node.is_leaf:
             missing[node] -= 1
             if not missing[node]:
                 ready.append(node)
 
+    def apply(node: Node, g: Any, wanted: Wanted | None) -> Sequence[Any]:
+        """Run a node that somebody watches, or in anomaly mode."""
+        out = (modes.anomaly or type(node).apply)(node, g, taped, wanted)
+        if not retain_graph:
+            node.free()
+        pairs = zip(out, node.parents, strict=True)
+        out = [o if o is None or p is None else fit(o, p, node) for o, p in pairs]
+        if node.extras is not None:
+            out = hooks.run_after(node, out, g)
+        for watch in modes.observers:
+            watch(node, g, out)
+        return out
+
     before, modes.grad_enabled = modes.grad_enabled, taped
     modes.passes += ((roots, needed),)
+    watched = bool(modes.observers or modes.anomaly)
     token = silence()
     try:
         for root, g in zip(roots, gradients, strict=True):
-            deliver(root, fit(g, root))
+            deliver(root, g)
         while ready or order:
             node = ready.popleft() if ready else order.pop()
-            if needed is not None and node not in needed:
-                continue
-            g = arrived.pop(node, None)
-            hooked = node.extras is not None and g is not None
-            if hooked:
+            g, wanted = arrived.pop(node, None), None
+            if node.extras is not None and g is not None:
                 g = hooks.run_before(node, g)
-            wanted = None
             if needed is not None:
+                if node not in needed:
+                    continue
                 if capture and node in targets:
                     captured[node] = g
                 wanted = tuple([p in needed for p in node.parents])
@@ -94,23 +109,15 @@ def backward(
                     continue
             if g is None:
                 out = (None,) * len(node.parents)
-            elif modes.anomaly is None:
-                out = node.apply(g, taped, wanted)
+            elif watched or node.extras is not None:
+                out = apply(node, g, wanted)
             else:
-                out = modes.anomaly(node, g, taped, wanted)
-            if not retain_graph:
-                node.free()
-            out = [
-                o if o is None or p is None else fit(o, p, node, i)
-                for i, (o, p) in enumerate(zip(out, node.parents, strict=True))
-            ]
-            if hooked:
-                out = hooks.run_after(node, out, g)
-            for watch in modes.observers:
-                watch(node, g, out)
+                out = node.apply(g, taped, wanted)
+                if not retain_graph:
+                    node.free()
             for parent, gradient in zip(node.parents, out, strict=True):
                 if parent is not None and (needed is None or parent in needed):
-                    deliver(parent, gradient)
+                    deliver(parent, gradient, node)
     finally:
         reset(token)
         modes.grad_enabled, modes.passes = before, modes.passes[:-1]

@@ -294,9 +294,9 @@ def tensors_of(g: Any) -> Any:
     return Parts([wrap(each) for each in g]) if isinstance(g, Parts) else wrap(g)
 
 
-def fit(g: Any, node: Any, sender: Node | None = None, i: int = 0) -> Any:
-    """A gradient summed and cast to the shape and dtype of the tensor that `node` has made;
-    `sender` gave it as its gradient number `i`."""
+def fit(g: Any, node: Any, sender: Node | None = None) -> Any:
+    """A gradient, which `sender` sends, summed and cast to the shape and dtype of the tensor that
+    `node` has made."""
     if g is None or isinstance(g, Parts):
         return g
     shape, array = node.shape, g.array if isinstance(g, Tensor) else g
@@ -307,7 +307,9 @@ def fit(g: Any, node: Any, sender: Node | None = None, i: int = 0) -> Any:
             return fit_lifted(g, node)
         lead = array.ndim - len(shape)
         if lead < 0 or any(n not in (1, m) for n, m in zip(shape, array.shape[lead:], strict=True)):
-            name = (sender or node).name()
+            name, i = node.name(), 0
+            if sender is not None:
+                name, i = sender.name(), sender.parents.index(node)
             raise RuntimeError(errors.invalid_gradient(name, i, array.shape, shape))
         axes = [i for i, m in enumerate(array.shape) if i < lead or shape[i - lead] != m]
         if axes:
