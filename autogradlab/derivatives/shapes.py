@@ -39,6 +39,7 @@ __all__ = [
     "squeeze_dims",
     "squeeze_in_place",
     "stack",
+    "strided_move",
     "t",
     "transpose",
     "tril",
@@ -65,7 +66,8 @@ def split_at(g: Any, shapes: list[Shape], dim: int) -> list[Any]:
 
 def joined(tensors: list[Any], dim: int) -> Any:
     """Empty vectors join with anything, as in torch."""
-    return np.concatenate([x for x in tensors if x.shape != (0,)] or tensors, dim)
+    ndim = max(x.ndim for x in tensors)
+    return np.concatenate([x for x in tensors if x.ndim == ndim], dim)
 
 
 def blank(g: Any, shape: Shape) -> Any:

@@ -11,6 +11,7 @@ import numpy as np
 
 from .. import derivatives as d
 from .. import dtypes, errors
+from ..arrays import Lifted
 from ..tensor import Tensor, wrap
 from .arguments import one_dim
 from .shapes import broadcast_shape, expand, unsqueeze, view
@@ -191,13 +192,18 @@ def index_of(
         raise TypeError(errors.not_a_tensor(name, "index", position, index))
     if index.array.size and index.array.dtype.name not in kinds:
         raise error(f"{name}(): Expected dtype {kinds} for index" + "." * (error is IndexError))
-    return index.memory()
+    return index.array if isinstance(index.array, Lifted) else index.memory()
 
 
-def within(index: np.ndarray, dim: int, size: int, low: int = 0, error: Any = RuntimeError) -> None:
+def within(
+    index: Any, dim: int, size: int, low: int = 0, error: Any = RuntimeError, text: str = ""
+) -> None:
+    """Torch's error for the first index that is not from `low` to `size` - 1."""
+    if isinstance(index, Lifted):
+        return  # the examples of a batch have their own
     outside = index[(index < low) | (index >= size)]
     if outside.size:
-        raise error(errors.index(outside.flat[0], dim, size))
+        raise error(text or errors.index(outside.flat[0], dim, size))
 
 
 def size_along(input: Tensor, dim: int) -> int:
@@ -213,8 +219,7 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
         raise RuntimeError(
             f"index_select(): Index to scalar can have only 1 value, got {array.size} value(s)"
         )
-    if np.any((array < 0) | (array >= size_along(input, dim))):
-        raise IndexError("index out of range in self")
+    within(array, dim, size_along(input, dim), text="index out of range in self", error=IndexError)
     return d.index_select(input, dim=dim, index=array)
 
 
@@ -293,7 +298,7 @@ def index_put(
             f"too many indices for tensor of dimension {input.ndim} (got {len(indices)})"
         )
     where = numpy_indices(input, arrays)
-    shape = input.memory()[where].shape
+    shape = np.broadcast_to(False, input.shape)[where].shape
     if not fits(values.shape, shape):
         raise RuntimeError(
             f"shape mismatch: value tensor of shape {list(values.shape)} cannot be broadcast to "

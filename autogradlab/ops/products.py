@@ -215,10 +215,11 @@ def should_fold(input: Tensor, other: Tensor) -> bool:
         return True
     if input.ndim == 2:
         return False
-    seen = big.memory() if big is input else big.memory().mT
-    if not seen.size:
+    if not big.numel():
         return True
-    steps, shape = seen.strides, seen.shape
+    steps, shape = big.stride(), big.shape
+    if big is other:  # it will be transposed
+        steps, shape = (*steps[:-2], *steps[:-3:-1]), (*shape[:-2], *shape[:-3:-1])
     return all(steps[i] == steps[i + 1] * shape[i + 1] for i in range(big.ndim - 2))
 
 

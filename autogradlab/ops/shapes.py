@@ -137,8 +137,9 @@ def as_strided(input: Tensor, size: Any, stride: Any, storage_offset: int | None
             "as_strided: Negative strides are not supported at the moment, got strides: "
             f"{list(stride)}"
         )
-    memory = d.shapes.storage(array)
-    own = (array.ctypes.data - memory.ctypes.data) // array.itemsize
+    lifted = isinstance(array, Lifted)  # such an array counts as contiguous
+    memory = array if lifted else d.shapes.storage(array)
+    own = 0 if lifted else (array.ctypes.data - memory.ctypes.data) // array.itemsize
     start = own if storage_offset is None else storage_offset
     last = start + builtins.sum((n - 1) * step for n, step in zip(size, stride, strict=True))
     if 0 not in size and last >= memory.size:
@@ -147,7 +148,9 @@ def as_strided(input: Tensor, size: Any, stride: Any, storage_offset: int | None
             f"itemsize {array.itemsize} requiring a storage size of {(last + 1) * array.itemsize} "
             f"are out of bounds for storage of size {memory.nbytes}"
         )
-    geometry = (array.shape, tuple(n // array.itemsize for n in array.strides), own)
+    geometry = (tuple(array.shape), input.stride(), own)
+    if lifted:
+        return d.strided_move(input, source=geometry, target=(size, stride, start))
     return d.as_strided(input, size=size, stride=stride, storage_offset=start, geometry=geometry)
 
 
