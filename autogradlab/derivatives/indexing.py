@@ -54,9 +54,11 @@ def along(x: Any, dim: int, index: np.ndarray) -> tuple[Any, ...]:
     """The NumPy index that replaces the position along `dim` by `index`, element by element."""
     if not (x.ndim and index.ndim):
         return (index,)
-    where = list(np.indices(index.shape, sparse=True))
-    where[dim] = index
-    return tuple(where)
+    ones = (1,) * index.ndim
+    return tuple(
+        index if i == dim else np.arange(n).reshape(-1, *ones[i + 1 :])
+        for i, n in enumerate(index.shape)
+    )
 
 
 def put_entries(x: Any, source: Any, dim: int, index: np.ndarray, accumulate: bool) -> Any:

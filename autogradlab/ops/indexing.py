@@ -187,12 +187,12 @@ def iterate(input: Tensor) -> Any:
 def index_of(
     name: str, index: Any, position: int, kinds: str = "int32 or int64", error: Any = RuntimeError
 ) -> np.ndarray:
-    """The array of a tensor of indices."""
+    """A tensor of indices as an array of its own, since backward will need it as it is now."""
     if not isinstance(index, Tensor):
         raise TypeError(errors.not_a_tensor(name, "index", position, index))
     if index.array.size and index.array.dtype.name not in kinds:
         raise error(f"{name}(): Expected dtype {kinds} for index" + "." * (error is IndexError))
-    return index.array if isinstance(index.array, Lifted) else index.memory()
+    return np.asanyarray(index.array).copy()
 
 
 def within(
@@ -381,7 +381,7 @@ def take(input: Tensor, index: Tensor) -> Tensor:
     if index.array.dtype != np.int64:
         kind = dtypes.scalar_name(index.array.dtype)
         raise RuntimeError(f"take(): Expected a long tensor for index, but got {kind}")
-    array, n = index.memory(), input.numel()
+    array, n = index.memory().copy(), input.numel()
     if not n and array.size:
         raise IndexError("take(): tried to take from an empty tensor")
     outside = array[(array < -n) | (array >= n)]
@@ -418,4 +418,4 @@ def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     if mask.array.dtype.kind != "b":
         raise RuntimeError("masked_select: expected BoolTensor for mask")
     broadcast_shape(mask.shape, input.shape)
-    return d.masked_select(input, mask=mask.memory())
+    return d.masked_select(input, mask=mask.memory().copy())

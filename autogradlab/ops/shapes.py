@@ -299,7 +299,12 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
 
 def expand(input: Tensor, *shape: Any) -> Tensor:
     """Dimensions of size 1 repeated without copying; -1 keeps a size."""
-    shape, old = one_shape("expand", shape), input.shape
+    return d.expand(input, shape=expanded(input, one_shape("expand", shape)))
+
+
+def expanded(input: Tensor, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape to expand to, its -1 filled in; torch's errors if that is not possible."""
+    old = input.shape
     lead = len(shape) - len(old)
     if lead < 0:
         kind = dtypes.type_name(input.array.dtype)
@@ -311,7 +316,7 @@ def expand(input: Tensor, *shape: Any) -> Tensor:
     new = tuple(old[i - lead] if n == -1 and i >= lead else n for i, n in enumerate(shape))
     if builtins.any(m not in (1, n) for m, n in zip(old, new[lead:], strict=True)):
         raise RuntimeError(errors.expand(new, old))
-    return d.expand(input, shape=new)
+    return new
 
 
 broadcast_to = expand
