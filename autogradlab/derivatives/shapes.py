@@ -79,16 +79,8 @@ def blank(g: Any, shape: Shape) -> Any:
 
 def filled(gradients: list[Any], shapes: list[Shape]) -> list[Any]:
     """The gradients of several outputs, zeros of their shape where none has arrived."""
-    some = reshape_to(next(g for g in gradients if g is not None), shape=(-1,))
-    none = slice_(some, dim=0, start=0, end=0, step=1)
-
-    def zeros(shape: Shape) -> Any:
-        whole = (int(np.prod(shape)),)
-        return reshape_to(
-            slice_put(none, shape=whole, dim=0, start=0, end=0, step=1), shape=tuple(shape)
-        )
-
-    return [zeros(s) if g is None else g for g, s in zip(gradients, shapes, strict=True)]
+    some = next(g for g in gradients if g is not None)
+    return [blank(some, s) if g is None else g for g, s in zip(gradients, shapes, strict=True)]
 
 
 def pieces(sizes: Shape, shape: Shape, dim: int) -> list[Shape]:

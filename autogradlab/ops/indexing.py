@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -14,7 +13,7 @@ from .. import dtypes, errors
 from ..arrays import Lifted
 from ..tensor import Tensor, wrap
 from .arguments import one_dim
-from .shapes import broadcast_shape, expand, unsqueeze, view
+from .shapes import broadcast_shape, expand, fits, unsqueeze, view
 
 # What torch and Tensor offer under the same name, and with a trailing _ in place.
 FUNCTIONS = """
@@ -45,10 +44,10 @@ def located(input: Tensor, key: Any) -> tuple[Tensor, dict[int, np.ndarray]]:
     """What the basic part of an index shows, and the arrays that index its dimensions."""
     if isinstance(key, slice):
         return sliced(input, 0, key), {}
-    if isinstance(key, int) and not isinstance(key, builtins.bool):
+    if isinstance(key, int) and not isinstance(key, bool):
         return selected(input, 0, key), {}
     items = as_tuple(key)
-    used = builtins.sum(dims_used(k) for k in items)
+    used = sum(dims_used(k) for k in items)
     if used > input.ndim:
         raise IndexError(f"too many indices for tensor of dimension {input.ndim}")
     out, dim, arrays = input, 0, {}
@@ -78,7 +77,7 @@ def as_tuple(key: Any) -> Sequence[Any]:
     """The indices one by one; a list with lists or slices in it counts as a tuple, as in torch."""
     if isinstance(key, tuple):
         return key
-    if isinstance(key, Sequence) and builtins.any(
+    if isinstance(key, Sequence) and any(
         k is None or k is ... or isinstance(k, Sequence | slice | Tensor) for k in key
     ):
         warnings.warn(errors.INDEX_SEQUENCE, stacklevel=3)
@@ -90,19 +89,19 @@ def raw(k: Any) -> Any:
     return k.array if isinstance(k, Tensor) else k
 
 
-def is_mask(k: Any) -> builtins.bool:
+def is_mask(k: Any) -> bool:
     return isinstance(k, Tensor | np.ndarray) and raw(k).dtype.kind in "b"
 
 
-def truth_value(k: Any) -> builtins.bool | None:
+def truth_value(k: Any) -> bool | None:
     """The value of an index that is one truth value; None for any other index."""
     single = isinstance(k, Tensor | np.ndarray) and not k.ndim
-    if isinstance(k, builtins.bool) or (single and raw(k).dtype in (np.bool_, np.uint8)):
-        return builtins.bool(raw(k))
+    if isinstance(k, bool) or (single and raw(k).dtype in (np.bool_, np.uint8)):
+        return bool(raw(k))
     return None
 
 
-def is_number(k: Any) -> builtins.bool:
+def is_number(k: Any) -> bool:
     if isinstance(k, Tensor) and isinstance(k.array, Lifted):
         return False
     return isinstance(k, Tensor | np.ndarray) and not k.ndim and raw(k).dtype.kind in "iu"
@@ -110,7 +109,7 @@ def is_number(k: Any) -> builtins.bool:
 
 def dims_used(k: Any) -> int:
     """How many dimensions of the tensor an index is about."""
-    if k is None or k is ... or isinstance(k, builtins.bool):
+    if k is None or k is ... or isinstance(k, bool):
         return 0
     return k.ndim if is_mask(k) else 0 if truth_value(k) is not None else 1
 
@@ -178,7 +177,7 @@ def numpy_indices(input: Tensor, arrays: dict[int, np.ndarray]) -> tuple[Any, ..
         outside = a[(a < -size) | (a >= size)]
         if outside.size:
             raise IndexError(errors.index(outside[0], i, size))
-    return tuple(arrays.get(i, slice(None)) for i in range(builtins.max(arrays) + 1))
+    return tuple(arrays.get(i, slice(None)) for i in range(max(arrays) + 1))
 
 
 def iterate(input: Tensor) -> Any:
@@ -248,7 +247,7 @@ def index_add(
     shapes = [list(x.shape) for x in (input, source)]
     if input.ndim > 1 and (
         len(shapes[0]) != len(shapes[1])
-        or builtins.any(m != n for i, (m, n) in enumerate(zip(*shapes, strict=True)) if i != dim)
+        or any(m != n for i, (m, n) in enumerate(zip(*shapes, strict=True)) if i != dim)
     ):
         raise RuntimeError(
             "source tensor shape must match self tensor shape, excluding the specified dimension. "
@@ -280,7 +279,7 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
 
 
 def index_put(
-    input: Tensor, indices: Sequence[Tensor], values: Tensor, accumulate: builtins.bool = False
+    input: Tensor, indices: Sequence[Tensor], values: Tensor, accumulate: bool = False
 ) -> Tensor:
     """The tensor with values written, or added, at `input[indices]`."""
     if not isinstance(indices, tuple | list):
@@ -313,12 +312,6 @@ def index_put(
     return d.index_put(input, values, indices=where, accumulate=accumulate)
 
 
-def fits(shape: Sequence[int], into: Sequence[int]) -> builtins.bool:
-    """Whether a shape broadcasts to exactly another."""
-    lead = len(into) - len(shape)
-    return lead >= 0 and builtins.all(n in (1, m) for n, m in zip(shape, into[lead:], strict=True))
-
-
 def elementwise_index(
     name: str, input: Tensor, dim: int, index: Tensor, source: Tensor | None = None
 ) -> tuple[int, np.ndarray]:
@@ -328,37 +321,26 @@ def elementwise_index(
         raise RuntimeError("scatter(): Expected self.dtype to be equal to src.dtype")
     if not array.size:
         return dim, array
-    other = "input" if name == "gather" else "self"
-    for x, what in ((input, other), (source, "src")):
-        if x is not None and builtins.max(x.ndim, 1) != builtins.max(array.ndim, 1):
+    gathers = name == "gather"
+    for x, what in ((input, "input" if gathers else "self"), (source, "src")):
+        if x is not None and max(x.ndim, 1) != max(array.ndim, 1):
             raise RuntimeError(
                 f"Index tensor must have the same number of dimensions as {what} tensor"
             )
-    small = [i for i in range(input.ndim and array.ndim) if i != dim]
-    sizes = f"{list(array.shape)} to be no larger than self {list(input.shape)} apart from"
-    too_long = next((i for i in small if array.shape[i] > input.shape[i]), None)
-    if name == "gather":
-        if too_long is not None:
-            raise RuntimeError(
-                f"Size does not match at dimension {too_long} expected index {sizes} "
-                f"dimension {dim}"
-            )
-    else:
-        of_source = source is not None and builtins.any(
-            n > size_along(source, i) for i, n in enumerate(array.shape)
+    sizes = list(enumerate(array.shape))
+    large = [i for i, n in sizes if i != dim and n > size_along(input, i)]
+    if large or (source is not None and any(n > size_along(source, i) for i, n in sizes)):
+        start = f"Size does not match at dimension {large[0]} e" if gathers else "E"
+        end = "" if source is None else f" and to be no larger size than src {list(source.shape)}"
+        raise RuntimeError(
+            f"{start}xpected index {list(array.shape)} to be no larger than self "
+            f"{list(input.shape)} apart from dimension {dim}{end}"
         )
-        if too_long is not None or of_source:
-            also = (
-                ""
-                if source is None
-                else (f" and to be no larger size than src {list(source.shape)}")
-            )
-            raise RuntimeError(f"Expected index {sizes} dimension {dim}{also}")
     within(array, dim, size_along(input, dim))
     return dim, array
 
 
-def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: builtins.bool = False) -> Tensor:
+def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False) -> Tensor:
     """`out[i][j] = input[index[i][j]][j]` for dim 0, and so on for the others."""
     dim, array = elementwise_index("gather", input, dim, index)
     return d.gather(input, dim=dim, index=array)
