@@ -11,6 +11,7 @@ import numpy as np
 from .. import derivatives as d
 from .. import dtypes, errors
 from ..inplace import fill_, zero_  # noqa: F401 (offered below)
+from ..primitive import parameters
 from ..tensor import Tensor, wrap
 from .arguments import Number, needs_floats, needs_tensor, operand, to_dtype
 
@@ -109,6 +110,7 @@ def with_number(
     name: str, by_tensor: d.Primitive, by_number: d.Primitive, constant: str, words: str
 ) -> Callable[..., Tensor]:
     """A function of a tensor and of a tensor or number, which torch tells apart."""
+    constant = parameters(by_number.forward)[1]
 
     def function(input: Tensor, other: Any) -> Tensor:
         needs_tensor(function, input)
