@@ -218,7 +218,7 @@ det = Primitive(
     np.linalg.det,
     batch="leading",
     jvp=lambda A, A_t: (cofactors(A) * A_t).sum(axis=(-2, -1)),
-    A=lambda g, A: g[..., None, None] * cofactors(A),
+    A=lambda g, A, result: g[..., None, None] * cofactors(A),  # torch saves the result too
 )
 cofactors = Primitive(
     "LinalgCofactorsBackward0",
@@ -317,7 +317,7 @@ slogdet = Primitive(
     multiple=True,
     batch="leading",
     jvp=lambda A, A_t, result: (result[0] * 0.0, (inv(A).mT * A_t).sum(axis=(-2, -1))),
-    A=lambda g, A: None if g[1] is None else g[1][..., None, None] * inv(A).mT,
+    A=lambda g, A, result: None if g[1] is None else g[1][..., None, None] * inv(A).mT,
 )
 svd = Primitive(
     "LinalgSvdBackward0",

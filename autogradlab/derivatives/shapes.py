@@ -6,6 +6,7 @@ is in `indexing`.
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -57,15 +58,14 @@ Geometry = tuple[Shape, Shape, int]  # size, stride and storage offset, in eleme
 
 def split_at(g: Any, shapes: list[Shape], dim: int) -> list[Any]:
     """The pieces of a joined gradient, one per shape."""
-    ends = np.cumsum([0 if s == (0,) else s[dim] for s in shapes])
+    sizes = [0 if tuple(s) == (0,) else s[dim] for s in shapes]  # empty vectors join anything
     return [
-        blank(g, s) if s == (0,) else slice_(g, dim=dim, start=int(e) - s[dim], end=int(e), step=1)
-        for s, e in zip(shapes, ends, strict=True)
+        slice_(g, dim=dim, start=end - n, end=end, step=1) if len(s) == g.ndim else blank(g, s)
+        for s, n, end in zip(shapes, sizes, itertools.accumulate(sizes), strict=True)
     ]
 
 
 def joined(tensors: list[Any], dim: int) -> Any:
-    """Empty vectors join with anything, as in torch."""
     ndim = max(x.ndim for x in tensors)
     return np.concatenate([x for x in tensors if x.ndim == ndim], dim)
 
