@@ -32,11 +32,14 @@ __all__ = [
 
 def put(x: Any, values: Any, where: Any, accumulate: bool) -> Any:
     """A copy of `x` in which the values are written, or added, at an index."""
-    out = np.array(x)
-    if accumulate:
-        np.add.at(out, where, values)
-    else:
+    out = np.array(x, order="C")
+    if not accumulate:
         out[where] = values
+    elif out.size > 4 * np.size(values):
+        np.add.at(out, where, values)
+    else:  # NumPy is six times as fast at adding into a vector
+        at = np.arange(out.size).reshape(out.shape)[where]
+        np.add.at(out.reshape(-1), at.reshape(-1), np.broadcast_to(values, at.shape).reshape(-1))
     return out[()]
 
 
