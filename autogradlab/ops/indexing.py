@@ -197,7 +197,7 @@ def index_of(
         raise TypeError(errors.not_a_tensor(name, "index", position, index))
     if index.array.size and index.array.dtype.name not in kinds:
         raise error(f"{name}(): Expected dtype {kinds} for index" + "." * (error is IndexError))
-    return np.asanyarray(index.array).copy()
+    return index.array if isinstance(index.array, Lifted) else np.array(index.array)
 
 
 def within(
