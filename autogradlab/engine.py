@@ -13,10 +13,8 @@ from contextlib import contextmanager
 from operator import attrgetter
 from typing import Any
 
-import numpy as np
-
 from . import hooks
-from .modes import modes
+from .modes import modes, reset, silence
 from .node import Node, fit
 
 
@@ -73,48 +71,48 @@ def backward(
             if not missing[node]:
                 ready.append(node)
 
-    def execute(node: Node) -> None:
-        g = arrived.pop(node, None)
-        if node.hooks is not None and g is not None:
-            g = hooks.run_before(node, g)
-        if capture and node in targets:
-            captured[node] = g
-        wanted = node.wanted
-        if needed is not None:
-            wanted = tuple([p in needed for p in node.parents])
-            if (capture and node.is_leaf) or (node.parents and not any(wanted)):
-                return
-        if g is None:
-            out = (None,) * len(wanted)
-        elif modes.anomaly is None:
-            out = node.apply(g, taped, wanted)
-        else:
-            out = modes.anomaly(node, g, taped, wanted)
-        if not retain_graph:
-            node.free()
-        pairs = zip(out, node.parents, strict=True)
-        out = tuple([
-            o if o is None or p is None else fit(o, p, node, i) for i, (o, p) in enumerate(pairs)
-        ])  # fmt: skip
-        if node.hooks is not None and g is not None:
-            out = hooks.run_after(node, out, g)
-        for watch in modes.observers:
-            watch(node, g, out)
-        for parent, gradient in zip(node.parents, out, strict=True):
-            if parent is not None and (needed is None or parent in needed):
-                deliver(parent, gradient)
-
     before, modes.grad_enabled = modes.grad_enabled, taped
     modes.passes += ((roots, needed),)
+    token = silence()
     try:
-        with np.errstate(all="ignore"):  # inf and nan are answers here, as in torch
-            for root, g in zip(roots, gradients, strict=True):
-                deliver(root, fit(g, root))
-            while ready or order:
-                node = ready.popleft() if ready else order.pop()
-                if needed is None or node in needed:
-                    execute(node)
+        for root, g in zip(roots, gradients, strict=True):
+            deliver(root, fit(g, root))
+        while ready or order:
+            node = ready.popleft() if ready else order.pop()
+            if needed is not None and node not in needed:
+                continue
+            g = arrived.pop(node, None)
+            hooked = node.extras is not None and g is not None
+            if hooked:
+                g = hooks.run_before(node, g)
+            wanted = None
+            if needed is not None:
+                if capture and node in targets:
+                    captured[node] = g
+                wanted = tuple([p in needed for p in node.parents])
+                if (capture and node.is_leaf) or (node.parents and not any(wanted)):
+                    continue
+            if g is None:
+                out = (None,) * len(node.parents)
+            elif modes.anomaly is None:
+                out = node.apply(g, taped, wanted)
+            else:
+                out = modes.anomaly(node, g, taped, wanted)
+            if not retain_graph:
+                node.free()
+            out = [
+                o if o is None or p is None else fit(o, p, node, i)
+                for i, (o, p) in enumerate(zip(out, node.parents, strict=True))
+            ]
+            if hooked:
+                out = hooks.run_after(node, out, g)
+            for watch in modes.observers:
+                watch(node, g, out)
+            for parent, gradient in zip(node.parents, out, strict=True):
+                if parent is not None and (needed is None or parent in needed):
+                    deliver(parent, gradient)
     finally:
+        reset(token)
         modes.grad_enabled, modes.passes = before, modes.passes[:-1]
     return captured
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import derivatives as d
-from .. import dtypes, errors
+from .. import dtypes, errors, straight
 from ..inplace import fill_, zero_  # noqa: F401 (offered below)
 from ..primitive import parameters
 from ..tensor import Tensor, wrap
@@ -71,7 +71,10 @@ def unary(name: str, primitive: d.Primitive, words: str) -> Callable[..., Tensor
     return function
 
 
-globals().update({name: unary(name, getattr(d, name), words) for name, words in ONE_NUMBER.items()})
+globals().update({
+    name: straight.unary(getattr(d, name), unary(name, getattr(d, name), words))
+    for name, words in ONE_NUMBER.items()
+})  # fmt: skip
 
 
 def binary(name: str, primitive: d.Primitive, words: str) -> Callable[..., Tensor]:
