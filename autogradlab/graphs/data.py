@@ -94,8 +94,7 @@ class Event:
     grads_out: dict[str, Summary | None]  # by target; summed if it goes there through two slots
     factors: tuple[Factor, ...]  # () when the node is not "incoming × local derivative"
     accumulated: tuple[Summary | None, Summary | None] | None  # a leaf's .grad before and after
-    held: tuple[str, ...]  # keys of the nodes that still hold saved values after this step
-    bytes_held: int
+    bytes_held: int  # saved by the nodes that have not run yet, after this step
     bytes_total: int
 
 

@@ -6,6 +6,7 @@ same values as before, no hook stays, the random state is put back, also when so
 from __future__ import annotations
 
 import gc
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -52,9 +53,9 @@ def record_backward(
         engine.autograd.backward(root, gradient, retain_graph=True)
     with engine.no_grad():
         start = engine.ones_like(root) if gradient is None else gradient
-        holding = held_after(reading, [key for key, *_ in steps])
+        total, held = bytes_held(reading, [key for key, *_ in steps])
         events = [
-            event(reading, step, before, *held) for step, held in zip(steps, holding, strict=True)
+            event(reading, step, before, n, total) for step, n in zip(steps, held, strict=True)
         ]
     given = "" if gradient is None else f"gradient={numbers(summarize(start))}"
     call = f"{reading.root_name}.backward({given})"
@@ -119,8 +120,8 @@ def copy(g: Any) -> Any:
 # -------------------------------------------------------------------------------------- one step
 
 
-def held_after(reading: Reading, ran: list[str]) -> list[tuple[tuple[str, ...], int, int]]:
-    """After each step: which nodes still hold saved tensors, their bytes, and the bytes of all.
+def bytes_held(reading: Reading, ran: list[str]) -> tuple[int, list[int]]:
+    """The bytes of all saved tensors, and after each step of those that are still needed.
 
     Memory that several nodes have saved is counted once.
     """
@@ -129,24 +130,21 @@ def held_after(reading: Reading, ran: list[str]) -> list[tuple[tuple[str, ...], 
         for _, tensor in kept(node):
             where = tensor.data_ptr() if tensor.ndim else tensor.grad_fn or id(tensor)
             memory.setdefault(key, {})[where] = tensor.nbytes
-    total = sum({at: n for own in memory.values() for at, n in own.items()}.values())
-    ran_later = set(ran)
-    holding = [key for key in memory if key not in ran_later]
-    union = {at: n for key in holding for at, n in memory[key].items()}
+    users = Counter(where for own in memory.values() for where in own)
+    held = total = sum({at: n for own in memory.values() for at, n in own.items()}.values())
     found = []
-    for key in reversed(ran):  # from the end, where what is held only grows
-        found.append((tuple(k for k in memory if k in set(holding)), sum(union.values()), total))
-        if key in memory:
-            holding.append(key)
-            union |= memory[key]
-    return found[::-1]
+    for key in ran:
+        own = memory.get(key, {})
+        users.subtract(own.keys())
+        held -= sum(n for where, n in own.items() if not users[where])
+        found.append(held)
+    return total, found
 
 
 def event(
     reading: Reading,
     step: Step,
     before: dict[str, Any],
-    held: tuple[str, ...],
     bytes_held: int,
     bytes_total: int,
 ) -> Event:
@@ -166,9 +164,7 @@ def event(
                 sums[target] = g if sums.get(target) is None else plus(sums[target], g)
         grads_out = {target: summarize(g) for target, g in sums.items()}
         factors = factors_of(reading, step, targets)
-    return Event(
-        key, summarize(came), grads_out, factors, accumulated, held, bytes_held, bytes_total
-    )
+    return Event(key, summarize(came), grads_out, factors, accumulated, bytes_held, bytes_total)
 
 
 def plus(a: Any, b: Any) -> Any:

@@ -315,7 +315,7 @@ def panel(recording: Recording, step: int, look: Look) -> str:
         equation(recording, step)
         + cups(recording, step)
         + queue(recording, look)
-        + memory(recording, step)
+        + memory(recording, step, look)
     )
 
 
@@ -468,19 +468,16 @@ def queue(recording: Recording, look: Look) -> str:
     return f"<section><h4>Ready queue</h4><div class='agl-queue'>{''.join(parts)}</div></section>"
 
 
-def memory(recording: Recording, step: int) -> str:
+def memory(recording: Recording, step: int, look: Look) -> str:
     """The values still saved for backward, as a bar."""
     event, nodes = recording.events[step - 1], recording.graph.nodes
     if not event.bytes_total:
         return ""
-    before = (
-        recording.events[step - 2].held if step > 1 else [k for k, n in nodes.items() if n.saved]
-    )
     saved = [(key, whose, size) for key, n in nodes.items() for _, whose, size in n.saved]
-    held = sum(size for key, _, size in saved if key in before)
+    held = recording.events[step - 2].bytes_held if step > 1 else event.bytes_total
     cells = []
     for key, whose, size in saved if len(saved) <= 4 else ():
-        kept = key in before
+        kept = look.nodes[key].saved == "held"
         words = escape(f"{whose} in {nodes[key].label} {nbytes(size) if kept else 'freed'}")
         kind = f"class='agl-{'held' if kept else 'free'}' title='{words}'"
         cells.append(f"<div {kind} style='flex:{size} 1 0'>{words}</div>")
