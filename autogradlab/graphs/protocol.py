@@ -48,11 +48,14 @@ def summarize(tensor: Any) -> Summary | None:
     some = finite if finite.size else np.zeros(1)
     # Scaled by a power of two, the squares neither overflow nor vanish, and nothing is rounded.
     _, exponent = np.frexp(np.abs(some).max())
+    scaled = np.ldexp(some.ravel(), -exponent)
+    with np.errstate(over="ignore"):
+        norm, mean = (float(np.ldexp(x, exponent)) for x in (np.linalg.norm(scaled), scaled.mean()))
     return Summary(
         shape=tuple(tensor.shape),
         dtype=dtype_of(tensor),
-        norm=float(np.ldexp(np.linalg.norm(np.ldexp(some.ravel(), -exponent)), exponent)),
-        mean=float(some.mean()),
+        norm=min(norm, sys.float_info.max),
+        mean=mean,
         min=float(some.min()),
         max=float(some.max()),
         zeros=int(a.size - np.count_nonzero(a)),

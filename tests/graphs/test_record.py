@@ -1,6 +1,8 @@
 """Graphs and recordings: the same plain data from both engines, and no trace left behind."""
 
 import json
+import re
+import time
 from dataclasses import asdict
 
 import numpy as np
@@ -9,6 +11,8 @@ import torch
 
 import autogradlab
 from autogradlab.graphs import read_graph, record_backward
+from autogradlab.graphs.protocol import kept
+from autogradlab.graphs.read import Reading
 
 ENGINES = (autogradlab, torch)
 PROGRAMS = {
@@ -180,3 +184,55 @@ def test_expressions_mean_what_they_say():
     python = whole.replace("−", "-").replace("·", "*").replace("²", "**2").replace("ab", "a*b")
     space = {name: names[name].detach() for name in ("a", "b")}
     np.testing.assert_allclose(eval(python, space).numpy(), names["Q"].detach().numpy(), rtol=1e-6)
+
+
+def chain(engine, count):
+    x = engine.ones(3, requires_grad=True)
+    y = x
+    for i in range(count - 3):
+        y = y * y if i % 2 else y.sin()
+    return y.sum()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_bytes_held_are_those_of_the_nodes_still_to_run(engine):
+    names = program(engine, "Q = ((a * b).sin() * (a * b).exp()).sum() + (a * a).sum()")
+    recording = record_backward(names["Q"], names=names)
+    reading = Reading(names["Q"], names)
+    waiting = dict.fromkeys(reading.nodes)
+    for event in recording.events:
+        assert {event.bytes_total} == {e.bytes_total for e in recording.events}
+        waiting.pop(event.key)
+        memory = {
+            t.data_ptr(): t.nbytes for key in waiting for _, t in kept(reading.nodes[key]) if t.ndim
+        }
+        assert event.bytes_held == sum(memory.values())
+    assert event.bytes_held == 0 < event.bytes_total
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_recording_takes_time_in_proportion(engine):
+    """Four times the nodes, about four times the time."""
+    times = []
+    for count in (500, 2000):
+        y = chain(engine, count)
+        start = time.perf_counter()
+        assert len(record_backward(y).events) == count - 1
+        times.append(time.perf_counter() - start)
+    assert times[1] < 10 * times[0]
+
+
+WRITTEN = """
+a*-3: −3·a; a*-3+b: −3a + b; b+a*-3: b + (−3a); -3*a*b: −3a·b; (a*-3)**2: (−3a)²; a**-2: a⁻²
+-(a*b): −ab; a-(-3): a − (−3); 2/-a: 2/(−a); -2/a: −2/a; b-2/a: b − 2/a; b-(-2/a): b − (−2/a)
+-3*(a+b): −3·(a + b); a*(a*-3): a·(−3a); -a**2: −a²; (-a)**2: (−a)²; 3*(-2*a): 3·(−2a)
+1e8*a+b: 1e8·a + b; a*float('inf'): a·inf; a*b*-3: −3·ab; a/b/b: (a/b)/b; a/(b*b): a/(bb)
+"""
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("case", re.split(r"\s*[;\n]\s*", WRITTEN.strip()))
+def test_written_as_one_writes_it(engine, case):
+    code, _, text = case.partition(": ")
+    names = program(engine, f"Q = {code}")
+    assert read_graph(names["Q"], names).title == f"Q = {text}"
