@@ -7,14 +7,12 @@ from dataclasses import asdict
 import hypothesis.strategies as st
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
+from programs import ENGINES
 
-import autogradlab
 from autogradlab.graphs import read_graph, record_backward
 from autogradlab.graphs.words import short_name
 
-ENGINES = (autogradlab, torch)
 LEAVES = {"a": [2.0, -0.75], "b": [-1.5, 3.0], "c": 1.25}
 FUNCTIONS = {
     "sin": np.sin, "cos": np.cos, "exp": np.exp, "log": np.log, "tanh": np.tanh, "sqrt": np.sqrt,

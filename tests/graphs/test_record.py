@@ -8,30 +8,12 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 import torch
+from programs import ENGINES, PROGRAMS, program
 
 import autogradlab
 from autogradlab.graphs import read_graph, record_backward
 from autogradlab.graphs.protocol import kept
 from autogradlab.graphs.read import Reading
-
-ENGINES = (autogradlab, torch)
-PROGRAMS = {
-    "Q": ("Q = 3*a**3 - b**2", [1.0, 1.0]),
-    "square": ("Q = (a*b + 2)**2 / b", [1.0, 0.5]),
-    "shared": ("Q = (a*a + a).sin().exp().sum()", None),
-    "kinks": ("Q = (a.relu() * b.abs() - a.tanh()).mean()", None),
-    "matrix": ("Q = (a.view(1, 2) @ b.view(2, 1)).sigmoid().sum()", None),
-    "indexing": ("Q = a[0] * b[1:].sum() + torch.where(a > 1, a, b).sum()", None),
-    "scalars": ("Q = (a.max() - b.min()) ** 2", None),
-}
-
-
-def program(engine, code):
-    space = {"torch": engine}
-    exec("a = torch.tensor([2., 3.], requires_grad=True)", space)
-    exec("b = torch.tensor([6., 4.], requires_grad=True)", space)
-    exec(code, space)
-    return {name: space[name] for name in ("a", "b", "Q")}
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
