@@ -73,7 +73,7 @@ def walk(start: Any, limit: int) -> dict[Any, list[tuple[Any, int]]]:
             raise ValueError(
                 f"this graph has more than {limit:,} nodes, too many to draw. Look at a part: "
                 "start from an intermediate result, detach() an earlier one, or use fewer steps, "
-                "layers or tokens; a larger `limit` reads more"
+                "layers or tokens. `read_graph` and `record_backward` read more with a larger limit"
             )
         found[node] = list(node.next_functions)
         stack += [parent for parent, _ in found[node] if parent is not None]

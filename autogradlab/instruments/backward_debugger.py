@@ -20,6 +20,7 @@ from ..graphs.style import css_class, escape
 from .svg_view import SvgView
 
 LEAVES = 6  # rows of the table of leaves
+LIMIT = 600  # nodes; a picture of more takes long to make and longer to find one's way in
 
 
 class BackwardDebugger:
@@ -47,7 +48,7 @@ class BackwardDebugger:
         self, root: Any, names: Mapping[str, Any] | None = None, gradient: Any = None
     ) -> None:
         names = caller_names(sys._getframe(1)) if names is None else names
-        self.recording = record_backward(root, gradient, names)
+        self.recording = record_backward(root, gradient, names, LIMIT)
         self.keys = [event.key for event in self.recording.events]
         self.sentences = [sentence(self.recording, i) for i in range(1, len(self.keys) + 1)]
         self.trouble = ""
