@@ -95,7 +95,7 @@ def _edge_look(recording: Recording, edge: Edge, turn: dict[str, int], step: int
     at = turn.get(edge.target, math.inf)
     sent = recording.gradient if at == 0 else None
     if 0 < at <= step:
-        sent = recording.events[at - 1].grads_out.get(edge.source)
+        sent = recording.events[at - 1].grads_out.get(edge.port)
     if at > step or sent is None:
         return EdgeLook()
     return EdgeLook("now" if at == step else "passed", sent)
@@ -405,14 +405,16 @@ class Drawing:
         return max(48.0, label + (36 if node.kind == "parameter" else 24)), 32
 
     def _value_chips(self) -> dict[int, str]:
-        """A node's value is shown once, on its first edge."""
+        """A value is shown once, on its first edge; one result of several with its name."""
         chips: dict[int, str] = {}
         seen = set()
         for i, edge in enumerate(self.graph.edges):
-            value = self.graph.nodes[edge.source].value
-            if value is not None and edge.source not in seen:
-                seen.add(edge.source)
-                chips[i] = value_words(value)
+            made = self.graph.result(edge.port)
+            words = [made.label] if edge.port != edge.source else []
+            words += [value_words(made.value)] if made.value else []
+            if words and edge.port not in seen:
+                seen.add(edge.port)
+                chips[i] = " = ".join(words)
         return chips
 
     def _room(self, key: str) -> tuple[float, float]:
@@ -515,13 +517,13 @@ class Drawing:
         return spots, overlap
 
     def _gradient_chips(self) -> dict[int, str]:
-        """Two edges between the same nodes share the chip: the gradient is their sum."""
+        """Two edges that bring the same value to a node share the chip: their gradients' sum."""
         chips: dict[int, str] = {}
         pairs = set()
         for i, edge in enumerate(self.graph.edges):
-            if self.gradients[i] and (edge.source, edge.target) not in pairs:
+            if self.gradients[i] and (edge.port, edge.target) not in pairs:
                 chips[i] = self.gradients[i]
-            pairs.add((edge.source, edge.target))
+            pairs.add((edge.port, edge.target))
         return chips
 
     def _free_box(

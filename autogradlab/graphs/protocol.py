@@ -112,7 +112,8 @@ class Call:
         self.node, self.name, self.input_shape = node, node.name(), input_shape
         metadata = getattr(node, "_input_metadata", None)  # torch's; our nodes say it themselves
         about = metadata[0] if metadata else node
-        self.shape = tuple(getattr(about, "shape", ()))
+        self.shapes = [tuple(each.shape) for each in metadata or [node]]
+        self.shape = self.shapes[0]
         self.dtype = dtype_of(about) if hasattr(about, "dtype") else ""
 
     def saved(self, name: str) -> Any:

@@ -19,7 +19,7 @@ from .protocol import array_of, close, is_leaf, kept, summarize
 from .read import Reading
 from .words import LABEL, derivative, literal, substituted
 
-Step = tuple[str, Any, list[Any]]  # key, gradient in, gradients out by slot
+Step = tuple[str, list[Any], list[Any]]  # key, gradients in by result, gradients out by slot
 
 
 def record_backward(
@@ -98,8 +98,7 @@ def hooked(reading: Reading, steps: list[Step]) -> Iterator[None]:
 
     def observer(key: str) -> Any:
         def after(sent: Any, came: Any) -> None:
-            first = next((g for g in came if g is not None), None)
-            steps.append((key, copy(first), [copy(g) for g in sent]))
+            steps.append((key, [copy(g) for g in came], [copy(g) for g in sent]))
 
         return after
 
@@ -154,31 +153,34 @@ def event(
     accumulated, factors = None, ()
     if key in before:
         old = before[key]
-        new = old if came is None else came if old is None else old + came
+        new = plus(old, came[0])
         accumulated = summarize(old), summarize(new)
     else:
-        targets = [reading.keys.get(p) for p, _ in reading.order[reading.nodes[key]]]
+        inputs = reading.order[reading.nodes[key]]
+        targets = [None if parent is None else reading.port(parent, k) for parent, k in inputs]
         sums: dict[str, Any] = {}
         for target, g in zip(targets, sent, strict=True):
             if target is not None:
-                sums[target] = g if sums.get(target) is None else plus(sums[target], g)
+                sums[target] = plus(sums.get(target), g)
         grads_out = {target: summarize(g) for target, g in sums.items()}
         factors = factors_of(reading, step, targets)
-    return Event(key, summarize(came), grads_out, factors, accumulated, bytes_held, bytes_total)
+    grads_in = tuple(summarize(g) for g in came)
+    return Event(key, grads_in, grads_out, factors, accumulated, bytes_held, bytes_total)
 
 
 def plus(a: Any, b: Any) -> Any:
-    return a if b is None else a + b
+    """A sum in which None is nothing."""
+    return a if b is None else b if a is None else a + b
 
 
 def factors_of(reading: Reading, step: Step, targets: list[str | None]) -> tuple[Factor, ...]:
     """For each input, the local derivative, where the node multiplied the gradient by it element
     by element: what the node makes of a gradient of ones."""
-    key, came, sent = step
+    key, (came, *others), sent = step
     operands, call = reading.operands[key], reading.calls[key]
     phrases = [o.phrase if len(o.phrase.text) <= LABEL else o.short for o in operands]
     texts = [derivative(call, slot, phrases) if t else "" for slot, t in enumerate(targets)]
-    if came is None or not any(texts):
+    if came is None or others or not any(texts):
         return ()
     slopes = reading.nodes[key](reading.engine.ones_like(came))
     slopes = slopes if isinstance(slopes, tuple) else (slopes,)

@@ -58,7 +58,8 @@ def named(name: str) -> Phrase:
 
 
 def literal(x: float) -> Phrase:
-    """A number, short enough for a label."""
+    """A number, short enough for a label; noise in the last digits is not shown."""
+    x = float(f"{x:.12g}") if isinstance(x, float) else x
     text = repr(x).removesuffix(".0").replace("-", "−")
     text = number(x) if len(text) > 7 or "e" in text else text
     joins = "number" if text[-1].isdigit() else ""  # not for inf, nan, True

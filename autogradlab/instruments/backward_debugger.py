@@ -202,20 +202,27 @@ def listed(parts: list[str]) -> str:
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
 
+def incoming(event: Event) -> str:
+    """The gradient that came in; of a node with several results, one for each."""
+    return listed([numbers(g) if g else "None" for g in event.grads_in])
+
+
 def sentence(recording: Recording, step: int) -> str:
     """One step in words."""
-    event, nodes = recording.events[step - 1], recording.graph.nodes
+    event, graph = recording.events[step - 1], recording.graph
     start = f"Step {step} of {len(recording.events)}. "
     label = step_name(recording, step)
     if event.grad_in is None:
         return f"{start}{label} received no gradient."
-    came = f"{start}{label} received the gradient {numbers(event.grad_in)}"
+    came = f"{start}{label} received the gradient {incoming(event)}"
     if event.accumulated:
         before, after = event.accumulated
         if before is None:
             return f"{came} and keeps {label}.grad = {numbers(after)}."
         return f"{came}, added it to {numbers(before)}, and keeps {label}.grad = {numbers(after)}."
-    sent = [f"{numbers(g)} up to {nodes[key].label}" for key, g in event.grads_out.items() if g]
+    sent = [
+        f"{numbers(g)} up to {graph.result(to).label}" for to, g in event.grads_out.items() if g
+    ]
     if len(event.factors) == 1 and sent:
         factor = event.factors[0]
         slope = factor.text.partition(" = ")[2]
@@ -337,11 +344,11 @@ def equation(recording: Recording, step: int) -> str:
     if event.factors:
         made = factors(recording, event, heads)
     else:
-        came = chip(numbers(event.grad_in)) if event.grad_in else chip(None)
-        label = {key: nodes[key].label for key in event.grads_out}
+        came = chip(incoming(event) if event.grad_in else None)
+        label = {to: recording.graph.result(to).label for to in event.grads_out}
         rows = [
-            [came, ("", 0), chip(numbers(g) if g else None, f"to {label[key]}")]
-            for key, g in event.grads_out.items()
+            [came, ("", 0), chip(numbers(g) if g else None, f"to {label[to]}")]
+            for to, g in event.grads_out.items()
         ]
         made = formula((heads[0], ("", ""), heads[2]), rows, "→ ")
     rules = "".join(f"<div><code>{escape(rule)}</code></div>" for rule in node.rule.splitlines())
@@ -352,7 +359,7 @@ def equation(recording: Recording, step: int) -> str:
 def factors(recording: Recording, event: Event, heads: Heads) -> str:
     """grad in × local derivative = grad out: element by element for one input of up to four
     elements, else one row for each input."""
-    nodes, (first, *others) = recording.graph.nodes, event.factors
+    graph, (first, *others) = recording.graph, event.factors
     came, local = flat(event.grad_in), flat(first.local)
     if not others and came and local and len(came) == len(local) <= 4:
         live = first.substituted or [""] * len(came)
@@ -360,13 +367,13 @@ def factors(recording: Recording, event: Event, heads: Heads) -> str:
             [chip(number(g)), value(number(d), s), chip(number(g * d))]
             for g, s, d in zip(came, live, local, strict=True)
         ]
-        to = f"to {nodes[first.target].label}"
+        to = f"to {graph.result(first.target).label}"
         return formula((heads[0], (heads[1][0], first.text), (heads[2][0], to)), rows, "×=", True)
     rows = []
     for factor in event.factors:
         sent = event.grads_out[factor.target]
         twice = sum(f.target == factor.target for f in event.factors) > 1
-        to = f"to {nodes[factor.target].label}" + (", summed" if twice else "")
+        to = f"to {graph.result(factor.target).label}" + (", summed" if twice else "")
         slope, local = factor.text.partition(" = ")[2], numbers(factor.local)
         live = slope if slope != local else ""
         rows.append([chip(numbers(event.grad_in)), value(local, live), chip(numbers(sent), to)])
