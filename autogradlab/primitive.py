@@ -3,20 +3,24 @@
 A `Primitive` is an operation with one derivative formula per input. Calling it on tensors computes
 the result and, if an input wants a gradient, records a `Node`. A `Plan` is what follows from the
 formulas alone: which values a node must save, and the line of code that runs in backward. The
-formulas themselves are in `derivatives/`, running the record in `engine.py`.
+formulas themselves are in `derivatives/`, nodes in `node.py`, running them in `engine.py`.
 """
 
 from __future__ import annotations
 
-import inspect
 import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from .engine import Node, Wanted, modes
+from . import arrays as arrays_module
+from .modes import modes
+from .node import Node, Output, Wanted
 from .tensor import Tensor, wrap
+
+# For each input: does it want a gradient? None for what is no tensor.
+Kinds = tuple[bool | None, ...]
 
 
 class Primitive:
@@ -76,23 +80,29 @@ class Primitive:
         primitive.promote, primitive.view = promote, view
         primitive.arrays, primitive.variadic, primitive.multiple = arrays, variadic, multiple
         primitive.jvp, primitive.batch = jvp, batch
+        primitive.jvp_needs = parameters(jvp) if callable(jvp) else []
         primitive.defaults = getattr(forward, "__kwdefaults__", None) or {}
-        primitive.needs = {
-            n: list(inspect.signature(f).parameters)[1:] for n, f in formulas.items()
-        }
-        primitive.plans: dict[Wanted, Plan] = {}
+        primitive.needs = {n: parameters(f)[1:] for n, f in formulas.items()}
+        primitive.plans: dict[Kinds, Plan] = {}
+        primitive.node = node_type(name)
 
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"
 
     def __call__(primitive, /, *inputs: Any, **constants: Any) -> Any:
-        arrays, on_tensors, record = [], False, False
+        arrays, kinds = [], []
         for x in inputs:
             if isinstance(x, Tensor):
-                on_tensors = True
-                record = record or x._requires_grad
+                if x.base is None:
+                    kinds.append(x._requires_grad)
+                else:
+                    x.renew()
+                    kinds.append(x.requires_grad)
                 x = x.array
+            else:
+                kinds.append(None)
             arrays.append(x)
+        on_tensors = kinds.count(None) < len(kinds)
         for name, value in constants.items():
             if isinstance(value, Tensor):
                 on_tensors, constants[name] = True, value.array
@@ -100,28 +110,72 @@ class Primitive:
             return primitive.forward(*arrays, **constants)
         if primitive.view:
             arrays[0] = inputs[0].memory()
-        if primitive.promote is not None:
-            arrays = primitive.promote(arrays)
         with np.errstate(all="ignore"):  # inf and nan are answers here, as in torch
-            out = wrap(primitive.forward(*arrays, **constants))
+            if modes.lifted:
+                result = primitive.compute(arrays, constants)
+            else:
+                if primitive.promote is not None:
+                    arrays = primitive.promote(arrays)
+                result = primitive.forward(*arrays, **constants)
+        outputs = tuple(map(wrap, result)) if primitive.multiple else (wrap(result),)
+        if modes.made is not None:
+            modes.made.update(outputs)
         if primitive.view:
-            out.become_view_of(inputs[0])
-        if record and modes.grad_enabled and out.array.dtype.kind == "f":
-            out._requires_grad = True
-            out.node = Node(primitive, inputs, out, {**primitive.defaults, **constants})
-        return out
+            for out in outputs:
+                out.become_view_of(inputs[0], primitive.name * primitive.multiple)
+        elif modes.inference:
+            for out in outputs:
+                out.inference = True
+        if True in kinds and modes.grad_enabled and primitive.formulas:
+            primitive.record(inputs, kinds, outputs, result, constants)
+        return outputs if primitive.multiple else outputs[0]
+
+    def compute(self, arrays: list[Any], constants: dict[str, Any]) -> Any:
+        """The result on arrays, which may be lifted (see arrays/)."""
+        if self.promote is not None:
+            arrays = self.promote(arrays)
+        kind = arrays_module.newest([*arrays, *constants.values()])
+        if kind is not None:
+            return kind.lift(self, arrays, constants)
+        return self.forward(*arrays, **constants)
+
+    def record(
+        self, inputs: Sequence[Any], kinds: list[Any], outputs: Any, result: Any, constants: Any
+    ) -> None:
+        """Leave a node behind, for the outputs that can have a gradient."""
+        floats = [out.array.dtype.kind == "f" for out in outputs]
+        if True not in floats:
+            return
+        node = self.node(self.plan(tuple(kinds)), inputs, result, {**self.defaults, **constants})
+        for k, out in enumerate(outputs):
+            if floats[k]:
+                out._requires_grad = True
+                out.node = Output(node, k, len(outputs), out.array) if self.multiple else node
+        for recorder in modes.recorders:
+            recorder(node)
 
     def named(self, name: str) -> Primitive:
         """The same operation under another of torch's names."""
         twin = object.__new__(Primitive)
-        twin.__dict__.update(self.__dict__, name=name, plans={})
+        twin.__dict__.update(self.__dict__, name=name, plans={}, node=node_type(name))
         return twin
 
-    def plan(self, wanted: Wanted) -> Plan:
-        """The plan for recording when these inputs want a gradient (made once, then kept)."""
-        if wanted not in self.plans:
-            self.plans[wanted] = Plan(self, wanted)
-        return self.plans[wanted]
+    def plan(self, kinds: Kinds) -> Plan:
+        """The plan for recording inputs of these kinds (made once, then kept)."""
+        if kinds not in self.plans:
+            self.plans[kinds] = Plan(self, kinds)
+        return self.plans[kinds]
+
+
+def parameters(function: Callable[..., Any]) -> list[str]:
+    """The names of a formula's parameters; `inspect.signature` would cost a fifth of the import."""
+    code = function.__code__
+    return list(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
+
+
+def node_type(name: str) -> type[Node]:
+    """The class of an operation's nodes: `type(y.grad_fn).__name__` is torch's name for it."""
+    return type(name.rpartition("::")[2], (Node,), {"__slots__": (), "__module__": "builtins"})
 
 
 class Plan:
@@ -135,24 +189,25 @@ class Plan:
     lambda g, other: (d_self(g, other), None,)
     """
 
-    def __init__(self, primitive: Primitive, wanted: Wanted) -> None:
+    def __init__(self, primitive: Primitive, kinds: Kinds) -> None:
         self.primitive, inputs = primitive, list(primitive.formulas)
+        self.wanted = wanted = tuple([bool(kind) for kind in kinds])
         active = inputs if primitive.variadic else itertools.compress(inputs, wanted)
         used = set(itertools.chain(*(primitive.needs[name] for name in active)))
-        each = {"result": "result.array"}
+        each = {"result": "result"}
         for i, name in enumerate(inputs):
             each[name], each[f"{name}_shape"] = f"inputs[{i}]", f"inputs[{i}].array.shape"
         if primitive.variadic:
             each[f"{inputs[0]}_shape"] = "[x.array.shape for x in inputs]"
         every = dict.fromkeys(itertools.chain(*primitive.needs.values()))
         self.names = [name for name in every if name in used or name not in each]
-        self.inputs_at = [i for i, name in enumerate(self.names) if name in inputs]
+        tensors = [name for name, kind in zip(inputs, kinds, strict=False) if kind is not None]
+        self.tensors_at = [i for i, name in enumerate(self.names) if name in tensors]
         self.result_at = self.names.index("result") if "result" in self.names else None
         self.frees = not {*inputs, "result", *primitive.arrays}.isdisjoint(self.names)
         sources = "".join(each.get(n, f"constants[{n!r}]") + ", " for n in self.names)
         self.pack = eval(f"lambda inputs, result, constants: ({sources})")
         self.runs: dict[Wanted, Callable[..., Sequence[Any]]] = {}
-        self.wanted = wanted
 
     def __str__(self) -> str:
         return self.code(self.wanted)
@@ -161,8 +216,11 @@ class Plan:
         """The line that computes the wanted gradients from what this plan has saved."""
         formulas, needs = self.primitive.formulas, self.primitive.needs
         calls = {name: f"d_{name}({', '.join(['g', *needs[name]])})" for name in formulas}
-        outputs = [calls[n] if want else "None" for n, want in zip(calls, wanted, strict=False)]
-        body = outputs[0] if self.primitive.variadic else f"({', '.join(outputs)},)"
+        if self.primitive.variadic:
+            (body,) = calls.values()
+        else:
+            outputs = [calls[n] if want else "None" for n, want in zip(calls, wanted, strict=True)]
+            body = f"({', '.join(outputs)},)"
         return f"lambda {', '.join(['g', *self.names])}: {body}"
 
     def run(self, wanted: Wanted, g: Any, values: Sequence[Any]) -> Sequence[Any]:
@@ -172,3 +230,17 @@ class Plan:
             formulas = {f"d_{name}": f for name, f in self.primitive.formulas.items()}
             function = self.runs[wanted] = eval(self.code(wanted), formulas)
         return function(g, *values)
+
+    def saved_value(self, node: Node, attribute: str) -> Any:
+        """What torch shows as `node._saved_…`: a tensor, a shape, a constant; None if not saved."""
+        name = attribute.removeprefix("_saved_").replace("_sym_sizes", "_shape")
+        if name in self.names:
+            i = self.names.index(name)
+            value = node.unpack(True)[i] if self.frees else node.saved[i]
+            if name in self.primitive.arrays and isinstance(value, tuple):
+                return tuple(None if isinstance(v, slice) else wrap(v) for v in value)
+            data = name in self.primitive.formulas or name in self.primitive.arrays
+            return wrap(np.asarray(value)) if data and not isinstance(value, Tensor) else value
+        if name in self.primitive.formulas or name == "result":
+            return None
+        raise AttributeError(f"'{node.name()}' object has no attribute '{attribute}'")

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import dtypes, errors, printing
+from .arrays import Lifted
+from .modes import modes
 
 if TYPE_CHECKING:
     from .engine import Node
@@ -49,7 +51,9 @@ class Tensor:
     accumulator: weakref.ref[Node] | None = None  # of a leaf: the node that fills its .grad
     cell: list[int] | None = None  # [version], shared with views; None while nobody asked
     base: Tensor | None = None  # whose memory this is a view of
-    base_node: Node | None = None  # what had made the base when the view was taken
+    made: str = ""  # of a view: why it must not be written into, "" if it may
+    seen: int = 0  # of a view: the version at which its node was right
+    inference: bool = False  # made under inference_mode
     hooks: Hooks | None = None  # of a leaf
     _requires_grad = False
     _grad: Tensor | None = None
@@ -64,7 +68,7 @@ class Tensor:
     @property
     def requires_grad(self) -> bool:
         """Whether operations on this tensor are recorded."""
-        return self._requires_grad
+        return self._requires_grad or (self.base is not None and self.base._requires_grad)
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
@@ -83,6 +87,11 @@ class Tensor:
         if self.node is not None:
             if not value:
                 raise RuntimeError(errors.NOT_A_LEAF)
+        elif value and self.inference and not modes.inference:
+            raise RuntimeError(
+                "Setting requires_grad=True on inference tensor outside InferenceMode is not "
+                "allowed."
+            )
         elif value and self.array.dtype.kind != "f":
             raise RuntimeError(only_float)
         else:
@@ -91,16 +100,19 @@ class Tensor:
     @property
     def is_leaf(self) -> bool:
         """Made by the user, or needing no gradient: not the result of a recorded operation."""
-        return self.node is None
+        return self.grad_fn is None
 
     @property
     def grad_fn(self) -> Node | None:
         """The node that computed this tensor; None for a leaf."""
-        return self.node
+        if self.base is not None:
+            self.renew()
+        return self.node and self.node.grad_fn
 
     @property
     def output_nr(self) -> int:
-        return 0
+        """Which of its node's outputs this is."""
+        return 0 if self.node is None else self.node.output_nr
 
     @property
     def grad(self) -> Tensor | None:
@@ -158,6 +170,20 @@ class Tensor:
 
         return hooks.register(self if self.node is None else self.node, "tensor", hook)
 
+    def register_post_accumulate_grad_hook(
+        self, hook: Callable[[Tensor], None]
+    ) -> RemovableHandle:
+        """Call `hook(tensor)` each time backward has added to the `.grad` of this leaf."""
+        if not self._requires_grad:
+            raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+        if self.node is not None:
+            raise RuntimeError(
+                "post accumulate grad hooks cannot be registered on non-leaf tensors"
+            )
+        from . import hooks
+
+        return hooks.register(self, "accumulated", hook)
+
     def backward(
         self,
         gradient: Tensor | None = None,
@@ -202,29 +228,58 @@ class Tensor:
     # ---------------------------------------------------------------------------------- memory
 
     @property
+    def _base(self) -> Tensor | None:
+        """The tensor whose memory this is a view of; None if it is no view."""
+        return self.base
+
+    def _is_view(self) -> bool:
+        return self.base is not None
+
+    @property
     def _version(self) -> int:
         """How often the memory was written in place."""
+        if self.inference:
+            raise RuntimeError("Inference tensors do not track version counter.")
         return 0 if self.cell is None else self.cell[0]
 
     def version_cell(self) -> list[int]:
+        """The version, to be shared; the node that made this tensor learns of it."""
         if self.cell is None:
             self.cell = [0]
+            if self.node is not None:
+                self.node.watch(self.cell)
         return self.cell
 
     def memory(self) -> np.ndarray:
         """The data as an array that can be shared: a NumPy scalar becomes an array first."""
-        if not isinstance(self.array, np.ndarray):
+        if isinstance(self.array, np.generic):
             self.array = np.asarray(self.array)
         return self.array
 
-    def become_view_of(self, x: Tensor) -> None:
-        """Share the version of `x`, whose memory this tensor shows."""
-        self.base = x if x.base is None else x.base
-        self.base_node, self.cell = self.base.node, x.version_cell()
+    def become_view_of(self, x: Tensor, multiple: str = "") -> None:
+        """Share the version of `x`, whose memory this tensor shows; `multiple` is the name of an
+        operation that gives several views."""
+        self.base, self.cell = x if x.base is None else x.base, x.version_cell()
+        self.seen, self.inference = self.cell[0], x.inference
+        if multiple or not modes.grad_enabled or x.made:
+            self.made = multiple or x.made or ("inference" if modes.inference else "no_grad")
+
+    def renew(self) -> None:
+        """Of a view: after its memory was written, its history is that of the base."""
+        if self.seen != self.cell[0]:
+            from .inplace import renew
+
+            renew(self)
 
     def write(self, array: Any) -> None:
         """Overwrite the data (and count the version up); a scalar nobody shares is replaced."""
-        if isinstance(self.array, np.ndarray):
+        if (modes.lifted and isinstance(array, Lifted)) or isinstance(self.array, Lifted):
+            if self.base is not None or (self.cell is not None and self.cell[0] < 0):
+                raise RuntimeError(
+                    "autogradlab: under forward mode or vmap a view cannot be written in place"
+                )
+            self.array = array
+        elif isinstance(self.array, np.ndarray):
             self.array[...] = array
         else:
             self.array = self.array.dtype.type(array)
@@ -280,7 +335,12 @@ class Tensor:
         return steps if dim is None else steps[dim]
 
     def is_contiguous(self) -> bool:
-        return bool(self.memory().flags.c_contiguous)
+        memory = self.memory()
+        return isinstance(memory, Lifted) or bool(memory.flags.c_contiguous)
+
+    def is_inference(self) -> bool:
+        """Whether this was made under `inference_mode`."""
+        return self.inference
 
     def is_floating_point(self) -> bool:
         return self.array.dtype.kind == "f"
@@ -292,7 +352,7 @@ class Tensor:
 
     def numpy(self) -> np.ndarray:
         """The data as a NumPy array on the same memory."""
-        if self._requires_grad:
+        if self.requires_grad and modes.grad_enabled:
             raise RuntimeError(errors.NUMPY_OF_GRAD)
         return self.memory()
 
@@ -343,7 +403,7 @@ class Tensor:
         if self.array.size != 1:
             number = "more than one value" if self.array.size else "no values"
             raise RuntimeError(f"Boolean value of Tensor with {number} is ambiguous")
-        return bool(self.array.item())
+        return bool(self.array) if isinstance(self.array, Lifted) else bool(self.array.item())
 
     def __len__(self) -> int:
         if not self.array.ndim:
@@ -363,7 +423,9 @@ class Tensor:
         return out
 
     def __repr__(self) -> str:
-        name = None if self.node is None else self.node.name()
+        if isinstance(self.array, Lifted):
+            return self.array.describe()
+        name = self.grad_fn and self.grad_fn.name().rpartition("::")[2]
         return printing.tensor_repr(self.memory(), grad_fn=name, requires_grad=self._requires_grad)
 
     __str__ = __repr__
