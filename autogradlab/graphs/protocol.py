@@ -112,9 +112,8 @@ class Call:
         self.node, self.name, self.input_shape = node, node.name(), input_shape
         metadata = getattr(node, "_input_metadata", None)  # torch's; our nodes say it themselves
         about = metadata[0] if metadata else node
-        self.shapes = [tuple(each.shape) for each in metadata or [node]]
-        self.shape = self.shapes[0]
-        self.dtype = dtype_of(about) if hasattr(about, "dtype") else ""
+        self.shape = tuple(getattr(about, "shape", None) or ())
+        self.dtype = dtype_of(about) if getattr(about, "dtype", None) else ""
 
     def saved(self, name: str) -> Any:
         """A constant of the call, arrays as NumPy's, dimensions counted from the front."""
@@ -152,8 +151,6 @@ class Call:
         if self.name != "IndexBackward0":  # one array, whose reduced dimension torch leaves out
             found, dim = array_of(value), self.saved("dim")
             return found if found.ndim == len(self.input_shape) else np.expand_dims(found, dim)
-        if hasattr(value, "grad_fn"):
-            return tuple(array_of(value))
         return tuple(slice(None) if each is None else array_of(each) for each in value)
 
 

@@ -256,7 +256,10 @@ class Reading:
             return tuple(peek(node, "self_sym_sizes") or ())
         if is_leaf(parent):
             return tuple(parent.variable.shape)
-        return self.calls[self.keys[parent]].shapes[place]
+        if made := getattr(parent, "_input_metadata", ()):
+            return tuple(made[place].shape)
+        known = self.real.get(self.port(parent, place))  # our nodes with several results say none
+        return self.calls[self.keys[parent]].shape if known is None else known.shape
 
     def inputs(self, call: Call, key: str) -> list[Operand]:
         """The inputs of an operation, with the constants that the node has kept."""
