@@ -97,6 +97,7 @@ y = x*2; y.register_hook(lambda g: g*3); y.sum().backward()
 r = (x*2).grad_fn(torch.ones(3)); q = x.exp().grad_fn(c)
 (x*2).grad_fn(3)
 r = (x*x).grad_fn._saved_self, (x*3).grad_fn._saved_other, (x*3).grad_fn._saved_self, (x+3).grad_fn._saved_alpha, (x**3).grad_fn._saved_exponent
+r = b[:,i[:1]].grad_fn._saved_indices, b[i,:,i].grad_fn._saved_indices, b[...,i].grad_fn._saved_indices, x[i].grad_fn._saved_indices, b[:,0,i].grad_fn._saved_indices
 r = m.sum(0).grad_fn._saved_self_sym_sizes, m.sum(0).grad_fn._saved_keepdim, x.exp().grad_fn._saved_result
 y = (x**2).sum(); y.backward(); y.grad_fn.next_functions[0][0]._saved_self
 x.numpy()
