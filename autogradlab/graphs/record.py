@@ -182,7 +182,8 @@ def factors_of(reading: Reading, step: Step, targets: list[str | None]) -> tuple
     texts = [derivative(call, slot, phrases) if t else "" for slot, t in enumerate(targets)]
     if came is None or others or not any(texts):
         return ()
-    slopes = reading.nodes[key](reading.engine.ones_like(came))
+    with np.errstate(all="ignore"):
+        slopes = reading.nodes[key](reading.engine.ones_like(came))
     slopes = slopes if isinstance(slopes, tuple) else (slopes,)
     found = []
     for slot, (target, text, slope, out) in enumerate(
