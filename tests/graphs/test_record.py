@@ -133,12 +133,12 @@ def test_a_huge_graph_is_refused_at_once_and_the_way_out_is_said(engine, made):
         (record_backward, "2,000"),
         (BackwardDebugger, "600"),
     ):
-        start = time.perf_counter()
+        start = time.process_time()
         with pytest.raises(
             ValueError, match=f"more than {limit} nodes, too many to draw"
         ) as caught:
             look(y)
-        assert time.perf_counter() - start < 1
+        assert time.process_time() - start < 1
         assert all(way in str(caught.value) for way in ("intermediate result", "detach()", "limit"))
     with pytest.raises(ValueError, match="more than 10 nodes"):
         read_graph(y, limit=10)
@@ -257,13 +257,16 @@ def test_bytes_held_are_those_of_the_nodes_still_to_run(engine):
 @pytest.mark.parametrize("engine", ENGINES)
 def test_recording_takes_time_in_proportion(engine):
     """Four times the nodes, about four times the time."""
-    times = []
-    for count in (300, 1200):
-        y = chain(engine, count)
-        start = time.perf_counter()
-        assert len(record_backward(y).events) == count - 1
-        times.append(time.perf_counter() - start)
-    assert times[1] < 10 * times[0]
+
+    def seconds(count):
+        y, times = chain(engine, count), []
+        for _ in range(3):
+            start = time.process_time()
+            assert len(record_backward(y).events) == count - 1
+            times.append(time.process_time() - start)
+        return min(times)
+
+    assert seconds(1200) < 10 * seconds(300)
 
 
 WRITTEN = """
