@@ -138,10 +138,9 @@ class Node:
         taped = modes.grad_enabled
         came = [g if g is None or taped else g.array for g in gradients]
         with np.errstate(all="ignore"):
-            out = self.apply(came[0] if self.shape is not None else Parts(came), taped, self.wanted)
-        out = [
-            None if p is None else wrap(fit(o, p)) for o, p in zip(out, self.parents, strict=True)
-        ]
+            out = self.apply(came[0] if self.shape is not None else Parts(came), taped, None)
+            pairs = zip(out, self.parents, strict=True)
+            out = [None if p is None else wrap(fit(o, p, self)) for o, p in pairs]
         return out[0] if len(out) == 1 else tuple(out)
 
     def __getattr__(self, name: str) -> Any:
