@@ -444,7 +444,7 @@ prod_dim = Primitive(
     ),
     batch="leading",
     jvp=lambda self, self_t, result, dim, keepdim: total(
-        self_t * prod_slope(self, result, dim, keepdim), (dim,), keepdim
+        self_t * prod_slope(self, result, dim, keepdim), over(dim, self), keepdim
     ),
     self=lambda g, self, result, dim, keepdim: (
         spread(g, self.shape, (dim,), keepdim) * prod_slope(self, result, dim, keepdim)

@@ -220,11 +220,12 @@ def should_fold(input: Tensor, other: Tensor) -> bool:
         return True
     if input.ndim == 2:
         return False
-    seen = big.memory() if big is input else big.memory().mT
-    if not seen.size:
-        return True
-    steps, shape = seen.strides, seen.shape
-    return all(steps[i] == steps[i + 1] * shape[i + 1] for i in range(big.ndim - 2))
+    array = big.memory()
+    steps, shape = list(array.strides), list(array.shape)
+    if big is other:  # which will be seen transposed
+        steps[-2:], shape[-2:] = steps[:-3:-1], shape[:-3:-1]
+    whole = (steps[i] == steps[i + 1] * shape[i + 1] for i in range(big.ndim - 2))
+    return not array.size or all(whole)
 
 
 def folded(input: Tensor, other: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from .. import derivatives as d
 from .. import dtypes
 from ..tensor import Tensor, wrap
 from .arguments import many_dims, needs_floats, needs_tensor, one_dim, to_dtype
-from .elementwise import logical_not, maximum, minimum, ne
+from .elementwise import isnan, logical_not, maximum, minimum, ne
 from .shapes import cat
 
 # What torch and Tensor offer under the same name, and with a trailing _ in place.
@@ -83,7 +83,7 @@ def nansum(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any 
 
 def nanmean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """The mean, of what is not nan."""
-    present = logical_not(wrap(np.isnan(input.array)))
+    present = logical_not(isnan(input))
     return nansum(input, dim, keepdim, dtype=dtype) / sum(present, dim, keepdim)
 
 
@@ -333,7 +333,7 @@ def diff(
         raise RuntimeError(f"order must be non-negative but got {n}")
     dim = one_dim(dim, input.ndim)
     if n == 0:
-        return d.copy(wrap(np.zeros_like(input.array)), input)
+        return d.copy(wrap(np.zeros(tuple(input.shape), input.array.dtype)), input)
     parts = [x for x in (prepend, input, append) if x is not None]
     out = cat(parts, dim) if len(parts) > 1 else input
     for _ in range(builtins.min(n, out.shape[dim])):
