@@ -118,6 +118,8 @@ class Primitive:
                     arrays = primitive.promote(arrays)
                 result = primitive.forward(*arrays, **constants)
         outputs = tuple(map(wrap, result)) if primitive.multiple else (wrap(result),)
+        if modes.made is not None:
+            modes.made.update(outputs)
         if primitive.view:
             for out in outputs:
                 out.become_view_of(inputs[0], primitive.name * primitive.multiple)
@@ -165,11 +167,6 @@ class Primitive:
         return self.plans[kinds]
 
 
-def parameters(function: Callable[..., Any]) -> list[str]:
-    """The names of what a formula takes."""
-    return list(function.__code__.co_varnames[: function.__code__.co_argcount])
-
-
 class Boundary(Primitive):
     """A primitive that makes an array of a level, or takes it apart, instead of lifting over it."""
 
@@ -178,6 +175,12 @@ class Boundary(Primitive):
         if kind is not None and kind.level > constants["level"]:
             return kind.lift(self, arrays, constants)
         return self.forward(*arrays, **constants)
+
+
+def parameters(function: Callable[..., Any]) -> list[str]:
+    """The names of a formula's parameters; `inspect.signature` would cost a fifth of the import."""
+    code = function.__code__
+    return list(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
 
 
 def node_type(name: str) -> type[Node]:
@@ -223,8 +226,11 @@ class Plan:
         """The line that computes the wanted gradients from what this plan has saved."""
         formulas, needs = self.primitive.formulas, self.primitive.needs
         calls = {name: f"d_{name}({', '.join(['g', *needs[name]])})" for name in formulas}
-        outputs = [calls[n] if want else "None" for n, want in zip(calls, wanted, strict=False)]
-        body = outputs[0] if self.primitive.variadic else f"({', '.join(outputs)},)"
+        if self.primitive.variadic:
+            (body,) = calls.values()
+        else:
+            outputs = [calls[n] if want else "None" for n, want in zip(calls, wanted, strict=True)]
+            body = f"({', '.join(outputs)},)"
         return f"lambda {', '.join(['g', *self.names])}: {body}"
 
     def run(self, wanted: Wanted, g: Any, values: Sequence[Any]) -> Sequence[Any]:

@@ -288,22 +288,17 @@ argmax = arg_extreme("argmax", d.argmax, "The index of the first largest element
 argmin = arg_extreme("argmin", d.argmin, "The index of the first smallest element.")
 
 
-def any(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
-    """Whether some element is true."""
-    return (
-        wrap(np.any(input.array, dim, keepdims=keepdim))
-        if dim is not None
-        else wrap(np.any(input.array))
-    )
+def truth(name: str, primitive: d.Primitive, words: str) -> Callable[..., Tensor]:
+    def function(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
+        dims = many_dims(() if dim is None else dim, input.ndim)
+        return primitive(input, dim=dims, keepdim=keepdim)
+
+    function.__name__, function.__doc__ = name, words
+    return function
 
 
-def all(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
-    """Whether every element is true."""
-    return (
-        wrap(np.all(input.array, dim, keepdims=keepdim))
-        if dim is not None
-        else wrap(np.all(input.array))
-    )
+any = truth("any", d.any_, "Whether some element is true, of all or along dimensions.")
+all = truth("all", d.all_, "Whether every element is true, of all or along dimensions.")
 
 
 # ------------------------------------------------------------------------------ scans and softmax
