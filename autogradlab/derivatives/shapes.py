@@ -56,16 +56,19 @@ Geometry = tuple[Shape, Shape, int]  # size, stride and storage offset, in eleme
 
 def split_at(g: Any, shapes: list[Shape], dim: int) -> list[Any]:
     """The pieces of a joined gradient, one per shape."""
-    ends = np.cumsum([0 if s == (0,) else s[dim] for s in shapes])
+    ends = np.cumsum([0 if tuple(s) == (0,) else s[dim] for s in shapes])
     return [
-        blank(g, s) if s == (0,) else slice_(g, dim=dim, start=int(e) - s[dim], end=int(e), step=1)
+        blank(g, (0,))
+        if tuple(s) == (0,)
+        else slice_(g, dim=dim, start=int(e) - s[dim], end=int(e), step=1)
         for s, e in zip(shapes, ends, strict=True)
     ]
 
 
 def joined(tensors: list[Any], dim: int) -> Any:
     """Empty vectors join with anything, as in torch."""
-    return np.concatenate([x for x in tensors if x.shape != (0,)] or tensors, dim)
+    ndim = max(x.ndim for x in tensors)
+    return np.concatenate([x for x in tensors if x.size or x.ndim == ndim], dim)
 
 
 def blank(g: Any, shape: Shape) -> Any:

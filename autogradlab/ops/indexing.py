@@ -298,7 +298,7 @@ def index_put(
             f"too many indices for tensor of dimension {input.ndim} (got {len(indices)})"
         )
     where = numpy_indices(input, arrays)
-    shape = input.memory()[where].shape
+    shape = np.broadcast_to(False, tuple(input.shape))[where].shape
     if not fits(values.shape, shape):
         raise RuntimeError(
             f"shape mismatch: value tensor of shape {list(values.shape)} cannot be broadcast to "

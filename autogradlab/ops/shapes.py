@@ -139,8 +139,10 @@ def as_strided(
             "as_strided: Negative strides are not supported at the moment, got strides: "
             f"{list(stride)}"
         )
-    memory = d.shapes.storage(array)
-    own = (array.ctypes.data - memory.ctypes.data) // array.itemsize
+    memory, own = array, 0
+    if not isinstance(array, Lifted):
+        memory = d.shapes.storage(array)
+        own = (array.ctypes.data - memory.ctypes.data) // array.itemsize
     start = own if storage_offset is None else storage_offset
     last = start + builtins.sum((n - 1) * step for n, step in zip(size, stride, strict=True))
     if 0 not in size and last >= memory.size:

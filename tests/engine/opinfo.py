@@ -27,6 +27,8 @@ import autogradlab
 LINES = Path(__file__).with_name("ops.txt").read_text().splitlines()
 NAMES = [line for line in LINES if line and not line.startswith("#")]
 DTYPES = (torch.float32, torch.float64)
+ENGINES = (torch, autogradlab)
+NO_LIFT = {"as_strided partial_views"}  # looks outside its input, where duals and batches end
 MOST = 200  # samples of one operation; of more, an even choice
 KINDS = {torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.float16}
 
@@ -160,10 +162,13 @@ class Case:
     def variant(self, calls: Any) -> Case:
         return Case(self.op, self.sample, calls)
 
-    def run(self, side: int) -> Any:
-        """The result on one engine, or the exception."""
+    def run(self, side: int, leaves: Any = None) -> Any:
+        """The result on one engine, or the exception; with other leaves than its own, if given."""
         first, args, kwargs = self.arguments[side]
-        (torch, autogradlab)[side].manual_seed(0)
+        if leaves is not None:
+            own = [pair[side] for pair in self.leaves]
+            first, args, kwargs = replaced([first, args, kwargs], own, leaves)
+        ENGINES[side].manual_seed(0)
         try:
             return self.calls[side](first, *args, **kwargs)
         except Exception as error:
@@ -183,14 +188,8 @@ class Case:
     @cached_property
     def cotangents(self) -> list[tuple[Any, Any]]:
         """A random gradient for each output that takes one."""
-        generator = torch.Generator().manual_seed(1)
-        randoms = [
-            torch.randn(a.shape, dtype=a.dtype, generator=generator) for a, _ in self.differentiable
-        ]
-        return [
-            (r.requires_grad_(), autogradlab.tensor(r.detach().numpy()).requires_grad_())
-            for r in randoms
-        ]
+        found = randoms(self.differentiable, 1)
+        return [tuple(t.requires_grad_() for t in pair) for pair in found]
 
     @property
     def differentiable(self) -> list[tuple[Any, Any]]:
@@ -199,6 +198,22 @@ class Case:
     @cached_property
     def gradients(self) -> list[tuple[Any, Any]]:
         return both_grads(self.differentiable, self.leaves, self.cotangents)
+
+
+def randoms(like: list[tuple[Any, Any]], seed: int) -> list[tuple[Any, Any]]:
+    """Random tensors of the same shapes and dtypes, on both engines."""
+    generator = torch.Generator().manual_seed(seed)
+    draws = [torch.randn(a.shape, dtype=a.dtype, generator=generator) for a, _ in like]
+    return [(r, autogradlab.tensor(r.numpy())) for r in draws]
+
+
+def replaced(x: Any, old: list[Any], new: list[Any]) -> Any:
+    """A nested argument with other tensors in place of its leaves."""
+    if isinstance(x, list | tuple):
+        return type(x)(replaced(part, old, new) for part in x)
+    if isinstance(x, dict):
+        return {key: replaced(part, old, new) for key, part in x.items()}
+    return next((b for a, b in zip(old, new, strict=True) if a is x), x)
 
 
 def pairs(theirs: Any, ours: Any) -> Iterator[tuple[Any, Any]]:
@@ -217,6 +232,15 @@ def pairs(theirs: Any, ours: Any) -> Iterator[tuple[Any, Any]]:
         assert ours == theirs, f"{ours!r}, expected {theirs!r}"
 
 
+def tensors(result: Any, engine: Any) -> list[Any]:
+    """The tensors of a result, which may be an exception."""
+    if isinstance(result, Exception):
+        raise result
+    if isinstance(result, tuple | list):
+        return [x for part in result for x in tensors(part, engine)]
+    return [result] if isinstance(result, engine.Tensor) else []
+
+
 def both_grads(outputs: Any, inputs: Any, cotangents: Any) -> list[tuple[Any, Any]]:
     """`autograd.grad` on both engines."""
     if not outputs or not inputs:
@@ -227,7 +251,7 @@ def both_grads(outputs: Any, inputs: Any, cotangents: Any) -> list[tuple[Any, An
             create_graph=True,
             allow_unused=True,
         )
-        for side, engine in enumerate((torch, autogradlab))
+        for side, engine in enumerate(ENGINES)
     ]
     return list(zip(*found, strict=True))
 
@@ -243,6 +267,10 @@ def assert_close(theirs: Any, ours: Any, what: str) -> None:
 
 
 # ------------------------------------------------------------------------------------- the checks
+
+
+def is_float32(case: Case) -> bool:
+    return any(theirs.dtype is torch.float32 for theirs, _ in case.leaves)
 
 
 def check_values(case: Case) -> None:
@@ -267,20 +295,65 @@ def check_gradient(case: Case) -> None:
 
 def check_second_order(case: Case) -> None:
     """Gradients of the gradients, for the leaves and for the first cotangents."""
-    if not case.op.supports_gradgrad or any(a.dtype is DTYPES[0] for a, _ in case.leaves):
+    if not case.op.supports_gradgrad or is_float32(case):
         return
     outputs = [g for g in case.gradients if g[0] is not None and g[0].requires_grad]
-    generator = torch.Generator().manual_seed(2)
-    cotangents = [
-        (r, autogradlab.tensor(r.numpy()))
-        for r in (torch.randn(a.shape, dtype=a.dtype, generator=generator) for a, _ in outputs)
-    ]
+    cotangents = randoms(outputs, 2)
     inputs = case.leaves + case.cotangents if outputs else []
     for i, (theirs, ours) in enumerate(both_grads(outputs, inputs, cotangents)):
         zeros = torch.zeros_like(inputs[i][0])  # the same as no gradient, here
         theirs = zeros if theirs is None else theirs
         ours = autogradlab.tensor(zeros.numpy()) if ours is None else ours
         assert_close(theirs, ours, f"second-order gradient {i}")
+
+
+def check_forward_mode(case: Case) -> None:
+    """The tangents of the outputs, for random tangents of all leaves."""
+    if not case.op.supports_forward_ad or is_float32(case) or label(case.op) in NO_LIFT:
+        return
+    tangents, found = randoms(case.leaves, 3), []
+    for side, engine in enumerate(ENGINES):
+        forward_ad = engine.autograd.forward_ad
+        with forward_ad.dual_level():
+            leaves = [
+                forward_ad.make_dual(leaf[side].detach(), t[side])
+                for leaf, t in zip(case.leaves, tangents, strict=True)
+            ]
+            out = tensors(case.run(side, leaves), engine)
+            found.append([forward_ad.unpack_dual(x).tangent for x in out])
+    for i, (theirs, ours) in enumerate(zip(*found, strict=True)):
+        theirs = torch.zeros_like(case.outputs[i][0]) if theirs is None else theirs
+        if ours is not None:
+            assert_close(theirs, ours, f"tangent {i}")
+        else:
+            assert not theirs.any(), f"no tangent {i}, expected {theirs}"
+
+
+def check_vmap(case: Case) -> None:
+    """Two examples at once, outputs and gradients, are twice what one gives."""
+    if is_float32(case) or not case.leaves or label(case.op) in NO_LIFT:
+        return
+    own = [ours.detach() for _, ours in case.leaves]
+
+    def loss(*leaves: Any) -> Any:
+        out = tensors(case.run(1, list(leaves)), autogradlab)
+        return sum((x.sum() for x in out if x.is_floating_point()), own[0].sum() * 0), out
+
+    batch = [autogradlab.stack([x, x]) for x in own]
+    gradients, outputs = autogradlab.func.vmap(
+        autogradlab.func.grad(loss, tuple(range(len(own))), has_aux=True)
+    )(*batch)
+    theirs = torch.autograd.grad(
+        sum(x.sum() for x, _ in case.differentiable),
+        [x for x, _ in case.leaves],
+        allow_unused=True,
+        retain_graph=True,
+    )
+    for i, (one, both) in enumerate(zip(case.outputs, outputs, strict=True)):
+        assert_close(torch.stack([one[0], one[0]]), both, f"output {i} of vmap")
+    for i, (one, both) in enumerate(zip(theirs, gradients, strict=True)):
+        if one is not None:
+            assert_close(torch.stack([one, one]), both, f"gradient {i} of vmap")
 
 
 def check_forms(case: Case) -> None:
@@ -316,6 +389,8 @@ CHECKS = (
     check_graph,
     check_gradient,
     check_second_order,
+    check_forward_mode,
+    check_vmap,
     check_forms,
     check_in_place,
 )

@@ -15,7 +15,6 @@ from twins import ENGINES, assert_same
 import autogradlab
 from autogradlab import derivatives
 from autogradlab.autograd import observe
-from autogradlab.primitive import Primitive
 
 BINARY = ["add", "sub", "mul", "div", "pow", "maximum", "minimum"]
 UNARY = ["exp", "log", "sin", "cos", "tanh", "sigmoid", "relu", "abs", "sqrt", "neg", "reciprocal"]

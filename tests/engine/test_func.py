@@ -167,9 +167,8 @@ def test_transforms_nest_in_any_order(function: str) -> None:
     assert sum(theirs is None for theirs in results[1]) < 3
     for transform, ours, theirs in zip(TRANSFORMS, *results, strict=True):
         for a, b in zip(ours, theirs or [], strict=theirs is not None):
-            torch.testing.assert_close(
-                torch.from_numpy(a.numpy().copy()), b, rtol=1e-7, atol=1e-9, msg=lambda m: f"{transform}: {m}"
-            )
+            array, say = torch.from_numpy(a.numpy().copy()), f"{transform}: {{}}".format
+            torch.testing.assert_close(array, b, rtol=1e-7, atol=1e-9, msg=say)
 
 
 def evaluated(transform, space):
