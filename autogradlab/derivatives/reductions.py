@@ -236,7 +236,7 @@ nansum = Primitive(
     ),
     batch="leading",
     jvp=lambda self, self_t, dim, keepdim: total(masked(self_t, self == self), dim, keepdim),
-    self=lambda g, self, dim, keepdim: masked(spread(g, self.shape, dim, keepdim), self == self),
+    self=lambda g, self, dim, keepdim: spread(g, self.shape, dim, keepdim) * (self == self),
 )
 mean_all = Primitive(
     "MeanBackward0",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import warnings
 from collections import namedtuple
 from collections.abc import Callable
 from typing import Any
@@ -103,7 +104,7 @@ def trace(input: Tensor) -> Tensor:
 # ------------------------------------------------------------------------------------ variance
 
 
-def dispersion(name: str, primitive: d.Primitive, words: str) -> Callable[..., Any]:
+def dispersion(name: str, kinds: str, primitive: d.Primitive, words: str) -> Callable[..., Any]:
     def function(
         input: Tensor,
         dim: Any = None,
@@ -113,11 +114,17 @@ def dispersion(name: str, primitive: d.Primitive, words: str) -> Callable[..., A
         correction: float | None = None,
     ) -> Any:
         if needs_tensor(function, input).array.dtype.kind != "f":
-            raise RuntimeError(f"{name} only support floating point and complex dtypes")
+            raise RuntimeError(f"{kinds} only support floating point and complex dtypes")
         if isinstance(dim, bool):  # the old form: std(input, unbiased)
             dim, unbiased = None, dim
         dims = many_dims(() if dim is None else dim, input.ndim)
         correction = int(unbiased) if correction is None else correction
+        if d.reductions.count(input.shape, dims) <= correction:
+            warnings.warn(
+                f"{name}(): degrees of freedom is <= 0. Correction should be strictly less than "
+                "the reduction factor (input numel divided by output numel).",
+                stacklevel=2,
+            )
         return primitive(input, dim=dims, correction=correction, keepdim=keepdim)
 
     function.__doc__ = f"{words} over all elements or dimensions, divided by n - correction."
@@ -125,10 +132,12 @@ def dispersion(name: str, primitive: d.Primitive, words: str) -> Callable[..., A
     return function
 
 
-std = dispersion("std and var", d.std, "The standard deviation")
-var = dispersion("std and var", d.var, "The variance")
-std_mean = dispersion("std_mean and var_mean", d.std_mean, "The standard deviation and the mean")
-var_mean = dispersion("std_mean and var_mean", d.var_mean, "The variance and the mean")
+std = dispersion("std", "std and var", d.std, "The standard deviation")
+var = dispersion("var", "std and var", d.var, "The variance")
+std_mean = dispersion(
+    "std_mean", "std_mean and var_mean", d.std_mean, "The standard deviation and the mean"
+)
+var_mean = dispersion("var_mean", "std_mean and var_mean", d.var_mean, "The variance and the mean")
 
 
 # -------------------------------------------------------------------------------- extreme values
