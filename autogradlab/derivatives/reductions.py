@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..primitive import Primitive
-from .elementwise import anywhere, exp, masked, where
+from .elementwise import exp, masked, where
 from .indexing import gather, picked, put_along
 from .shapes import expand, reshape_to, unsqueeze
 
@@ -167,11 +167,17 @@ def without_each(x: Any, dim: int) -> Any:
     return where(1.0, unsqueeze(x, dim=dim), condition=same)
 
 
+def may_have_zeros(x: Any) -> bool:
+    """Also of what cannot be asked, such as the examples of a batch."""
+    array = getattr(x, "array", x)
+    return not isinstance(array, np.ndarray | np.generic) or not np.all(array)
+
+
 def prod_slope(x: Any, result: Any, dim: int, keepdim: bool) -> Any:
     """The product of all the other elements."""
     if not len(x.shape):
         return x**0
-    if anywhere(x == 0):
+    if may_have_zeros(x):
         return prod_dim(without_each(x, dim), dim=dim + 1, keepdim=False)
     return spread(result, x.shape, (dim,), keepdim) / x
 
@@ -186,7 +192,7 @@ def cumprod_slope(x: Any, dim: int) -> Any:
 def cumprod_gradient(g: Any, x: Any, result: Any, dim: int) -> Any:
     if not len(x.shape):
         return g
-    if anywhere(x == 0):
+    if may_have_zeros(x):
         return total(unsqueeze(g, dim=dim) * cumprod_slope(x, dim), (dim + 1,), False)
     return cumsum(g * result, dim=dim, backward=True) / x
 

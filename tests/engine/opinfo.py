@@ -27,8 +27,6 @@ import autogradlab
 LINES = Path(__file__).with_name("ops.txt").read_text().splitlines()
 NAMES = [line for line in LINES if line and not line.startswith("#")]
 DTYPES = (torch.float32, torch.float64)
-ENGINES = (torch, autogradlab)
-NO_LIFT = {"as_strided partial_views"}  # looks outside its input, where duals and batches end
 MOST = 200  # samples of one operation; of more, an even choice
 KINDS = {torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.float16}
 
@@ -162,17 +160,20 @@ class Case:
     def variant(self, calls: Any) -> Case:
         return Case(self.op, self.sample, calls)
 
-    def run(self, side: int, leaves: Any = None) -> Any:
-        """The result on one engine, or the exception; with other leaves than its own, if given."""
+    def run(self, side: int) -> Any:
+        """The result on one engine, or the exception."""
         first, args, kwargs = self.arguments[side]
-        if leaves is not None:
-            own = [pair[side] for pair in self.leaves]
-            first, args, kwargs = replaced([first, args, kwargs], own, leaves)
-        ENGINES[side].manual_seed(0)
+        (torch, autogradlab)[side].manual_seed(0)
         try:
             return self.calls[side](first, *args, **kwargs)
         except Exception as error:
             return error
+
+    def run_on(self, side: int, replace: Callable[[Any], Any]) -> Any:
+        """The result with other tensors in place of the leaves; an exception is raised."""
+        (torch, autogradlab)[side].manual_seed(0)
+        first, args, kwargs = mapped(self.arguments[side], replace)
+        return self.calls[side](first, *args, **kwargs)
 
     @cached_property
     def results(self) -> tuple[Any, Any]:
@@ -188,8 +189,14 @@ class Case:
     @cached_property
     def cotangents(self) -> list[tuple[Any, Any]]:
         """A random gradient for each output that takes one."""
-        found = randoms(self.differentiable, 1)
-        return [tuple(t.requires_grad_() for t in pair) for pair in found]
+        generator = torch.Generator().manual_seed(1)
+        randoms = [
+            torch.randn(a.shape, dtype=a.dtype, generator=generator) for a, _ in self.differentiable
+        ]
+        return [
+            (r.requires_grad_(), autogradlab.tensor(r.detach().numpy()).requires_grad_())
+            for r in randoms
+        ]
 
     @property
     def differentiable(self) -> list[tuple[Any, Any]]:
@@ -198,22 +205,6 @@ class Case:
     @cached_property
     def gradients(self) -> list[tuple[Any, Any]]:
         return both_grads(self.differentiable, self.leaves, self.cotangents)
-
-
-def randoms(like: list[tuple[Any, Any]], seed: int) -> list[tuple[Any, Any]]:
-    """Random tensors of the same shapes and dtypes, on both engines."""
-    generator = torch.Generator().manual_seed(seed)
-    draws = [torch.randn(a.shape, dtype=a.dtype, generator=generator) for a, _ in like]
-    return [(r, autogradlab.tensor(r.numpy())) for r in draws]
-
-
-def replaced(x: Any, old: list[Any], new: list[Any]) -> Any:
-    """A nested argument with other tensors in place of its leaves."""
-    if isinstance(x, list | tuple):
-        return type(x)(replaced(part, old, new) for part in x)
-    if isinstance(x, dict):
-        return {key: replaced(part, old, new) for key, part in x.items()}
-    return next((b for a, b in zip(old, new, strict=True) if a is x), x)
 
 
 def pairs(theirs: Any, ours: Any) -> Iterator[tuple[Any, Any]]:
@@ -232,13 +223,15 @@ def pairs(theirs: Any, ours: Any) -> Iterator[tuple[Any, Any]]:
         assert ours == theirs, f"{ours!r}, expected {theirs!r}"
 
 
-def tensors(result: Any, engine: Any) -> list[Any]:
-    """The tensors of a result, which may be an exception."""
-    if isinstance(result, Exception):
-        raise result
-    if isinstance(result, tuple | list):
-        return [x for part in result for x in tensors(part, engine)]
-    return [result] if isinstance(result, engine.Tensor) else []
+def mapped(x: Any, replace: Callable[[Any], Any]) -> Any:
+    """Nested arguments with their tensors replaced."""
+    if isinstance(x, dict):
+        return {key: mapped(value, replace) for key, value in x.items()}
+    if isinstance(x, slice):
+        return slice(*(mapped(part, replace) for part in (x.start, x.stop, x.step)))
+    if type(x) in (list, tuple):
+        return type(x)(mapped(each, replace) for each in x)
+    return replace(x)
 
 
 def both_grads(outputs: Any, inputs: Any, cotangents: Any) -> list[tuple[Any, Any]]:
@@ -251,7 +244,7 @@ def both_grads(outputs: Any, inputs: Any, cotangents: Any) -> list[tuple[Any, An
             create_graph=True,
             allow_unused=True,
         )
-        for side, engine in enumerate(ENGINES)
+        for side, engine in enumerate((torch, autogradlab))
     ]
     return list(zip(*found, strict=True))
 
@@ -267,10 +260,6 @@ def assert_close(theirs: Any, ours: Any, what: str) -> None:
 
 
 # ------------------------------------------------------------------------------------- the checks
-
-
-def is_float32(case: Case) -> bool:
-    return any(theirs.dtype is torch.float32 for theirs, _ in case.leaves)
 
 
 def check_values(case: Case) -> None:
@@ -295,65 +284,20 @@ def check_gradient(case: Case) -> None:
 
 def check_second_order(case: Case) -> None:
     """Gradients of the gradients, for the leaves and for the first cotangents."""
-    if not case.op.supports_gradgrad or is_float32(case):
+    if not case.op.supports_gradgrad or any(a.dtype is DTYPES[0] for a, _ in case.leaves):
         return
     outputs = [g for g in case.gradients if g[0] is not None and g[0].requires_grad]
-    cotangents = randoms(outputs, 2)
+    generator = torch.Generator().manual_seed(2)
+    cotangents = [
+        (r, autogradlab.tensor(r.numpy()))
+        for r in (torch.randn(a.shape, dtype=a.dtype, generator=generator) for a, _ in outputs)
+    ]
     inputs = case.leaves + case.cotangents if outputs else []
     for i, (theirs, ours) in enumerate(both_grads(outputs, inputs, cotangents)):
         zeros = torch.zeros_like(inputs[i][0])  # the same as no gradient, here
         theirs = zeros if theirs is None else theirs
         ours = autogradlab.tensor(zeros.numpy()) if ours is None else ours
         assert_close(theirs, ours, f"second-order gradient {i}")
-
-
-def check_forward_mode(case: Case) -> None:
-    """The tangents of the outputs, for random tangents of all leaves."""
-    if not case.op.supports_forward_ad or is_float32(case) or label(case.op) in NO_LIFT:
-        return
-    tangents, found = randoms(case.leaves, 3), []
-    for side, engine in enumerate(ENGINES):
-        forward_ad = engine.autograd.forward_ad
-        with forward_ad.dual_level():
-            leaves = [
-                forward_ad.make_dual(leaf[side].detach(), t[side])
-                for leaf, t in zip(case.leaves, tangents, strict=True)
-            ]
-            out = tensors(case.run(side, leaves), engine)
-            found.append([forward_ad.unpack_dual(x).tangent for x in out])
-    for i, (theirs, ours) in enumerate(zip(*found, strict=True)):
-        theirs = torch.zeros_like(case.outputs[i][0]) if theirs is None else theirs
-        if ours is not None:
-            assert_close(theirs, ours, f"tangent {i}")
-        else:
-            assert not theirs.any(), f"no tangent {i}, expected {theirs}"
-
-
-def check_vmap(case: Case) -> None:
-    """Two examples at once, outputs and gradients, are twice what one gives."""
-    if is_float32(case) or not case.leaves or label(case.op) in NO_LIFT:
-        return
-    own = [ours.detach() for _, ours in case.leaves]
-
-    def loss(*leaves: Any) -> Any:
-        out = tensors(case.run(1, list(leaves)), autogradlab)
-        return sum((x.sum() for x in out if x.is_floating_point()), own[0].sum() * 0), out
-
-    batch = [autogradlab.stack([x, x]) for x in own]
-    gradients, outputs = autogradlab.func.vmap(
-        autogradlab.func.grad(loss, tuple(range(len(own))), has_aux=True)
-    )(*batch)
-    theirs = torch.autograd.grad(
-        sum(x.sum() for x, _ in case.differentiable),
-        [x for x, _ in case.leaves],
-        allow_unused=True,
-        retain_graph=True,
-    )
-    for i, (one, both) in enumerate(zip(case.outputs, outputs, strict=True)):
-        assert_close(torch.stack([one[0], one[0]]), both, f"output {i} of vmap")
-    for i, (one, both) in enumerate(zip(theirs, gradients, strict=True)):
-        if one is not None:
-            assert_close(torch.stack([one, one]), both, f"gradient {i} of vmap")
 
 
 def check_forms(case: Case) -> None:
@@ -384,16 +328,109 @@ def check_in_place(case: Case) -> None:
         raise AssertionError(f"in place: {type(error).__name__}: {error}") from error
 
 
+def check_forward_mode(case: Case) -> None:
+    """The tangents of the outputs, for random tangents of the leaves."""
+    if not case.op.supports_forward_ad or any(a.dtype is DTYPES[0] for a, _ in case.leaves):
+        return
+    generator = torch.Generator().manual_seed(3)
+    moves = [torch.randn(a.shape, dtype=a.dtype, generator=generator) for a, _ in case.leaves]
+    found = []
+    for side, engine in enumerate((torch, autogradlab)):
+        with engine.autograd.forward_ad.dual_level():
+            duals = {
+                id(pair[side]): engine.autograd.forward_ad.make_dual(
+                    pair[side].detach(), move if side == 0 else engine.tensor(move.numpy())
+                )
+                for pair, move in zip(case.leaves, moves, strict=True)
+            }
+            outputs = list(tensors(case.run_on(side, lambda x, duals=duals: duals.get(id(x), x))))
+            found.append([engine.autograd.forward_ad.unpack_dual(x)[1] for x in outputs])
+    for i, (theirs, ours) in enumerate(zip(*found, strict=True)):
+        zeros = torch.zeros_like(case.outputs[i][0]).detach()  # the same as no tangent
+        theirs = zeros if theirs is None else theirs
+        ours = autogradlab.tensor(zeros.numpy()) if ours is None else ours
+        assert_close(theirs, ours, f"tangent gradient of output {i}")
+
+
+def check_saved(case: Case) -> None:
+    """Writing into an input or output before backward raises exactly when it does in torch."""
+    if not case.differentiable:
+        return
+    for k in range(len(case.leaves) + len(case.outputs)):
+        raised = []
+        for side, engine in enumerate((torch, autogradlab)):
+            copies = {id(pair[side]): pair[side] * 1 for pair in case.leaves}
+            result = case.run_on(side, lambda x, copies=copies: copies.get(id(x), x))
+            outputs = list(tensors(result))
+            written = [*copies.values(), *outputs][k]
+            wanting = [x for x in outputs if x.requires_grad]
+            try:
+                written.detach().add_(0)  # shares the version
+            except RuntimeError:  # an output whose elements share memory
+                raised.append("not written")
+                continue
+            try:
+                ones = [engine.ones_like(x) for x in wanting]
+                engine.autograd.grad(
+                    wanting, list(copies.values()), ones, allow_unused=True
+                ) if wanting else None
+                raised.append("")
+            except RuntimeError as error:
+                raised.append("changed" if "inplace" in str(error) else str(error))
+        what = f"leaf {k}" if k < len(case.leaves) else f"output {k - len(case.leaves)}"
+        theirs, ours = raised
+        assert ours == theirs, f"after writing into {what}: {ours!r}, expected {theirs!r}"
+
+
+def check_batched(case: Case) -> None:
+    """vmap over two examples gives the two results, and so do its gradients."""
+    if not case.leaves or not case.differentiable:
+        return
+    leaves = [ours.detach() for _, ours in case.leaves]
+    ids = [id(ours) for _, ours in case.leaves]
+
+    def run(*values: Any) -> tuple[Any, ...]:
+        given = dict(zip(ids, values, strict=True))
+        return tuple(tensors(case.run_on(1, lambda x: given.get(id(x), x))))
+
+    def slopes(*values: Any) -> tuple[Any, ...]:
+        out, back = autogradlab.func.vjp(run, *values)
+        return back(tuple(autogradlab.ones_like(x) * 1.0 for x in out))
+
+    second = [x.flip(0) if x.ndim else x * 1 for x in leaves]
+    for function in (run, slopes) if all(x.is_floating_point() for x in run(*leaves)) else (run,):
+        examples = [function(*leaves), function(*second)]
+        batched = autogradlab.vmap(function, randomness="same")(
+            *(autogradlab.stack(pair) for pair in zip(leaves, second, strict=True))
+        )
+        for i, each in enumerate(batched):
+            for k in (0, 1):
+                expected = torch.from_numpy(examples[k][i].numpy().copy())
+                assert_close(expected, each[k], f"gradient {i} of example {k}, batched")
+
+
+def tensors(x: Any) -> Iterator[Any]:
+    """The tensors of a result."""
+    if isinstance(x, torch.Tensor | autogradlab.Tensor):
+        yield x
+    elif isinstance(x, tuple | list):
+        for each in x:
+            yield from tensors(each)
+    elif isinstance(x, Exception):
+        raise x
+
+
 CHECKS = (
     check_values,
     check_graph,
     check_gradient,
     check_second_order,
     check_forward_mode,
-    check_vmap,
     check_forms,
     check_in_place,
 )
+FEW = 6  # samples that go through the checks that need many runs
+LONG_CHECKS = (check_saved, check_batched)
 
 
 def check_error(case: Case) -> None:
@@ -447,7 +484,8 @@ def examine(op: OpInfo, dtype: torch.dtype) -> Report:
 
     def pass_all(sample: SampleInput) -> None:
         case = Case(op, sample)
-        for check in CHECKS:
+        long = dtype is DTYPES[1] and report.passed < FEW
+        for check in CHECKS + LONG_CHECKS * long:
             check(case)
 
     with warnings.catch_warnings():

@@ -167,8 +167,9 @@ def test_transforms_nest_in_any_order(function: str) -> None:
     assert sum(theirs is None for theirs in results[1]) < 3
     for transform, ours, theirs in zip(TRANSFORMS, *results, strict=True):
         for a, b in zip(ours, theirs or [], strict=theirs is not None):
-            array, say = torch.from_numpy(a.numpy().copy()), f"{transform}: {{}}".format
-            torch.testing.assert_close(array, b, rtol=1e-7, atol=1e-9, msg=say)
+            torch.testing.assert_close(
+                torch.from_numpy(a.numpy().copy()), b, rtol=1e-7, atol=1e-9, msg=transform
+            )
 
 
 def evaluated(transform, space):
