@@ -195,8 +195,8 @@ div = smooth(
 div_whole = binary(
     "DivBackward2",
     lambda self, other, *, rounding_mode: divided(self, other, rounding_mode),
-    self=lambda g: zeros(g),
-    other=lambda g: zeros(g),
+    self=lambda g, other: zeros(g / other),  # the values do not matter: torch saves them too
+    other=lambda g, self, other: zeros(g * self / other),
 )
 floor_divide = binary(
     "torch::autograd::NotImplemented",

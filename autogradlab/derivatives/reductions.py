@@ -331,10 +331,10 @@ std_mean = Primitive(
         total(std_slope(self, result[0], dim, correction, keepdim) * self_t, dim, keepdim),
         mean_dim(self_t, dim=dim, keepdim=keepdim),
     ),
-    self=lambda g, self, result, dim, correction, keepdim: (
+    self=lambda g, self, result0, dim, correction, keepdim: (
         given(
             g[0],
-            std_slope(self, result[0], dim, correction, keepdim),
+            std_slope(self, result0, dim, correction, keepdim),
             self.shape,
             dim,
             keepdim,

@@ -61,6 +61,18 @@ y.sum(); y.mean(); y.prod(); y.amax(); y.max(); y.max(0)[0]; y.sort()[0]; y.std(
 F.gelu(y); F.relu(y); F.elu(y); F.softplus(y); F.logsigmoid(y); F.leaky_relu(y); F.hardtanh(y); y.nan_to_num(); y.addcmul(c, c); y.addcdiv(c, c); y.reciprocal(); y ** 2; y.log1p(); y.hypot(c); y.erf()
 """
 
+# Masks, and indices that are an output, are saved as well.
+SAVED_CHOICES = """
+k = b.clone(); r = torch.where(k, y, c); k.fill_(True); r.sum().backward()
+k = b.clone(); r = y.masked_fill(k, 0.); k.fill_(True); r.sum().backward()
+r, k = y.max(0); k.fill_(0); r.backward()
+r, k = y.median(0, keepdim=True); k.fill_(0); r.backward()
+r, k = y.sort(); k.add_(0); r.sum().backward()
+r, k = y.topk(2); r.mul_(2); r.sum().backward()
+r, k = torch.std_mean(y); k.mul_(2); r.backward()
+r, k = torch.std_mean(y); r.mul_(2); k.backward()
+"""
+
 
 def each(text: str) -> list[str]:
     return [part.strip() for line in text.split("\n") for part in line.split(";") if part.strip()]
@@ -104,3 +116,8 @@ torch.set_default_dtype(torch.float32)
 @pytest.mark.parametrize("changed", ["y", "r"])
 def test_saved_values(expression: str, changed: str) -> None:
     assert_twins(START + f"y = x * 1\nr = {expression}\n{changed}.mul_(2)\nr.sum().backward()")
+
+
+@pytest.mark.parametrize("statement", [line for line in SAVED_CHOICES.split("\n") if line])
+def test_saved_choices(statement: str) -> None:
+    assert_twins(START + f"y = x * 1; {statement}")
