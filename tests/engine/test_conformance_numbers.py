@@ -1,7 +1,11 @@
 """Arithmetic, functions of numbers, reductions and activations, as lessons and courses call them."""
 
+import numpy as np
 import pytest
+import torch
 from twins import assert_twins
+
+import autogradlab
 
 START = """
 F = torch.nn.functional
@@ -132,3 +136,12 @@ except RuntimeError as error:
 r = k = 0
 """
     )
+
+
+@pytest.mark.parametrize("name", ["erf", "erfc"])
+def test_the_error_function_to_its_last_digits(name: str) -> None:
+    x = np.concatenate([np.linspace(-6, 26, 20_001), [0.0, np.inf, -np.inf, np.nan]])
+    ours = getattr(autogradlab, name)(autogradlab.from_numpy(x)).numpy()
+    theirs = getattr(torch, name)(torch.from_numpy(x)).numpy()
+    np.testing.assert_array_max_ulp(ours[:-1], theirs[:-1], maxulp=16)
+    assert np.isnan(ours[-1])
