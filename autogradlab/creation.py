@@ -19,7 +19,7 @@ def finish(array: Any, requires_grad: bool = False, device: Any = None) -> Tenso
         raise RuntimeError(f"autogradlab computes on the CPU only, not on {device!r}")
     out = wrap(array)
     if modes.inference:
-        out.inference = True
+        out.inference = out.special = True
     if requires_grad:
         if out.array.dtype.kind != "f":
             raise RuntimeError(errors.TENSORS_ONLY_FLOAT)

@@ -57,8 +57,10 @@ def backward(
     """
     order, missing = reachable(roots)
     needed = None if targets is None else set(targets)
-    if needed is not None:  # from the oldest up: a node is needed if a needed one is behind it
-        needed.update(n for n in order if not needed.isdisjoint(n.parents) and not needed.add(n))
+    if needed is not None:
+        for node in order:  # from the oldest up: a node is needed if a needed one is behind it
+            if not needed.isdisjoint(node.parents):
+                needed.add(node)
     arrived: dict[Node, Any] = {}
     captured: dict[Node, Any] = {}
     ready: deque[Node] = deque()  # leaves that have all their gradients
@@ -74,29 +76,33 @@ def backward(
             if not missing[node]:
                 ready.append(node)
 
-    def apply(node: Node, g: Any, wanted: Wanted | None) -> Sequence[Any]:
-        """Run a node that somebody watches, or in anomaly mode."""
+    def run(node: Node, g: Any, wanted: Wanted | None) -> Sequence[Any]:
+        """The gradients a node sends, and whoever wants to see them sees them."""
+        if g is None:
+            return (None,) * len(node.parents)
         out = (modes.anomaly or type(node).apply)(node, g, taped, wanted)
         if not retain_graph:
             node.free()
-        pairs = zip(out, node.parents, strict=True)
-        out = [o if o is None or p is None else fit(o, p, node) for o, p in pairs]
-        if node.extras is not None:
-            out = hooks.run_after(node, out, g)
-        for watch in modes.observers:
-            watch(node, g, out)
+        if node.extras is not None or modes.observers:
+            pairs = zip(out, node.parents, strict=True)
+            out = [o if o is None or p is None else fit(o, p, node) for o, p in pairs]
+            out = hooks.run_after(node, out, g) if node.extras is not None else out
+            for watch in modes.observers:
+                watch(node, g, out)
         return out
 
     before, modes.grad_enabled = modes.grad_enabled, taped
     modes.passes += ((roots, needed),)
-    watched = bool(modes.observers or modes.anomaly)
+    # A pass that nobody watches or differentiates runs each plain node in one call.
+    special = modes.observers or modes.anomaly or modes.lifted
+    plain = not (special or taped or needed is not None)
     token = silence()
     try:
         for root, g in zip(roots, gradients, strict=True):
             deliver(root, g)
         while ready or order:
             node = ready.popleft() if ready else order.pop()
-            g, wanted = arrived.pop(node, None), None
+            g, wanted, plan = arrived.pop(node, None), None, node.plan
             if node.extras is not None and g is not None:
                 g = hooks.run_before(node, g)
             if needed is not None:
@@ -107,14 +113,13 @@ def backward(
                 wanted = tuple([p in needed for p in node.parents])
                 if (capture and node.is_leaf) or (node.parents and not any(wanted)):
                     continue
-            if g is None:
-                out = (None,) * len(node.parents)
-            elif watched or node.extras is not None:
-                out = apply(node, g, wanted)
-            else:
-                out = node.apply(g, taped, wanted)
-                if not retain_graph:
-                    node.free()
+            out = None
+            if plain and plan is not None and node.extras is None and g is not None:
+                out = plan.quick(g, node.saved)  # None if this has to be looked at first
+                if not retain_graph and plan.frees and out is not None:
+                    node.saved = None
+            if out is None:
+                out = run(node, g, wanted)
             for parent, gradient in zip(node.parents, out, strict=True):
                 if parent is not None and (needed is None or parent in needed):
                     deliver(parent, gradient, node)

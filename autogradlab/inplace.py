@@ -114,6 +114,7 @@ class CopySlices(Node):
     shows went through the operation, the others did not."""
 
     __slots__ = ("inner", "wanted", "where")
+    plan = None
 
     def __init__(self, base: Tensor, where: np.ndarray, inner: Node) -> None:
         self.sequence, self.inner, self.where = next(clock), inner, where

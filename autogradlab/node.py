@@ -120,15 +120,7 @@ class Node:
         return wrap(result, self)
 
     def apply(self, g: Any, taped: bool, wanted: Wanted | None) -> Sequence[Any]:
-        """The gradients of the inputs; `wanted` says which, None all that this node was made for.
-
-        The short way is a line that the plan has made of the formulas. Where something was written
-        since, has hooks, or is no plain array, the saved values are looked at first.
-        """
-        if self.extras is None and wanted is None and not taped and not modes.lifted:
-            out = self.plan.quick(g, self.saved)
-            if out is not None:
-                return out
+        """The gradients of the inputs; `wanted` says which, None all this node was made for."""
         if not (modes.lifted or (self.extras is not None and self.extras.lifted)):
             return self.plan.run(wanted, g, self.unpack(taped))
         with lifting():  # formulas run on tensors, which may hold duals and batches
@@ -208,7 +200,7 @@ class Output(Node):
     """
 
     __slots__ = ("count", "output_nr")
-    wanted = (True,)
+    wanted, plan = (True,), None
 
     def __init__(self, node: Node, k: int, count: int, array: Any) -> None:
         self.parents, self.extras = (node,), None
@@ -239,7 +231,7 @@ class AccumulateGrad(Node):
     """The end of an edge: adds the gradient that arrives to the `.grad` of a leaf."""
 
     __slots__ = ("variable",)
-    is_leaf, wanted, parents, saved = True, (), (), ()
+    is_leaf, wanted, parents, saved, plan = True, (), (), (), None
 
     def __init__(self, variable: Tensor) -> None:
         self.variable = variable

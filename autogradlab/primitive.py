@@ -129,7 +129,7 @@ class Primitive:
                 out.become_view_of(inputs[0], primitive.name * primitive.multiple)
         elif modes.inference:
             for out in outputs:
-                out.inference = True
+                out.inference = out.special = True
         if True in kinds and modes.grad_enabled and primitive.formulas:
             if given is not constants:  # a tensor among them is watched, as an input is
                 constants |= {name: given[name] for name in primitive.arrays if name in given}

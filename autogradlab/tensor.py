@@ -54,6 +54,7 @@ class Tensor:
     made: str = ""  # of a view: why it must not be written into, "" if it may
     seen: int = 0  # of a view: the version at which its node was right
     inference: bool = False  # made under inference_mode
+    special: bool = False  # any of the above: not for the short way (straight.py)
     extras: Extras | None = None  # of a leaf
     _requires_grad = False
     _grad: Tensor | None = None
@@ -213,7 +214,7 @@ class Tensor:
     def detach(self) -> Tensor:
         """The same memory, not recorded: a leaf that needs no gradient."""
         out = wrap(self.memory())
-        out.cell = self.version_cell()
+        out.cell, out.special = self.version_cell(), True
         return out
 
     @property
@@ -245,7 +246,7 @@ class Tensor:
     def version_cell(self) -> list[int]:
         """The version, to be shared; the node that made this tensor learns of it."""
         if self.cell is None:
-            self.cell = [0]
+            self.cell, self.special = [0], True
             if self.node is not None:
                 self.node.watch(self.cell)
         return self.cell
@@ -260,7 +261,7 @@ class Tensor:
         """Share the version of `x`, whose memory this tensor shows; `multiple` is the name of an
         operation that gives several views."""
         self.base, self.cell = x if x.base is None else x.base, x.version_cell()
-        self.seen, self.inference = self.cell[0], x.inference
+        self.seen, self.inference, self.special = self.cell[0], x.inference, True
         if multiple or not modes.grad_enabled or x.made:
             self.made = multiple or x.made or ("inference" if modes.inference else "no_grad")
 

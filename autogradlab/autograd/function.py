@@ -104,6 +104,7 @@ class FunctionNode(Node):
     """The node of a `Function`: its backward is the user's."""
 
     __slots__ = ("ctx", "function", "given", "outputs", "wanted")
+    plan = None
 
     def __init__(self, function: type[Function], ctx: FunctionCtx, inputs: Sequence[Any]) -> None:
         self.sequence, self.function, self.ctx = next(clock), function, ctx

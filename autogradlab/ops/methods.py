@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import operator as operators
 from collections.abc import Callable
 from typing import Any
 
@@ -36,10 +37,10 @@ mod:remainder floordiv:floor_divide rdiv:rdiv
 eq:eq ne:ne lt:lt le:le gt:gt ge:ge and:bitwise_and or:bitwise_or xor:bitwise_xor
 """
 STRAIGHT = (
-    ("__add__", "add", np.add),
-    ("__sub__", "sub", np.subtract),
-    ("__mul__", "mul", np.multiply),
-    ("__truediv__", "div", np.divide),
+    ("__add__", "add", operators.add),
+    ("__sub__", "sub", operators.sub),
+    ("__mul__", "mul", operators.mul),
+    ("__truediv__", "div", operators.truediv),
 )
 IN_PLACE_OPERATORS = "add:add_ sub:sub_ mul:mul_ truediv:div_ pow:pow_"
 OTHER_NAMES = """
@@ -61,9 +62,9 @@ def attach() -> None:
     for pair in OPERATORS.split():
         symbol, _, name = pair.partition(":")
         setattr(Tensor, f"__{symbol}__", operator(symbol, found[name]))
-    for symbol, name, ufunc in STRAIGHT:
+    for symbol, name, compute in STRAIGHT:
         usual = getattr(Tensor, symbol)
-        setattr(Tensor, symbol, straight.binary(getattr(derivatives, name), ufunc, usual))
+        setattr(Tensor, symbol, straight.binary(getattr(derivatives, name), compute, usual))
     for pair in IN_PLACE_OPERATORS.split():
         symbol, _, name = pair.partition(":")
         setattr(Tensor, f"__i{symbol}__", operator(symbol, getattr(Tensor, name)))
