@@ -84,7 +84,7 @@ def backward(
             wanted = tuple([p in needed for p in node.parents])
             if (capture and node.is_leaf) or (node.parents and not any(wanted)):
                 return
-        if g is None:
+        if g is None and not node.runs_on_none:
             out = (None,) * len(wanted)
         elif modes.anomaly is None:
             out = node.apply(g, taped, wanted)

@@ -245,3 +245,105 @@ def gradient_dtype(got: Any, expected: Any) -> str:
         "dtypes "
         "of a tensor and its gradient may break downstream systems that assume they match."
     )
+
+
+# ------------------------------------------------------------------------------------ gradcheck
+
+NOTHING_TO_CHECK = (
+    "gradcheck expects at least one input tensor to require gradient, but none of them have "
+    "requires_grad=True."
+)
+UNDEFINED_GRAD = (
+    "Backwards compatibility: New undefined gradient support checking feature is enabled by "
+    "default, but it may break existing callers of this function. If this is true for you, you "
+    'can call this function with "check_undefined_grad=False" to disable the feature'
+)
+_NOTES = (
+    'Please look at "Notes about undefined output gradients" in "tools/autograd/derivatives.yaml"'
+)
+UNDEFINED_UNHANDLED = f"Expected backward function to handle undefined output grads. {_NOTES}"
+UNDEFINED_NOT_ZERO = (
+    "Expected all input grads to be undefined or zero when all output grads are undefined or "
+    f"zero. {_NOTES}"
+)
+_WORKAROUND = """
+If you are adding a new operator, please file an issue and then use one of the
+workarounds. The workaround depends on how your test invokes gradcheck/gradgradcheck{}
+If the test
+- manually invokes gradcheck/gradgradcheck, then call gradcheck/gradgradcheck
+  with `{}` as a keyword argument.
+- is OpInfo-based (e.g., in test_ops_gradients.py), then modify the OpInfo for the test
+  to have `gradcheck_{}`{}
+- is a Module test (e.g., in common_nn.py), then modify the corresponding
+  module_test entry to have `gradcheck_{}`
+"""
+_NOT_REENTRANT = """\n
+NOTE: If your op relies on non-deterministic operations i.e., it is listed here:
+https://pytorch.org/docs/stable/generated/torch.use_deterministic_algorithms.html
+this failure might be expected.
+""" + _WORKAROUND.format(".", *["nondet_tol=<tol>"] * 2, ".", "nondet_tol=<tol>")
+_FAST_ONLY = """
+Fast gradcheck failed but element-wise differences are small. This means that the
+test might've passed in slow_mode!
+""" + _WORKAROUND.format(":\n", *["fast_mode=False"] * 2, "", "fast_mode=False")
+
+
+def not_double(i: int) -> str:
+    return (
+        f"Input #{i} requires gradient and is not a double precision floating point or complex. "
+        "This check will likely fail if all the inputs are not of double precision floating point "
+        "or complex. "
+    )
+
+
+def stride_0(i: int) -> str:
+    return (
+        f"The {i}th input has a dimension with stride 0. gradcheck only supports inputs that are "
+        "non-overlapping to be able to compute the numerical gradients correctly. You should call "
+        ".contiguous on the input before passing it to gradcheck."
+    )
+
+
+def perturbed(what: str, on: str, eps: float, before: Any, after: Any) -> str:
+    return (
+        f"Expected `func` to return outputs with the same {what} when inputs are perturbed {on}by "
+        f"{eps}, but got: {what}s {before} and {after}."
+    )
+
+
+def not_reentrant(tolerance: float) -> str:
+    return (
+        "Backward is not reentrant, i.e., running backward with same input and grad_output "
+        "multiple times gives different values, although analytical gradient matches numerical "
+        f"gradient.The tolerance for nondeterminism was {tolerance}.{_NOT_REENTRANT}"
+    )
+
+
+def mismatch(numerical: Any, analytical: Any, output: int, input: int, forward: bool) -> str:
+    mode = "computed with forward mode " * forward
+    return (
+        f"Jacobian {mode}mismatch for output {output} with respect to input {input},\n"
+        f"numerical:{numerical}\nanalytical:{analytical}\n"
+    )
+
+
+def fast_mode(numerical: Any, analytical: Any, difference: Any, slow_passes: bool) -> str:
+    return (
+        "\nThe above quantities relating the numerical and analytical jacobians are computed \n"
+        "in fast mode. See: https://github.com/pytorch/pytorch/issues/53876 for more background \n"
+        "about fast mode. Below, we recompute numerical and analytical jacobians in slow mode:\n\n"
+        f"Numerical:\n {numerical}\nAnalytical:\n{analytical}\n\n"
+        f"The max per-element difference (slow mode) is: {difference}.\n"
+        + _FAST_ONLY.strip() * slow_passes
+    )
+
+
+def undefined_tangent(k: int, x: Any, got: Any, expected: Any) -> tuple[Any, ...]:
+    return (
+        *("Mismatch in tangent values for output with index: ", k, " when input: ", x),
+        *(" has an undefined tangent value. ", " Got: ", got, " but expected: ", expected),
+    )
+
+
+def batched_mismatch(output: int, input: int, got: Any, expected: Any) -> str:
+    return f"For output {output} and input {input}:\n\nGot:\n{got}\n\nExpected:\n{expected}"

@@ -104,6 +104,7 @@ class FunctionNode(Node):
     """The node of a `Function`: its backward is the user's."""
 
     __slots__ = ("count", "ctx", "function", "given", "outputs")
+    runs_on_none = True  # a user's backward may give something from nothing
 
     def __init__(self, function: type[Function], ctx: FunctionCtx, inputs: Sequence[Any]) -> None:
         self.sequence, self.function, self.ctx = next(clock), function, ctx
@@ -138,8 +139,8 @@ class FunctionNode(Node):
         return [*object.__dir__(self), *vars(self.ctx)]
 
     def apply(self, g: Any, taped: bool, wanted: Wanted) -> Sequence[Any]:
-        gradients = [None if each is None else wrap(each) for each in (
-            g if isinstance(g, Parts) else [g])]  # fmt: skip
+        came = g if isinstance(g, Parts) else [g] * len(self.outputs)
+        gradients = [None if each is None else wrap(each) for each in came]
         if self.ctx._materialize:
             gradients = [
                 wrap(np.zeros(*about)) if each is None and about else each

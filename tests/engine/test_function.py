@@ -122,3 +122,27 @@ def test_a_square(forward: str, backward: str, program: str) -> None:
 @pytest.mark.parametrize("program", WHOLE)
 def test_function(program: str) -> None:
     assert_twins(START + program)
+
+
+def test_backward_runs_when_nothing_arrives() -> None:
+    """A user's backward may give something from nothing; it gets zeros, or None if it asks so."""
+    assert_twins(START + """
+class Nothing(Function):
+    forward = staticmethod(lambda ctx, x: x * 1)
+    backward = staticmethod(lambda ctx, g: None)
+def op(materialize):
+    class Op(Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.set_materialize_grads(materialize)
+            return x * 2, x * 3
+        @staticmethod
+        def backward(ctx, *gs):
+            print(gs)
+            return torch.ones(3)
+    return Op.apply
+for materialize in (True, False):
+    y, z = op(materialize)(x)
+    (Nothing.apply(y) + Nothing.apply(z)).sum().backward()
+    print(x.grad)
+""")

@@ -1,0 +1,125 @@
+# ruff: noqa: E501 - one program, one line
+"""`gradcheck` and `gradgradcheck`: torch's verdicts and words, and ours about our own operations."""
+
+import re
+
+import numpy as np
+import pytest
+from twins import ENGINES, assert_twins, run
+
+START = """
+import warnings
+from torch.autograd import Function, gradcheck, gradgradcheck
+from torch.autograd.gradcheck import GradcheckError
+x = torch.tensor([0.5, -1.5, 2.0], dtype=torch.float64, requires_grad=True)
+m = torch.tensor([[0.3, -0.7, 1.1], [2.0, 0.4, -0.9]], dtype=torch.float64, requires_grad=True)
+s = torch.tensor(1.5, dtype=torch.float64, requires_grad=True)
+e = torch.zeros(0, dtype=torch.float64, requires_grad=True)
+c = torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64)
+f = torch.tensor([0.5, -1.5, 2.0], requires_grad=True)
+
+def op(forward, backward):
+    class Op(Function):
+        @staticmethod
+        def forward(ctx, *inputs):
+            ctx.save_for_backward(*inputs)
+            return forward(*inputs)
+        @staticmethod
+        def backward(ctx, *g):
+            return backward(*g, *ctx.saved_tensors)
+    return Op.apply
+
+calls = []
+def count():
+    calls.append(1)
+    return len(calls)
+
+right = op(lambda x: x * x, lambda g, x: 2 * g * x)
+factor = op(lambda x: x * x, lambda g, x: 3 * g * x)
+slightly = op(lambda x: x * x, lambda g, x: 2 * g * x + 2e-5 * g)
+constant = op(lambda x: x * x, lambda g, x: 2 * x)
+random = op(lambda x: x * x, lambda g, x: 2 * g * x * (1 + 1e-9 * count()))
+wild = op(lambda x: x * x, lambda g, x: 2 * g * x * count())
+none = op(lambda x: x * x, lambda g, x: None)
+swapped = op(lambda x, y: x * x * y, lambda g, x, y: (g * x * x, 2 * g * x * y))
+pair = op(lambda x: (x * x, x * 3), lambda g, h, x: 2 * g * x + 4 * h)
+strict = op(lambda x: (x * x, x * 3), lambda g, h, x: (2 * g * x + 3 * h).reshape(x.shape))
+short = op(lambda x: x * x, lambda g, x: g[:1] * 2)
+second = op(lambda x: x * x, lambda g, x: 2 * g.detach() * x)
+class Unmaterialized(Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.set_materialize_grads(False)
+        return x * 2
+    @staticmethod
+    def backward(ctx, g):
+        if g is None:
+            raise RuntimeError("nothing arrived")
+        return 2 * g
+"""
+
+# What is checked, once slowly and once in fast mode.
+FUNCTIONS = """
+right, x; factor, x; slightly, x; constant, x; random, x; wild, x; none, x; swapped, (x, x.detach().clone().requires_grad_())
+pair, x; strict, x; short, x; Unmaterialized.apply, x; second, x
+lambda x: x * 2, [x]; lambda x: [x * 2, x], x; lambda x, y: x @ y.T, (m, m.detach().clone().requires_grad_()); lambda x: x.exp(), s
+lambda x, n, y: x * n * y, (x, 3, c); lambda x: x.abs(), torch.zeros(2, dtype=torch.float64, requires_grad=True)
+lambda x: x.relu(), torch.tensor([1e-7, 1.0], dtype=torch.float64, requires_grad=True); lambda x: x.max(), torch.ones(2, dtype=torch.float64, requires_grad=True)
+lambda x: x.sqrt(), torch.zeros(2, dtype=torch.float64, requires_grad=True); lambda x: x * 2, c; lambda x: x * 2, 3; lambda i: i * 2, torch.tensor([1, 2])
+lambda x: x * 2, f; lambda x: x * 2, (f, x); lambda x, y: x * y, (f, x); lambda x: x ** 2, f; lambda x: x * 2, x.detach().half().requires_grad_()
+lambda x: x.detach(), x; lambda x: x.detach().exp() * 0, x; lambda x: (x > 0).long(), x; lambda x: (x * 2, (x > 0).long()), x; lambda x: (x * 2, x > 0), x
+lambda x: None, x; lambda x: 3.0, x; lambda x: x.sum(dtype=torch.float32), x; lambda x: x[x > 0], x; lambda x: x[: int(x[0] > 0.5) + 1], x
+lambda x: x * 2 if x[0] == 0.5 else (x * 2).float(), x; lambda x: x * 2, e; lambda x: x[:0], x; lambda x: x.expand(2, 3), x
+lambda x: x * 2, torch.ones(1, dtype=torch.float64, requires_grad=True).expand(3); lambda x: x * 2, torch.ones(1, dtype=torch.float64, requires_grad=True).expand(1)
+lambda x: x * 2, m.T; lambda x: x.view(-1) * 2, m; lambda x: x, x; lambda x: (x * 1).mul_(x), x; lambda x, y: (x * 2, y * 3), (x, m); lambda x, y: x * 2, (x, m)
+lambda x, y: (factor(x), factor(y), x), (x, s); lambda x: x.float() * 2, x; lambda x: x * float('nan'), x; lambda x: x * float('inf'), x; lambda x: (x.detach() * x, x), x
+lambda x: x.max(0), x; lambda x: x.unbind(), m; lambda x: torch.ones(2, requires_grad=True), x
+"""
+OPTIONS = """
+right, x, eps=1e-3; slightly, x, atol=1e-4; factor, x, rtol=0.6; factor, x, atol=3.0, fast_mode=True; random, x, nondet_tol=1e-6; wild, x, nondet_tol=1e6
+lambda x: x * 2, x, check_grad_dtypes=True; constant, x, check_undefined_grad=False; Unmaterialized.apply, x, check_undefined_grad=False
+slightly, x, atol=1.5e-5; slightly, x, atol=1.5e-5, fast_mode=True; slightly, c.clone().requires_grad_(), atol=1.2e-5, fast_mode=True, rtol=0
+lambda x: x * float('nan'), x, masked=True; lambda x: x + 1, x, masked=True; factor, x, raise_exception=False; pair, x, raise_exception=False
+lambda x: x * 2, c, raise_exception=False; lambda x: x * 2, x, check_backward_ad=False; lambda x: x * 2, x, check_backward_ad=False, check_forward_ad=True, check_batched_grad=True
+lambda x: x * 2, x, check_batched_forward_grad=True; lambda x: x.detach(), x, fast_mode=True, nondet_tol=9.0; lambda x: x, f, eps=1e-2, atol=1e-2
+"""
+SECOND = """
+right, x; factor, x; second, x; none, x; lambda x: x.exp(), x; lambda x: x * 2, x; lambda x: x.detach(), x; lambda x, y: x @ y, (m, x)
+lambda x: x.sin(), x, c; lambda x: x.sin(), x, c.clone().requires_grad_(); lambda x: x.sin(), f; lambda x: x.sin(), x, c[:2]; lambda x: (x.sin(), x * m), x
+lambda x: x.exp(), m, gen_non_contig_grad_outputs=True; lambda x: x.sum(), m, gen_non_contig_grad_outputs=True; second, x, fast_mode=True; right, x, fast_mode=True
+second, x, raise_exception=False; right, x, check_rev_over_rev=False; right, x, check_rev_over_rev=False, check_fwd_over_rev=True
+right, x, check_rev_over_rev=False, check_fwd_over_rev=True, check_undefined_grad=False, check_batched_grad=True; lambda x: x.relu(), x; lambda x: (x, x.long()), x
+"""
+
+
+NUMBER = r"-?\d+\.\d*(?:e-?\d+)?"
+
+
+def each(calls: str) -> list[str]:
+    return [call.strip() for line in calls.strip().splitlines() for call in line.split(";")]
+
+
+@pytest.mark.parametrize("call", each(FUNCTIONS))
+def test_gradcheck(call: str) -> None:
+    assert_twins(START + f"print(gradcheck({call}), torch.rand(1))")
+
+
+@pytest.mark.parametrize("call", each(FUNCTIONS))
+def test_fast_mode(call: str) -> None:
+    """Its messages give all digits of sums, of which the last depend on the order of summing."""
+    code = START + f"print(gradcheck({call}, fast_mode=True), torch.rand(1))"
+    (ours, error, warned), (theirs, their_error, they_warned) = (run(code, e) for e in ENGINES)
+    assert re.split(NUMBER, error) == re.split(NUMBER, their_error)
+    numbers, their_numbers = (np.float64(re.findall(NUMBER, e)) for e in (error, their_error))
+    np.testing.assert_allclose(numbers, their_numbers, rtol=1e-5, atol=1e-5)
+    assert (ours["printed"], warned) == (theirs["printed"], they_warned)
+
+
+@pytest.mark.parametrize("call", each(OPTIONS))
+def test_options(call: str) -> None:
+    assert_twins(START + f"print(gradcheck({call}), torch.rand(1))")
+
+
+@pytest.mark.parametrize("call", each(SECOND))
+def test_gradgradcheck(call: str) -> None:
+    assert_twins(START + f"print(gradgradcheck({call}), torch.rand(1))")
