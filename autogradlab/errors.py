@@ -77,6 +77,24 @@ INDEX_TYPES = (
     "indices "
     "(got {})"
 )
+MESHGRID = (
+    "torch.meshgrid: in an upcoming release, it will be required to pass the indexing argument."
+)
+INDEX_DTYPES = "tensors used as indices must be long, int, byte or bool tensors"
+INDEX_BYTES = (
+    "indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead."
+)
+INDEX_SEQUENCE = (
+    "Using a non-tuple sequence for multidimensional indexing is deprecated and will be changed "
+    "in pytorch 2.9; use x[tuple(seq)] instead of x[seq]. In pytorch 2.9 this will be interpreted "
+    "as tensor index, x[torch.tensor(seq)], which will result either in an error or a different "
+    "result"
+)
+CROSS = (
+    "Using torch.cross without specifying the dim arg is deprecated.\n"
+    "Please either pass the dim explicitly or simply use torch.linalg.cross.\n"
+    "The default value of dim will change to agree with that of linalg.cross in a future release."
+)
 INFERENCE_IN_PLACE = (
     "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone "
     "to get a normal tensor before doing inplace update.See "
@@ -211,6 +229,14 @@ def dimension(dim: int, ndim: int) -> str:
     return f"Dimension out of range (expected to be in range of [{low}, {high}], but got {dim})"
 
 
+def no_dimensions(dim: int) -> str:
+    return f"Dimension specified as {dim} but tensor has no dimensions"
+
+
+def index(i: int, dim: int, size: int) -> str:
+    return f"index {i} is out of bounds for dimension {dim} with size {size}"
+
+
 def not_a_tensor(function: str, argument: str, position: int, got: Any) -> str:
     kind = type(got).__name__ if type(got).__module__ != "numpy" else f"numpy.{type(got).__name__}"
     return f"{function}(): argument '{argument}' (position {position}) must be Tensor, not {kind}"
@@ -245,6 +271,10 @@ def gradient_dtype(got: Any, expected: Any) -> str:
         "dtypes "
         "of a tensor and its gradient may break downstream systems that assume they match."
     )
+
+
+def fill_value(ndim: int) -> str:
+    return f"fill_ only supports 0-dimension value tensor but got tensor with {ndim} dimensions."
 
 
 # ------------------------------------------------------------------------------------ gradcheck
@@ -347,3 +377,84 @@ def undefined_tangent(k: int, x: Any, got: Any, expected: Any) -> tuple[Any, ...
 
 def batched_mismatch(output: int, input: int, got: Any, expected: Any) -> str:
     return f"For output {output} and input {input}:\n\nGot:\n{got}\n\nExpected:\n{expected}"
+
+
+# ------------------------------------------------------------------------- autograd.functional
+
+NO_V = "The vector v can only be None if the {} a single Tensor with a single element."
+ONE_ELEMENT = "The Tensor returned by the function given to {} should contain a single element"
+STRATEGY = 'Expected strategy to be either "forward-mode" or "reverse-mode".'
+STRATEGY_HINT = (
+    f"{STRATEGY} Hint: If your function has more outputs than inputs, "
+    '"forward-mode" tends to be more performant. Otherwise, prefer to use "reverse-mode".'
+)
+FORWARD_ONLY_VECTORIZED = (
+    "Computing Jacobian using forward-AD or forward-over-reverse Hessian isonly implemented for "
+    "`vectorize=True`."
+)
+NOT_WITH_FORWARD = (
+    'torch.autograd.functional.jacobian: `{0}=True` and `strategy="forward-mode"` are not '
+    'supported together (yet). Please either set `{0}=False` or `strategy="reverse-mode"`.'
+)
+STRICT_VECTORIZED = (
+    "torch.autograd.functional.jacobian: `strict=True` and `vectorized=True` are not supported "
+    "together. Please either set `strict=False` or `vectorize=False`."
+)
+_STRICT = " This is not allowed in strict mode"
+STRICT = {  # what was found not to depend on the inputs, by the stage at which it was
+    "outputs": (
+        "Output {} of the user-provided function does not require gradients. The outputs must be "
+        "computed in a differentiable manner from the input when running in strict mode."
+    ),
+    "grad_inputs": (
+        "The gradient with respect to input {} is independent of the inputs of the user-provided "
+        f"function.{_STRICT}."
+    ),
+    "jacobian": (
+        "While computing the hessian, found that the jacobian of the user-provided function with "
+        f"respect to input {{}} is independent of the input.{_STRICT}. You should ensure that your "
+        "function is twice differentiable and that the jacobian depends on the inputs (this would "
+        "be violated by a linear function for example)."
+    ),
+    "back": f"The output of the user-provided function is independent of input {{}}.{_STRICT}.",
+    "back_trick": (
+        "The gradient with respect to the input is independent of entry {} in the grad_outputs "
+        f"when using the double backward trick to compute forward mode gradients.{_STRICT}."
+    ),
+    "double_back": (
+        f"The jacobian of the user-provided function is independent of input {{}}.{_STRICT}."
+    ),
+    "double_back_trick": (
+        "The hessian of the user-provided function is independent of entry {} in the "
+        f"grad_jacobian.{_STRICT} as it prevents from using the double backward trick to replace "
+        "forward mode AD."
+    ),
+}
+
+
+def constant(what: str, i: int) -> str:
+    return (
+        f"The {what} of the user-provided function is independent of input {i}.{_STRICT} when "
+        "create_graph=True."
+    )
+
+
+def independent_output(k: int, i: int) -> str:
+    return f"Output {k} of the user-provided function is independent of input {i}.{_STRICT}."
+
+
+def tensor_or_tuple(what: str, name: str, where: str, kind: type) -> str:
+    return (
+        f"The {what} given to {name} must be either a Tensor or a tuple of Tensors but the {where} "
+        f"has type {kind}."
+    )
+
+
+def length_of_v(got: int, expected: int, many: bool) -> str:
+    if not many:
+        return "The given v should contain a single Tensor."
+    return f"v is a tuple of invalid length: should be {expected} but got {got}."
+
+
+def size_of_v(i: int, got: Any, expected: Any, many: bool) -> str:
+    return f"{f'Entry {i} in ' * many}v has invalid size: should be {expected} but got {got}."

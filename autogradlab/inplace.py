@@ -54,7 +54,7 @@ def writable(x: Tensor, others: Sequence[Any] = ()) -> None:
     if x.inference and not modes.inference:
         raise RuntimeError(errors.INFERENCE_IN_PLACE)
     array = x.array
-    if 0 in getattr(array, "strides", ()) and any(
+    if array.size and 0 in getattr(array, "strides", ()) and any(
         n > 1 and not step for n, step in zip(array.shape, array.strides, strict=True)
     ):
         raise RuntimeError(errors.SHARED_ELEMENTS)
@@ -211,10 +211,7 @@ def fill_(self: Tensor, value: Any) -> Tensor:
     if not isinstance(value, Tensor):
         return write(self, writes.fill_number(self, value=value))
     if value.array.ndim:
-        raise RuntimeError(
-            "fill_ only supports 0-dimension value tensor but got tensor with "
-            f"{value.array.ndim} dimensions."
-        )
+        raise RuntimeError(errors.fill_value(value.array.ndim))
     return write(self, writes.fill_tensor(self, value))
 
 

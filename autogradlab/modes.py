@@ -14,6 +14,7 @@ class _Modes(threading.local):
     inference = False
     anomaly: Callable[..., Any] | None = None  # runs a node, in anomaly mode
     lifted = 0  # how many transforms (forward mode, vmap) are open, see arrays/
+    vmaps: tuple[tuple[int, int, str], ...] = ()  # open vmaps: level, examples, randomness
     observers: tuple[Callable[[Any, Any, Sequence[Any]], None], ...] = ()
     recorders: tuple[Callable[[Any], None], ...] = ()  # called with every node that is recorded
     saved_hooks: tuple[tuple[Callable[[Any], Any], Callable[[Any], Any]], ...] = ()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import dtypes, errors, hooks
+from .arrays import Lifted, lifting
 from .modes import modes
 from .tensor import Tensor, wrap
 
@@ -40,8 +41,8 @@ class Node:
     """
 
     __slots__ = (
-        *("__weakref__", "cells", "dtype", "hooks", "parents", "plan", "saved", "sequence"),
-        *("shape", "versions", "wanted"),
+        *("__weakref__", "cells", "dtype", "hooks", "lifted", "parents", "plan", "saved"),
+        *("sequence", "shape", "versions", "wanted"),
     )
     is_leaf, output_nr = False, 0
     runs_on_none = False  # whether it has something to do when no gradient has arrived
@@ -50,7 +51,7 @@ class Node:
         self, plan: Plan, inputs: Sequence[Any], result: Any, constants: dict[str, Any]
     ) -> None:
         self.sequence = next(clock)
-        self.plan = plan
+        self.plan, self.lifted = plan, modes.lifted
         self.wanted = plan.wanted
         self.parents = tuple(
             [edge(x) if want else None for x, want in zip(inputs, plan.wanted, strict=True)]
@@ -101,10 +102,11 @@ class Node:
         return wrap(result, self)
 
     def apply(self, g: Any, taped: bool, wanted: Wanted) -> Sequence[Any]:
-        if taped or not modes.lifted:
+        if not (self.lifted or modes.lifted):
             return self.plan.run(wanted, g, self.unpack(taped))
-        out = self.plan.run(wanted, tensors_of(g), self.unpack(True))  # arrays of arrays/
-        return [None if o is None else o.array for o in out]
+        with lifting():  # formulas run on tensors, which may hold duals and batches
+            out = self.plan.run(wanted, g if taped else tensors_of(g), self.unpack(True))
+        return out if taped else [None if o is None else o.array for o in out]
 
     def free(self) -> None:
         if self.plan.frees:
@@ -278,13 +280,17 @@ def fit(g: Any, node: Any, sender: Node | None = None, i: int = 0) -> Any:
     `sender` gave it as its gradient number `i`."""
     if g is None or isinstance(g, Parts):
         return g
-    shape = node.shape
-    if g.shape != shape:
-        lead = len(g.shape) - len(shape)
-        if lead < 0 or any(n not in (1, m) for n, m in zip(shape, g.shape[lead:], strict=True)):
+    shape, array = node.shape, g.array if isinstance(g, Tensor) else g
+    if array.shape != shape:
+        if isinstance(array, Lifted):
+            from .arrays.fit import fit_lifted
+
+            return fit_lifted(g, node)
+        lead = array.ndim - len(shape)
+        if lead < 0 or any(n not in (1, m) for n, m in zip(shape, array.shape[lead:], strict=True)):
             name = (sender or node).name()
-            raise RuntimeError(errors.invalid_gradient(name, i, g.shape, shape))
-        axes = [i for i, m in enumerate(g.shape) if i < lead or shape[i - lead] != m]
+            raise RuntimeError(errors.invalid_gradient(name, i, array.shape, shape))
+        axes = [i for i, m in enumerate(array.shape) if i < lead or shape[i - lead] != m]
         g = g.sum(axis=tuple(axes), keepdims=True).reshape(shape)
     if isinstance(g, Tensor):
         return g if g.array.dtype is node.dtype else g.to(dtypes.from_numpy(node.dtype))

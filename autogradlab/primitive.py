@@ -8,13 +8,13 @@ formulas themselves are in `derivatives/`, nodes in `node.py`, running them in `
 
 from __future__ import annotations
 
-import inspect
 import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from . import arrays as arrays_module
 from .modes import modes
 from .node import Node, Output, Wanted
 from .tensor import Tensor, wrap
@@ -80,10 +80,9 @@ class Primitive:
         primitive.promote, primitive.view = promote, view
         primitive.arrays, primitive.variadic, primitive.multiple = arrays, variadic, multiple
         primitive.jvp, primitive.batch = jvp, batch
+        primitive.jvp_needs = parameters(jvp) if callable(jvp) else []
         primitive.defaults = getattr(forward, "__kwdefaults__", None) or {}
-        primitive.needs = {
-            n: list(inspect.signature(f).parameters)[1:] for n, f in formulas.items()
-        }
+        primitive.needs = {n: parameters(f)[1:] for n, f in formulas.items()}
         primitive.plans: dict[Kinds, Plan] = {}
         primitive.node = node_type(name)
 
@@ -111,10 +110,13 @@ class Primitive:
             return primitive.forward(*arrays, **constants)
         if primitive.view:
             arrays[0] = inputs[0].memory()
-        if primitive.promote is not None:
-            arrays = primitive.promote(arrays)
         with np.errstate(all="ignore"):  # inf and nan are answers here, as in torch
-            result = primitive.forward(*arrays, **constants)
+            if modes.lifted:
+                result = primitive.compute(arrays, constants)
+            else:
+                if primitive.promote is not None:
+                    arrays = primitive.promote(arrays)
+                result = primitive.forward(*arrays, **constants)
         outputs = tuple(map(wrap, result)) if primitive.multiple else (wrap(result),)
         if primitive.view:
             for out in outputs:
@@ -125,6 +127,15 @@ class Primitive:
         if True in kinds and modes.grad_enabled and primitive.formulas:
             primitive.record(inputs, kinds, outputs, result, constants)
         return outputs if primitive.multiple else outputs[0]
+
+    def compute(self, arrays: list[Any], constants: dict[str, Any]) -> Any:
+        """The result on arrays, which may be lifted (see arrays/)."""
+        if self.promote is not None:
+            arrays = self.promote(arrays)
+        kind = arrays_module.newest([*arrays, *constants.values()])
+        if kind is not None:
+            return kind.lift(self, arrays, constants)
+        return self.forward(*arrays, **constants)
 
     def record(
         self, inputs: Sequence[Any], kinds: list[Any], outputs: Any, result: Any, constants: Any
@@ -152,6 +163,22 @@ class Primitive:
         if kinds not in self.plans:
             self.plans[kinds] = Plan(self, kinds)
         return self.plans[kinds]
+
+
+class Boundary(Primitive):
+    """A primitive that makes an array of a level, or takes it apart, instead of lifting over it."""
+
+    def compute(self, arrays: list[Any], constants: dict[str, Any]) -> Any:
+        kind = arrays_module.newest(arrays)
+        if kind is not None and kind.level > constants["level"]:
+            return kind.lift(self, arrays, constants)
+        return self.forward(*arrays, **constants)
+
+
+def parameters(function: Callable[..., Any]) -> list[str]:
+    """The names of a formula's parameters; `inspect.signature` would cost a fifth of the import."""
+    code = function.__code__
+    return list(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
 
 
 def node_type(name: str) -> type[Node]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import dtypes, errors, printing
+from .arrays import Lifted
 from .modes import modes
 
 if TYPE_CHECKING:
@@ -251,7 +252,7 @@ class Tensor:
 
     def memory(self) -> np.ndarray:
         """The data as an array that can be shared: a NumPy scalar becomes an array first."""
-        if not isinstance(self.array, np.ndarray):
+        if isinstance(self.array, np.generic):
             self.array = np.asarray(self.array)
         return self.array
 
@@ -272,7 +273,13 @@ class Tensor:
 
     def write(self, array: Any) -> None:
         """Overwrite the data (and count the version up); a scalar nobody shares is replaced."""
-        if isinstance(self.array, np.ndarray):
+        if (modes.lifted and isinstance(array, Lifted)) or isinstance(self.array, Lifted):
+            if self.base is not None or (self.cell is not None and self.cell[0] < 0):
+                raise RuntimeError(
+                    "autogradlab: under forward mode or vmap a view cannot be written in place"
+                )
+            self.array = array
+        elif isinstance(self.array, np.ndarray):
             self.array[...] = array
         else:
             self.array = self.array.dtype.type(array)
@@ -328,7 +335,8 @@ class Tensor:
         return steps if dim is None else steps[dim]
 
     def is_contiguous(self) -> bool:
-        return bool(self.memory().flags.c_contiguous)
+        memory = self.memory()
+        return isinstance(memory, Lifted) or bool(memory.flags.c_contiguous)
 
     def is_inference(self) -> bool:
         """Whether this was made under `inference_mode`."""
@@ -395,7 +403,7 @@ class Tensor:
         if self.array.size != 1:
             number = "more than one value" if self.array.size else "no values"
             raise RuntimeError(f"Boolean value of Tensor with {number} is ambiguous")
-        return bool(self.array.item())
+        return bool(self.array) if isinstance(self.array, Lifted) else bool(self.array.item())
 
     def __len__(self) -> int:
         if not self.array.ndim:

@@ -14,7 +14,7 @@ from .. import engine, errors
 from ..engine import observe
 from ..node import Node, clock, edge
 from ..tensor import Tensor, tensors, wrap
-from . import function, graph
+from . import function, functional, graph
 from .anomaly_mode import detect_anomaly, set_detect_anomaly
 from .function import Function
 from .grad_mode import (
@@ -33,6 +33,7 @@ __all__ = [
     "detect_anomaly",
     "enable_grad",
     "function",
+    "functional",
     "grad",
     "gradcheck",
     "gradgradcheck",

@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import dtypes, inplace
 from ..tensor import Tensor, wrap
-from . import elementwise, indexing, products, reductions, shapes
+from . import einsum, elementwise, indexing, linalg, products, reductions, shapes
 from .arguments import Number
 
 
@@ -29,15 +29,18 @@ def operator(
     return method
 
 
-FAMILIES = (elementwise, reductions, shapes, products)
+FAMILIES = (elementwise, reductions, shapes, indexing, products, einsum, linalg)
 OPERATORS = """
 add:add sub:sub mul:mul truediv:div pow:pow matmul:matmul radd:add rmul:mul rsub:rsub rtruediv:rdiv
+mod:remainder floordiv:floor_divide rdiv:rdiv
 eq:eq ne:ne lt:lt le:le gt:gt ge:ge and:bitwise_and or:bitwise_or xor:bitwise_xor
 """
 IN_PLACE_OPERATORS = "add:add_ sub:sub_ mul:mul_ truediv:div_ pow:pow_"
-ALIASES = """
-subtract:sub multiply:mul divide:div absolute:abs negative:neg
+OTHER_NAMES = """
+subtract:sub multiply:mul divide:div true_divide:div absolute:abs negative:neg clip:clamp fix:trunc
+arccos:acos arccosh:acosh arcsin:asin arcsinh:asinh arctan:atan arctan2:atan2 arctanh:atanh
 """
+ALIASES = dict(pair.split(":") for pair in OTHER_NAMES.split())
 
 
 def attach() -> None:
@@ -55,9 +58,11 @@ def attach() -> None:
     for pair in IN_PLACE_OPERATORS.split():
         symbol, _, name = pair.partition(":")
         setattr(Tensor, f"__i{symbol}__", operator(symbol, getattr(Tensor, name)))
-    for pair in ALIASES.split():
-        name, _, of = pair.partition(":")
+    for name, of in ALIASES.items():
         setattr(Tensor, name, found[of])
+        if hasattr(Tensor, f"{of}_"):
+            setattr(Tensor, f"{name}_", getattr(Tensor, f"{of}_"))
+    Tensor.__rmatmul__ = operator("rmatmul", found["matmul"], flip=True)
     Tensor.__rpow__ = operator("pow", found["pow"], flip=True)
     Tensor.__neg__, Tensor.__abs__ = found["neg"], found["abs"]
     Tensor.__invert__ = lambda self: wrap(np.invert(self.array))
@@ -65,7 +70,8 @@ def attach() -> None:
     Tensor.__iter__ = indexing.iterate
     Tensor.T, Tensor.mT = property(shapes.reversed_dims), property(shapes.matrix_transpose)
     Tensor.type = shapes.type_
-    Tensor.copy_, Tensor.fill_, Tensor.zero_ = inplace.copy_, inplace.fill_, inplace.zero_
+    Tensor.where = lambda self, condition, other: elementwise.where(condition, self, other)
+    Tensor.copy_ = inplace.copy_
     for kind in ("half", "float", "double", "short", "int", "long", "bool"):
         setattr(Tensor, kind, functools.partialmethod(shapes.to, getattr(dtypes, kind)))
 
