@@ -11,11 +11,14 @@ from __future__ import annotations
 import itertools
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from .. import autograd, dtypes, errors, random
+from ..creation import randn_like, zeros_like
+from ..ops.shapes import stack
 from ..tensor import Tensor, wrap
 from .function import Function
 
@@ -144,23 +147,21 @@ def gradgradcheck(
     )
 
 
+@dataclass
 class Check:
     """A function at one point, what it gave there, and how close derivatives must be."""
 
-    def __init__(
-        self,
-        func: Callable[..., Any],
-        inputs: tuple[Any, ...],
-        eps: float,
-        atol: float,
-        rtol: float,
-        nondet_tol: float,
-    ) -> None:
-        self.func, self.inputs = func, inputs
-        self.eps, self.atol, self.rtol, self.nondet_tol = eps, atol, rtol, nondet_tol
-        self.at = wanted_at(inputs)
-        self.wanted = [inputs[i] for i in self.at]
-        self.values = as_tuple(func(*inputs))
+    func: Callable[..., Any]
+    inputs: tuple[Any, ...]
+    eps: float
+    atol: float
+    rtol: float
+    nondet_tol: float
+
+    def __post_init__(self) -> None:
+        self.at = wanted_at(self.inputs)
+        self.wanted = [self.inputs[i] for i in self.at]
+        self.values = as_tuple(self.func(*self.inputs))
         self.outputs = differentiable(self.values)
 
     # ------------------------------------------------------------- three ways to a derivative
@@ -328,13 +329,8 @@ class Check:
 class Undefined(Function):
     """Hands a value through, and no gradient back."""
 
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        return x.clone()
-
-    @staticmethod
-    def backward(ctx: Any, g: Tensor) -> None:
-        return None
+    forward = staticmethod(lambda ctx, x: x.clone())
+    backward = staticmethod(lambda ctx, g: None)
 
 
 # ------------------------------------------------------------------------------------- arguments
@@ -381,10 +377,6 @@ def wanted_at(inputs: Sequence[Any]) -> list[int]:
 # --------------------------------------------------------------------------------------- vectors
 
 
-def zeros_like(x: Tensor) -> Tensor:
-    return wrap(np.zeros_like(x.memory()))
-
-
 def basis(x: Tensor) -> list[Tensor]:
     """For each element the tensor of zeros with a 1 there."""
     units = np.eye(x.numel(), dtype=x.array.dtype).reshape(x.numel(), *x.shape)
@@ -417,7 +409,6 @@ def close(a: Tensor, b: Tensor, rtol: float = 1e-5, atol: float = 1e-8) -> bool:
 
 def same_batched(function: Callable[[Tensor], tuple[Tensor, ...]], like: Tensor, i: int) -> None:
     """Two random vectors through `function`, one by one and together."""
-    from .. import randn_like, stack
     from ..func import vmap
 
     vectors = [randn_like(like) for _ in range(2)]

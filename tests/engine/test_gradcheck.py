@@ -1,11 +1,17 @@
 # ruff: noqa: E501 - one program, one line
 """`gradcheck` and `gradgradcheck`: torch's verdicts and words, and ours about our own operations."""
 
+import inspect
 import re
+from typing import Any
 
 import numpy as np
 import pytest
 from twins import ENGINES, assert_twins, run
+
+import autogradlab as torch
+from autogradlab import derivatives
+from autogradlab.autograd.gradcheck import GradcheckError
 
 START = """
 import warnings
@@ -123,3 +129,55 @@ def test_options(call: str) -> None:
 @pytest.mark.parametrize("call", each(SECOND))
 def test_gradgradcheck(call: str) -> None:
     assert_twins(START + f"print(gradgradcheck({call}), torch.rand(1))")
+
+
+# Our operations, checked by our gradcheck: expressions in a (2, 3), b (2, 3) and c (3, 2).
+OPERATIONS = """
+a * b; a / b.exp(); a.exp(); (a * a + 1).log(); a.tanh(); a.sigmoid(); a.sin() * b.cos(); (a * a + 1).sqrt(); a ** 3; (a * a + 1) ** b; torch.maximum(a, b); torch.where(a > 0, a, b * 2); a @ c; a.sum(0)
+a.mean(); a.max(1)[0]; torch.cat([a, b * 2], 1); torch.stack([a, b], 1); a[:, 1:] * b[:, :-1]; a[[0, 0, 1]]; a.t().reshape(2, 3); a.unbind(1); a.expand(2, 2, 3); (a * 1).mul_(b)
+"""
+
+
+@pytest.fixture
+def space() -> dict[str, Any]:
+    torch.manual_seed(0)
+    shapes = {"a": (2, 3), "b": (2, 3), "c": (3, 2)}
+    tensors = {n: torch.randn(s, dtype=torch.float64, requires_grad=True) for n, s in shapes.items()}
+    return {"torch": torch, **tensors}
+
+
+@pytest.mark.parametrize("fast_mode", [False, True])
+@pytest.mark.parametrize("expression", each(OPERATIONS))
+def test_our_operations(expression: str, fast_mode: bool, space: dict[str, Any]) -> None:
+    f = eval(f"lambda a, b, c: {expression}", space)
+    inputs = space["a"], space["b"], space["c"]
+    assert torch.autograd.gradcheck(f, inputs, fast_mode=fast_mode)
+    assert torch.autograd.gradgradcheck(f, inputs, fast_mode=fast_mode)
+
+
+WRONG = {
+    "tanh": {"self": lambda g, result: g * (1 - result)},
+    "mul": {"self": lambda g, other: g * other, "other": lambda g, self: g * self * 1.01},
+    "mm": {"self": lambda g, mat2: g @ mat2.T, "mat2": lambda g, self: -(self.T @ g)},
+    "cat": {"tensors": lambda g, tensors_shape, dim: [g[:, :3], g[:, :3]]},
+}
+"""Formulas with a mistake: a forgotten square, a factor, a sign, a wrong slice."""
+USES = {"tanh": "a.tanh()", "mul": "a * b", "mm": "a @ c", "cat": "torch.cat([a, b], 1)"}
+
+
+@pytest.mark.parametrize("fast_mode", [False, True])
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_formula_is_found(
+    name: str, fast_mode: bool, space: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    primitive = getattr(derivatives, name)
+    f = eval(f"lambda a, b, c: {USES[name]}", space)
+    inputs = space["a"], space["b"], space["c"]
+    assert torch.autograd.gradcheck(f, inputs, fast_mode=fast_mode)
+    needs = {n: list(inspect.signature(g).parameters)[1:] for n, g in WRONG[name].items()}
+    for attribute, value in (("formulas", WRONG[name]), ("needs", needs), ("plans", {})):
+        monkeypatch.setattr(primitive, attribute, value)
+    with pytest.raises(GradcheckError, match="Jacobian mismatch for output 0"):
+        torch.autograd.gradcheck(f, inputs, fast_mode=fast_mode)
+    monkeypatch.undo()
+    assert torch.autograd.gradcheck(f, inputs, fast_mode=fast_mode)
