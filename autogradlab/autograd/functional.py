@@ -10,8 +10,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .. import autograd, creation, errors
+from ..engine import reachable
+from ..node import edge
 from ..ops.shapes import stack
 from ..tensor import Tensor
+from .function import FunctionNode
 from .grad_mode import enable_grad, is_grad_enabled, set_grad_enabled
 
 __all__ = ["hessian", "hvp", "jacobian", "jvp", "vhp", "vjp"]
@@ -144,7 +147,7 @@ def jacobian(
         outputs = point.call()
         if vectorize and strict:
             raise RuntimeError(errors.STRICT_VECTORIZED)
-        found = [point.jacobian(k, out) for k, out in enumerate(outputs)]
+        found = [point.jacobian(k, out, vectorize) for k, out in enumerate(outputs)]
     found = tuple([point.finish(row, point.many_inputs) for row in found])
     return found if point.many_outputs else found[0]
 
@@ -159,6 +162,15 @@ def forward_jacobian(
         raise RuntimeError(errors.NOT_WITH_FORWARD.format("strict"))
     if not vectorize:
         raise NotImplementedError(errors.FORWARD_ONLY_VECTORIZED)
+    from ..func import jacfwd  # it imports this package
+
+    def checked(*duals: Tensor) -> Any:
+        out = func(*duals)
+        as_tuple(out, "outputs", "None")
+        return out
+
+    many, inputs = as_tuple(inputs, "inputs", "jacobian")
+    return jacfwd(checked, tuple(range(len(inputs))) if many else 0)(*inputs)
 
 
 def hessian(
@@ -275,19 +287,31 @@ class Point:
                 raise RuntimeError(errors.constant(what, i))
         return zeros_for_none(found, like)
 
-    def jacobian(self, k: int, out: Tensor) -> list[Tensor]:
-        """The Jacobian of output `k` by each input."""
-        flat, rows = out.reshape(-1), []
-        for j in range(out.numel()):
-            row = gradients([flat[j]], self.inputs, None, self.create_graph, retain_graph=True)
-            for i, g in enumerate(row if self.strict else ()):
-                if g is None:
-                    raise RuntimeError(errors.independent_output(k, i))
-                if self.create_graph and not g.requires_grad:
-                    raise RuntimeError(errors.constant("jacobian", k))
-            rows.append(zeros_for_none(row, self.inputs))
-        columns = zip(self.inputs, *rows, strict=True)
-        return [stack(column).view(out.shape + x.shape) for x, *column in columns]
+    def jacobian(self, k: int, out: Tensor, vectorize: bool) -> list[Tensor]:
+        """The Jacobian of output `k` by each input; in one pass, if nobody watches the passes."""
+        from ..func import vmap
+
+        if vectorize or not (self.strict or watched(out)):
+            units = creation.eye(out.numel(), dtype=out.dtype).view(out.numel(), *out.shape)
+            found = vmap(lambda v: tuple(zeros_for_none(self.row(out, v), self.inputs)))(units)
+        else:
+            rows = [self.checked_row(k, x) for x in out.reshape(-1)]
+            found = [stack(column) for column in zip(*rows, strict=True)]
+        return [g.view(out.shape + x.shape) for x, g in zip(self.inputs, found, strict=True)]
+
+    def row(self, out: Tensor, v: Tensor | None) -> tuple[Tensor | None, ...]:
+        vs = None if v is None else [v]
+        return gradients([out], self.inputs, vs, self.create_graph, retain_graph=True)
+
+    def checked_row(self, k: int, x: Tensor) -> list[Tensor]:
+        """The gradient of one element of output `k`."""
+        row = self.row(x, None)
+        for i, g in enumerate(row if self.strict else ()):
+            if g is None:
+                raise RuntimeError(errors.independent_output(k, i))
+            if self.create_graph and not g.requires_grad:
+                raise RuntimeError(errors.constant("jacobian", k))
+        return zeros_for_none(row, self.inputs)
 
     def finish(self, tensors: Sequence[Tensor], many: bool) -> Any:
         """The result in the form it is returned in."""
@@ -311,6 +335,12 @@ def gradients(
     return autograd.grad(
         outputs, inputs, vs, create_graph=create_graph, allow_unused=True, **options
     )
+
+
+def watched(out: Tensor) -> bool:
+    """Whether a user's code would see the gradients of a pass: a backward of theirs, or hooks."""
+    nodes = [*reachable([edge(out)])[0]] if out.requires_grad else []
+    return any(node.hooks is not None or isinstance(node, FunctionNode) for node in nodes)
 
 
 def zeros_for_none(found: Sequence[Tensor | None], like: Sequence[Tensor]) -> list[Tensor]:

@@ -20,6 +20,7 @@ from .. import autograd, dtypes, errors, random
 from ..creation import randn_like, zeros_like
 from ..ops.shapes import stack
 from ..tensor import Tensor, wrap
+from . import forward_ad
 from .function import Function
 
 __all__ = ["GradcheckError", "gradcheck", "gradgradcheck"]
@@ -214,8 +215,6 @@ class Check:
 
     def tangents(self, moved: dict[int, Tensor]) -> tuple[Tensor, ...]:
         """J·u for each output, by forward mode, when these inputs move along these tangents."""
-        from . import forward_ad
-
         with forward_ad.dual_level():
             inputs = [x.detach() if isinstance(x, Tensor) else x for x in self.inputs]
             for i, u in moved.items():

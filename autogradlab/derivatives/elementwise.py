@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes, errors
+from ..arrays import Lifted
 from ..primitive import Primitive
 from .error_function import erf as erf_value
 from .error_function import erfc as erfc_value
@@ -48,6 +49,17 @@ def floating(operands: list[Any]) -> list[Any]:
         x.astype(dtypes.default) if getattr(x, "dtype", dtypes.default).kind in "biu" else x
         for x in operands
     ]
+
+
+def anywhere(condition: Any) -> bool:
+    """Whether a condition holds for some element; under vmap, where nobody can tell, it may."""
+    array = getattr(condition, "array", condition)
+    return isinstance(array, Lifted) or bool(np.any(array))
+
+
+def without_gradient(ufunc: Any, promote: Any = None) -> Primitive:
+    """An operation whose result is no number to differentiate."""
+    return Primitive("", ufunc, promote=promote, batch="elementwise")
 
 
 def broadcastable(operands: list[Any]) -> list[Any]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..primitive import Primitive
 from .elementwise import scaled
+from .shapes import reshape_to
 
 __all__ = [
     "addmm",
@@ -27,6 +28,18 @@ def added(self: Any, a: Any, b: Any, *, beta: float, alpha: float) -> Any:
     """beta·self + alpha·(a @ b); a beta of 0 leaves `self` out, even if it is nan."""
     product = scaled(np.matmul(a, b), alpha)
     return product if beta == 0 else scaled(self, beta) + product
+
+
+def by_bmm(primitive: Primitive, count: int, arrays: list[Any]) -> Any:
+    """A product with vectors for every example: they become matrices of one row or column."""
+    a, b = arrays
+    if primitive is outer_product:
+        n, k, m = a.shape[1:], 1, b.shape[1:]
+    else:
+        n, k, m = a.shape[1:-1], a.shape[-1], ()
+    left = reshape_to.compute([a], {"shape": (count, *(n or (1,)), k)})
+    right = reshape_to.compute([b], {"shape": (count, k, *(m or (1,)))})
+    return reshape_to.compute([bmm.compute([left, right], {})], {"shape": (count, *n, *m)})
 
 
 mm = Primitive(
@@ -49,6 +62,7 @@ mv = Primitive(
     "MvBackward0",
     np.matmul,
     jvp="bilinear",
+    batch=by_bmm,
     self=lambda g, vec: outer_product(g, vec),
     vec=lambda g, self: mv(self.mT, g),
 )
@@ -56,6 +70,7 @@ dot = Primitive(
     "DotBackward0",
     np.dot,
     jvp="bilinear",
+    batch=by_bmm,
     self=lambda g, tensor: g * tensor,
     tensor=lambda g, self: g * self,
 )
@@ -63,6 +78,7 @@ vdot = Primitive(
     "VdotBackward0",
     np.vdot,
     jvp="bilinear",
+    batch=by_bmm,
     self=lambda g, other: g * other,
     other=lambda g, self: g * self,
 )
@@ -70,6 +86,7 @@ outer_product = Primitive(
     "GerBackward0",
     np.outer,
     jvp="bilinear",
+    batch=by_bmm,
     self=lambda g, vec2: mv(g, vec2),
     vec2=lambda g, self: mv(g.mT, self),
 )

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..primitive import Primitive
-from .elementwise import exp, masked, where
+from .elementwise import anywhere, exp, masked, where
 from .indexing import gather, picked, put_along
 from .shapes import expand, reshape_to, unsqueeze
 
@@ -156,7 +156,7 @@ def prod_slope(x: Any, result: Any, dim: int, keepdim: bool) -> Any:
     """The product of all the other elements."""
     if not len(x.shape):
         return x**0
-    if (x == 0).any():
+    if anywhere(x == 0):
         return prod_dim(without_each(x, dim), dim=dim + 1, keepdim=False)
     return spread(result, x.shape, (dim,), keepdim) / x
 
@@ -171,7 +171,7 @@ def cumprod_slope(x: Any, dim: int) -> Any:
 def cumprod_gradient(g: Any, x: Any, result: Any, dim: int) -> Any:
     if not len(x.shape):
         return g
-    if (x == 0).any():
+    if anywhere(x == 0):
         return total(unsqueeze(g, dim=dim) * cumprod_slope(x, dim), (dim + 1,), False)
     return cumsum(g * result, dim=dim, backward=True) / x
 

@@ -361,10 +361,10 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
 
 
 def comparison(name: str, ufunc: np.ufunc) -> Callable[[Any, Any], Tensor]:
+    primitive = d.elementwise.without_gradient(ufunc, d.elementwise.arithmetic)
+
     def function(input: Tensor, other: Any) -> Tensor:
-        b = operand(name, other, 2)
-        arrays = d.elementwise.arithmetic([input.array, b.array if isinstance(b, Tensor) else b])
-        return wrap(ufunc(*arrays))
+        return primitive(input, operand(name, other, 2))
 
     function.__name__ = name
     return function
@@ -384,19 +384,24 @@ bitwise_and, bitwise_or = (
 bitwise_xor = comparison("bitwise_xor", np.bitwise_xor)
 
 
+_logical_not, _isnan, _isfinite, invert = map(
+    d.elementwise.without_gradient, (np.logical_not, np.isnan, np.isfinite, np.invert)
+)
+
+
 def logical_not(input: Tensor) -> Tensor:
     """True where an element is zero."""
-    return wrap(np.logical_not(input.array))
+    return _logical_not(input)
 
 
 def isnan(input: Tensor) -> Tensor:
     """True where an element is not a number."""
-    return wrap(np.isnan(input.array))
+    return _isnan(input)
 
 
 def isfinite(input: Tensor) -> Tensor:
     """True where an element is neither infinite nor nan."""
-    return wrap(np.isfinite(input.array))
+    return _isfinite(input)
 
 
 def equal(input: Tensor, other: Tensor) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 
 from .. import derivatives as d
 from .. import dtypes, errors
+from ..arrays import Lifted
 from ..tensor import Tensor, wrap
 from .arguments import one_dim
 from .shapes import broadcast_shape, expand, unsqueeze, view
@@ -100,6 +101,8 @@ def truth_value(k: Any) -> builtins.bool | None:
 
 
 def is_number(k: Any) -> builtins.bool:
+    if isinstance(k, Tensor) and isinstance(k.array, Lifted):
+        return False
     return isinstance(k, Tensor | np.ndarray) and not k.ndim and raw(k).dtype.kind in "iu"
 
 
@@ -138,6 +141,8 @@ def index_array(k: Any, input: Tensor, dim: int) -> tuple[np.ndarray, ...]:
     """An array of indices; a mask becomes the indices of its true elements."""
     if isinstance(k, str):
         raise TypeError(f"new(): invalid data type '{type(k).__name__}'")
+    if isinstance(raw(k), Lifted):  # under vmap: what it holds is not looked at
+        return (raw(k),)
     array = np.asarray(raw(k))
     if array.dtype == np.uint8:
         warnings.warn(errors.INDEX_BYTES, stacklevel=3)
@@ -165,6 +170,8 @@ def numpy_indices(input: Tensor, arrays: dict[int, np.ndarray]) -> tuple[Any, ..
             f"shape mismatch: indexing tensors could not be broadcast together with shapes {shapes}"
         ) from None
     for i, (dim, a) in enumerate(arrays.items()):  # torch counts the indexed dimensions only
+        if isinstance(a, Lifted):
+            continue
         size = input.shape[dim]
         outside = a[(a < -size) | (a >= size)]
         if outside.size and input.array.size:

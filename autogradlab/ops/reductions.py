@@ -12,8 +12,8 @@ import numpy as np
 from .. import derivatives as d
 from .. import dtypes
 from ..tensor import Tensor, wrap
-from .arguments import many_dims, needs_floats, needs_tensor, one_dim, to_dtype
-from .elementwise import logical_not, maximum, minimum, ne
+from .arguments import many_dims, needs_floats, needs_tensor, one_dim, plainly, to_dtype
+from .elementwise import isnan, logical_not, maximum, minimum, ne
 from .shapes import cat
 
 # What torch and Tensor offer under the same name, and with a trailing _ in place.
@@ -83,7 +83,7 @@ def nansum(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any 
 
 def nanmean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """The mean, of what is not nan."""
-    present = logical_not(wrap(np.isnan(input.array)))
+    present = logical_not(isnan(input))
     return nansum(input, dim, keepdim, dtype=dtype) / sum(present, dim, keepdim)
 
 
@@ -169,7 +169,7 @@ def along(
     """Elements of a dimension and where they are, the indices with the dimension kept."""
     values = primitive(input, indices=indices, dim=dim, keepdim=keepdim)
     if input.ndim and not keepdim:
-        indices = np.squeeze(indices, dim)[()]
+        indices = plainly(lambda a: np.squeeze(a, dim)[()], wrap(indices))
     return PAIRS[name](values, wrap(indices))
 
 
@@ -185,7 +185,9 @@ def extreme(
             return whole(input)
         dim = one_dim(dim, input.ndim)
         nonempty(name, input, (dim,))
-        indices = np.expand_dims(arg(input.array, dim), dim) if input.ndim else np.int64(0)
+        indices = np.int64(0)
+        if input.ndim:
+            indices = plainly(lambda a: np.expand_dims(arg(a, dim), dim), input)
         return along(name, at, input, indices, dim, keepdim)
 
     function.__name__ = name
@@ -203,7 +205,9 @@ def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
         return d.median_all(input)
     dim = one_dim(dim, input.ndim)
     nonempty("median", input, (dim,))
-    indices = d.reductions.middle(input.array, dim) if input.ndim else np.int64(0)
+    indices = np.int64(0)
+    if input.ndim:
+        indices = plainly(lambda a: d.reductions.middle(a, dim), input)
     return along("median", d.median_dim, input, indices, dim, keepdim)
 
 
@@ -241,10 +245,9 @@ def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> 
     return AMINMAX(*d.aminmax(input, dim=dims, keepdim=keepdim))
 
 
-def order(input: Tensor, dim: int, descending: bool) -> np.ndarray:
+def order(array: np.ndarray, dim: int, descending: bool) -> np.ndarray:
     """Indices that sort along a dimension; equal elements stay in order, nan is the largest."""
-    array = input.array
-    if not input.ndim:
+    if not array.ndim:
         return np.int64(0)
     if not descending:
         return np.argsort(array, dim, kind="stable")
@@ -257,7 +260,7 @@ def sort(
 ) -> Any:
     """The elements in order along a dimension, and where they were."""
     dim = one_dim(dim, needs_tensor(sort, input).ndim)
-    indices = order(input, dim, descending)
+    indices = plainly(lambda a: order(a, dim, descending), input)
     primitive = d.sort if stable is None else d.stable_sort
     return PAIRS["sort"](primitive(input, indices=indices, dim=dim), wrap(indices))
 
@@ -266,7 +269,8 @@ def argsort(
     input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool = False
 ) -> Tensor:
     """The indices that sort along a dimension."""
-    return wrap(order(input, one_dim(dim, input.ndim), descending))
+    dim = one_dim(dim, input.ndim)
+    return wrap(plainly(lambda a: order(a, dim, descending), input))
 
 
 def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Any:
@@ -274,19 +278,19 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
     dim = one_dim(dim, input.ndim)
     if not 0 <= k <= (input.array.shape[dim] if input.ndim else 1):
         raise RuntimeError("selected index k out of range")
-    indices = order(input, dim, descending=largest)
-    if input.ndim:
-        indices = indices[(slice(None),) * dim + (slice(k),)]
+    first = (slice(None),) * dim + (slice(k),) if input.ndim else ()
+    indices = plainly(lambda a: order(a, dim, largest)[first], input)
     return PAIRS["topk"](d.topk(input, indices=indices, dim=dim), wrap(indices))
 
 
 def arg_extreme(name: str, function: Callable[..., Any]) -> Callable[..., Tensor]:
     def arg(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
         if dim is None:
-            return wrap(np.int64(function(input.array)))
+            return wrap(plainly(lambda a: np.int64(function(a)), input))
         dim = one_dim(dim, input.ndim)
-        found = function(input.array, dim) if input.ndim else np.int64(0)
-        return wrap(np.expand_dims(found, dim) if keepdim and input.ndim else found)
+        if not input.ndim:
+            return wrap(np.int64(0))
+        return wrap(plainly(lambda a: function(a, dim, keepdims=keepdim), input))
 
     arg.__name__ = name
     return arg
@@ -297,20 +301,12 @@ argmax, argmin = arg_extreme("argmax", np.argmax), arg_extreme("argmin", np.argm
 
 def any(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Whether some element is true."""
-    return (
-        wrap(np.any(input.array, dim, keepdims=keepdim))
-        if dim is not None
-        else wrap(np.any(input.array))
-    )
+    return wrap(plainly(lambda a: np.any(a, dim, keepdims=keepdim), input))
 
 
 def all(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Whether every element is true."""
-    return (
-        wrap(np.all(input.array, dim, keepdims=keepdim))
-        if dim is not None
-        else wrap(np.all(input.array))
-    )
+    return wrap(plainly(lambda a: np.all(a, dim, keepdims=keepdim), input))
 
 
 # ------------------------------------------------------------------------------ scans and softmax
