@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes, errors
-from ..arrays import Lifted
 from ..primitive import Primitive
 from .error_function import erf as erf_value
 from .error_function import erfc as erfc_value
@@ -49,17 +48,6 @@ def floating(operands: list[Any]) -> list[Any]:
         x.astype(dtypes.default) if getattr(x, "dtype", dtypes.default).kind in "biu" else x
         for x in operands
     ]
-
-
-def anywhere(condition: Any) -> bool:
-    """Whether a condition holds for some element; under vmap, where nobody can tell, it may."""
-    array = getattr(condition, "array", condition)
-    return isinstance(array, Lifted) or bool(np.any(array))
-
-
-def without_gradient(ufunc: Any, promote: Any = None) -> Primitive:
-    """An operation whose result is no number to differentiate."""
-    return Primitive("", ufunc, promote=promote, batch="elementwise")
 
 
 def broadcastable(operands: list[Any]) -> list[Any]:
@@ -466,5 +454,20 @@ copy_to = pointwise(
     jvp="linear",
     self=lambda g: g,
 )
+
+# ------------------------------------------------------------- comparison, which has no derivative
+
+compare = partial(Primitive, promote=arithmetic, batch="elementwise")
+eq, ne = compare("Eq", np.equal), compare("Ne", np.not_equal)
+lt, le = compare("Lt", np.less), compare("Le", np.less_equal)
+gt, ge = compare("Gt", np.greater), compare("Ge", np.greater_equal)
+logical_and = compare("LogicalAnd", np.logical_and)
+logical_or = compare("LogicalOr", np.logical_or)
+logical_not = compare("LogicalNot", np.logical_not)
+bitwise_and = compare("BitwiseAnd", np.bitwise_and)
+bitwise_or = compare("BitwiseOr", np.bitwise_or)
+bitwise_xor = compare("BitwiseXor", np.bitwise_xor)
+bitwise_not = compare("BitwiseNot", np.invert)
+isnan, isfinite = compare("Isnan", np.isnan), compare("Isfinite", np.isfinite)
 
 __all__ = [name for name, x in globals().items() if isinstance(x, Primitive)]

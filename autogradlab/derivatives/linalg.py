@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 
 from ..primitive import Primitive
-from .elementwise import abs_, sign, where
+from .elementwise import abs_, arithmetic, sign, where
 from .shapes import Shape, diag_embed, diagonal, reshape_to, tril
 
-__all__ = ["LinAlgError", "cholesky", "det", "inv", "slogdet", "solve", "svd", "vector_norm"]
+__all__ = [
+    "LinAlgError", "cholesky", "det", "dist", "inv", "slogdet", "solve", "svd", "vector_norm",
+]  # fmt: skip
 
 
 class _LinAlgError(RuntimeError):
@@ -168,6 +170,10 @@ def norm_tangent(tangent: Any, x: Any, result: Any, ord: float, dim: Shape, keep
     return (slopes * tangent).sum(axis=dim, keepdims=keepdim)
 
 
+def every_dim(x: Any) -> Shape:
+    return tuple(range(len(x.shape)))
+
+
 def kept(x: Any, shape: Shape, dim: Shape) -> Any:
     """A reduced value with the reduced dimensions kept, of size 1."""
     return reshape_to(x, shape=tuple(1 if i in dim else n for i, n in enumerate(shape)))
@@ -234,6 +240,20 @@ vector_norm = Primitive(
     ),
     self=lambda g, self, result, ord, dim: norm_gradient(
         kept(g, self.shape, dim), self, kept(result, self.shape, dim), ord, dim
+    ),
+)
+dist = Primitive(
+    "DistBackward0",
+    lambda self, other, *, p: norm(self - other, p, None, False, None),
+    promote=arithmetic,
+    jvp=lambda self, self_t, other, other_t, result, p: norm_tangent(
+        self_t - other_t, self - other, result, p, every_dim(self - other), False
+    ),
+    self=lambda g, self, other, result, p: norm_gradient(
+        g, self - other, result, p, every_dim(self - other)
+    ),
+    other=lambda g, self, other, result, p: norm_gradient(
+        g, other - self, result, p, every_dim(self - other)
     ),
 )
 

@@ -13,8 +13,6 @@ import numpy as np
 
 from .. import derivatives as d
 from .. import dtypes, errors
-from ..modes import modes
-from ..primitive import Primitive
 from ..tensor import Tensor
 
 Number = int | float  # bool is an int
@@ -35,11 +33,6 @@ def needs_floats(kernel: str, input: Tensor) -> Tensor:
 
 def to_dtype(input: Tensor, to: np.dtype) -> Tensor:
     return input if input.array.dtype == to else d.copy_to(input, dtype=to)
-
-
-def plainly(function: Callable[[Any], Any], x: Tensor) -> Any:
-    """What `function` makes of the array of `x`, without a gradient; the array may be lifted."""
-    return Primitive("", function)(x).array if modes.lifted else function(x.array)
 
 
 def operand(name: str, x: Any, position: int) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import dtypes, inplace
 from ..tensor import Tensor
-from . import einsum, elementwise, indexing, linalg, products, reductions, shapes
+from . import einsum, elementwise, indexing, linalg, norms, products, reductions, shapes
 from .arguments import Number
 
 
@@ -29,7 +29,7 @@ def operator(
     return method
 
 
-FAMILIES = (elementwise, reductions, shapes, indexing, products, einsum, linalg)
+FAMILIES = (elementwise, reductions, shapes, indexing, products, einsum, linalg, norms)
 OPERATORS = """
 add:add sub:sub mul:mul truediv:div pow:pow matmul:matmul radd:add rmul:mul rsub:rsub rtruediv:rdiv
 mod:remainder floordiv:floor_divide rdiv:rdiv
@@ -65,7 +65,7 @@ def attach() -> None:
     Tensor.__rmatmul__ = operator("rmatmul", found["matmul"], flip=True)
     Tensor.__rpow__ = operator("pow", found["pow"], flip=True)
     Tensor.__neg__, Tensor.__abs__ = found["neg"], found["abs"]
-    Tensor.__invert__ = lambda self: elementwise.invert(self)
+    Tensor.__invert__ = found["bitwise_not"]
     Tensor.__getitem__, Tensor.__setitem__ = indexing.getitem, inplace.setitem
     Tensor.__iter__ = indexing.iterate
     Tensor.T, Tensor.mT = property(shapes.reversed_dims), property(shapes.matrix_transpose)

@@ -12,8 +12,8 @@ import numpy as np
 from .. import derivatives as d
 from .. import dtypes
 from ..tensor import Tensor, wrap
-from .arguments import many_dims, needs_floats, needs_tensor, one_dim, plainly, to_dtype
-from .elementwise import isnan, logical_not, maximum, minimum, ne
+from .arguments import many_dims, needs_floats, needs_tensor, one_dim, to_dtype
+from .elementwise import logical_not, maximum, minimum, ne
 from .shapes import cat
 
 # What torch and Tensor offer under the same name, and with a trailing _ in place.
@@ -83,7 +83,7 @@ def nansum(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any 
 
 def nanmean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """The mean, of what is not nan."""
-    present = logical_not(isnan(input))
+    present = logical_not(wrap(np.isnan(input.array)))
     return nansum(input, dim, keepdim, dtype=dtype) / sum(present, dim, keepdim)
 
 
@@ -164,17 +164,20 @@ def nonempty(name: str, input: Tensor, dims: tuple[int, ...] | None) -> None:
 
 
 def along(
-    name: str, primitive: d.Primitive, input: Tensor, indices: np.ndarray, dim: int, keepdim: bool
+    name: str, primitive: d.Primitive, arg: d.Primitive, input: Tensor, dim: int, keepdim: bool
 ) -> Any:
-    """Elements of a dimension and where they are, the indices with the dimension kept."""
+    """Elements of a dimension, and where they are."""
+    dim = one_dim(dim, input.ndim)
+    nonempty(name, input, (dim,))
+    indices = arg(input, dim=dim)
     values = primitive(input, indices=indices, dim=dim, keepdim=keepdim)
     if input.ndim and not keepdim:
-        indices = plainly(lambda a: np.squeeze(a, dim)[()], wrap(indices))
-    return PAIRS[name](values, wrap(indices))
+        indices = d.squeeze_dim(indices, dim=dim)
+    return PAIRS[name](values, indices)
 
 
 def extreme(
-    name: str, whole: d.Primitive, at: d.Primitive, pairwise: Any, arg: Callable[..., Any]
+    name: str, whole: d.Primitive, at: d.Primitive, pairwise: Any, arg: d.Primitive
 ) -> Callable[..., Any]:
     def function(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
         needs_tensor(function, input)
@@ -183,19 +186,14 @@ def extreme(
         if dim is None:
             nonempty(name, input, None)
             return whole(input)
-        dim = one_dim(dim, input.ndim)
-        nonempty(name, input, (dim,))
-        indices = np.int64(0)
-        if input.ndim:
-            indices = plainly(lambda a: np.expand_dims(arg(a, dim), dim), input)
-        return along(name, at, input, indices, dim, keepdim)
+        return along(name, at, arg, input, dim, keepdim)
 
     function.__name__ = name
     return function
 
 
-max = extreme("max", d.max_all, d.max_dim, maximum, np.argmax)
-min = extreme("min", d.min_all, d.min_dim, minimum, np.argmin)
+max = extreme("max", d.max_all, d.max_dim, maximum, d.argmax)
+min = extreme("min", d.min_all, d.min_dim, minimum, d.argmin)
 
 
 def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
@@ -203,12 +201,7 @@ def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     needs_tensor(median, input)
     if dim is None:
         return d.median_all(input)
-    dim = one_dim(dim, input.ndim)
-    nonempty("median", input, (dim,))
-    indices = np.int64(0)
-    if input.ndim:
-        indices = plainly(lambda a: d.reductions.middle(a, dim), input)
-    return along("median", d.median_dim, input, indices, dim, keepdim)
+    return along("median", d.median_dim, d.argmedian, input, dim, keepdim)
 
 
 def extreme_over_dims(name: str, primitive: d.Primitive, words: str) -> Callable[..., Tensor]:
@@ -245,32 +238,21 @@ def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> 
     return AMINMAX(*d.aminmax(input, dim=dims, keepdim=keepdim))
 
 
-def order(array: np.ndarray, dim: int, descending: bool) -> np.ndarray:
-    """Indices that sort along a dimension; equal elements stay in order, nan is the largest."""
-    if not array.ndim:
-        return np.int64(0)
-    if not descending:
-        return np.argsort(array, dim, kind="stable")
-    last = array.shape[dim] - 1
-    return last - np.flip(np.argsort(np.flip(array, dim), dim, kind="stable"), dim)
-
-
 def sort(
     input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool | None = None
 ) -> Any:
     """The elements in order along a dimension, and where they were."""
     dim = one_dim(dim, needs_tensor(sort, input).ndim)
-    indices = plainly(lambda a: order(a, dim, descending), input)
+    indices = d.argsort(input, dim=dim, descending=descending)
     primitive = d.sort if stable is None else d.stable_sort
-    return PAIRS["sort"](primitive(input, indices=indices, dim=dim), wrap(indices))
+    return PAIRS["sort"](primitive(input, indices=indices, dim=dim), indices)
 
 
 def argsort(
     input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool = False
 ) -> Tensor:
     """The indices that sort along a dimension."""
-    dim = one_dim(dim, input.ndim)
-    return wrap(plainly(lambda a: order(a, dim, descending), input))
+    return d.argsort(input, dim=one_dim(dim, input.ndim), descending=descending)
 
 
 def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Any:
@@ -278,35 +260,50 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
     dim = one_dim(dim, input.ndim)
     if not 0 <= k <= (input.array.shape[dim] if input.ndim else 1):
         raise RuntimeError("selected index k out of range")
-    first = (slice(None),) * dim + (slice(k),) if input.ndim else ()
-    indices = plainly(lambda a: order(a, dim, largest)[first], input)
-    return PAIRS["topk"](d.topk(input, indices=indices, dim=dim), wrap(indices))
+    indices = d.argsort(input, dim=dim, descending=largest)
+    if input.ndim:
+        indices = d.slice_(indices, dim=dim, start=0, end=k, step=1)
+    return PAIRS["topk"](d.topk(input, indices=indices, dim=dim), indices)
 
 
-def arg_extreme(name: str, function: Callable[..., Any]) -> Callable[..., Tensor]:
+def arg_extreme(name: str, primitive: d.Primitive, words: str) -> Callable[..., Tensor]:
     def arg(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
         if dim is None:
-            return wrap(plainly(lambda a: np.int64(function(a)), input))
+            if not input.array.size:
+                raise IndexError(
+                    f"{name}(): Expected reduction dim to be specified for input.numel() == 0."
+                )
+            found = primitive(d.reshape_to(input, shape=(-1,)), dim=0)
+            return d.reshape_to(found, shape=(1,) * input.ndim if keepdim else ())
         dim = one_dim(dim, input.ndim)
-        if not input.ndim:
-            return wrap(np.int64(0))
-        return wrap(plainly(lambda a: function(a, dim, keepdims=keepdim), input))
+        nonempty(name, input, (dim,))
+        found = primitive(input, dim=dim)
+        return found if keepdim else d.squeeze_dim(found, dim=dim)
 
-    arg.__name__ = name
+    arg.__name__, arg.__doc__ = name, words
     return arg
 
 
-argmax, argmin = arg_extreme("argmax", np.argmax), arg_extreme("argmin", np.argmin)
+argmax = arg_extreme("argmax", d.argmax, "The index of the first largest element.")
+argmin = arg_extreme("argmin", d.argmin, "The index of the first smallest element.")
 
 
 def any(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Whether some element is true."""
-    return wrap(plainly(lambda a: np.any(a, dim, keepdims=keepdim), input))
+    return (
+        wrap(np.any(input.array, dim, keepdims=keepdim))
+        if dim is not None
+        else wrap(np.any(input.array))
+    )
 
 
 def all(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Whether every element is true."""
-    return wrap(plainly(lambda a: np.all(a, dim, keepdims=keepdim), input))
+    return (
+        wrap(np.all(input.array, dim, keepdims=keepdim))
+        if dim is not None
+        else wrap(np.all(input.array))
+    )
 
 
 # ------------------------------------------------------------------------------ scans and softmax

@@ -168,7 +168,7 @@ def test_transforms_nest_in_any_order(function: str) -> None:
     for transform, ours, theirs in zip(TRANSFORMS, *results, strict=True):
         for a, b in zip(ours, theirs or [], strict=theirs is not None):
             torch.testing.assert_close(
-                torch.from_numpy(a.numpy().copy()), b, rtol=1e-7, atol=1e-9, msg=lambda m: f"{transform}: {m}"
+                torch.from_numpy(a.numpy().copy()), b, rtol=1e-7, atol=1e-9, msg=transform
             )
 
 
