@@ -167,6 +167,16 @@ class Primitive:
         return self.plans[kinds]
 
 
+class Boundary(Primitive):
+    """A primitive that makes an array of a level, or takes it apart, instead of lifting over it."""
+
+    def compute(self, arrays: list[Any], constants: dict[str, Any]) -> Any:
+        kind = arrays_module.newest(arrays)
+        if kind is not None and kind.level > constants["level"]:
+            return kind.lift(self, arrays, constants)
+        return self.forward(*arrays, **constants)
+
+
 def parameters(function: Callable[..., Any]) -> list[str]:
     """The names of a formula's parameters; `inspect.signature` would cost a fifth of the import."""
     code = function.__code__
