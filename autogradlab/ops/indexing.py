@@ -45,6 +45,8 @@ def located(input: Tensor, key: Any) -> tuple[Tensor, dict[int, np.ndarray]]:
     """What the basic part of an index shows, and the arrays that index its dimensions."""
     if isinstance(key, slice):
         return sliced(input, 0, key), {}
+    if isinstance(key, int) and not isinstance(key, builtins.bool):
+        return selected(input, 0, key), {}
     items = as_tuple(key)
     used = builtins.sum(dims_used(k) for k in items)
     if used > input.ndim:
@@ -174,7 +176,7 @@ def numpy_indices(input: Tensor, arrays: dict[int, np.ndarray]) -> tuple[Any, ..
             continue
         size = input.shape[dim]
         outside = a[(a < -size) | (a >= size)]
-        if outside.size and input.array.size:
+        if outside.size:
             raise IndexError(errors.index(outside[0], i, size))
     return tuple(arrays.get(i, slice(None)) for i in range(builtins.max(arrays) + 1))
 
@@ -342,8 +344,10 @@ def elementwise_index(
             n > size_along(source, i) for i, n in enumerate(array.shape)
         )
         if too_long is not None or of_source:
-            also = "" if source is None else (
-                f" and to be no larger size than src {list(source.shape)}"
+            also = (
+                ""
+                if source is None
+                else (f" and to be no larger size than src {list(source.shape)}")
             )
             raise RuntimeError(f"Expected index {sizes} dimension {dim}{also}")
     within(array, dim, size_along(input, dim))
@@ -357,8 +361,7 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: builtins.bool
 
 
 def scatter(
-    input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None,
-    reduce: str | None = None,
+    input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None
 ) -> Tensor:
     """The tensor with `out[index[i][j]][j] = src[i][j]` for dim 0, and so on for the others."""
     src = value if src is None else src
@@ -405,12 +408,8 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
             f"{input.ndim} dimensions for input, and {indices.ndim} dimensions for indices"
         )
     dim = one_dim(dim, input.ndim)
-    shape = broadcast_shape(
-        *((*x.shape[:dim], 1, *x.shape[dim + 1 :]) for x in (input, indices))
-    )
-    a, b = (
-        expand(x, (*shape[:dim], x.shape[dim], *shape[dim + 1 :])) for x in (input, indices)
-    )
+    shape = broadcast_shape(*((*x.shape[:dim], 1, *x.shape[dim + 1 :]) for x in (input, indices)))
+    a, b = (expand(x, (*shape[:dim], x.shape[dim], *shape[dim + 1 :])) for x in (input, indices))
     return gather(a, dim, wrap(b.array % input.shape[dim]))
 
 
@@ -420,5 +419,5 @@ def masked_select(input: Tensor, mask: Tensor) -> Tensor:
         raise TypeError(errors.not_a_tensor("masked_select", "mask", 2, mask))
     if mask.array.dtype.kind != "b":
         raise RuntimeError("masked_select: expected BoolTensor for mask")
-    broadcast_shape(input.shape, mask.shape)
+    broadcast_shape(mask.shape, input.shape)
     return d.masked_select(input, mask=mask.memory())

@@ -52,6 +52,23 @@ pair = op(lambda x: (x * x, x * 3), lambda g, h, x: 2 * g * x + 4 * h)
 strict = op(lambda x: (x * x, x * 3), lambda g, h, x: (2 * g * x + 3 * h).reshape(x.shape))
 short = op(lambda x: x * x, lambda g, x: g[:1] * 2)
 second = op(lambda x: x * x, lambda g, x: 2 * g.detach() * x)
+def forward_op(forward, jvp):
+    class Op(Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.x = x.detach()
+            return forward(x)
+        @staticmethod
+        def backward(ctx, g):
+            return g * 2 * ctx.x
+        @staticmethod
+        def jvp(ctx, t):
+            return jvp(t, ctx.x)
+    return Op.apply
+
+forward_right = forward_op(lambda x: x * x, lambda t, x: 2 * t * x)
+forward_wrong = forward_op(lambda x: x * x, lambda t, x: 3 * t * x)
+
 class Unmaterialized(Function):
     @staticmethod
     def forward(ctx, x):
@@ -83,7 +100,7 @@ lambda x: x.max(0), x; lambda x: x.unbind(), m; lambda x: torch.ones(2, requires
 """
 OPTIONS = """
 right, x, eps=1e-3; slightly, x, atol=1e-4; factor, x, rtol=0.6; factor, x, atol=3.0, fast_mode=True; random, x, nondet_tol=1e-6; wild, x, nondet_tol=1e6
-lambda x: x * 2, x, check_grad_dtypes=True; constant, x, check_undefined_grad=False; Unmaterialized.apply, x, check_undefined_grad=False
+lambda x: x.detach(), x, check_forward_ad=True; lambda x: x * 2, x, check_grad_dtypes=True; constant, x, check_undefined_grad=False; Unmaterialized.apply, x, check_undefined_grad=False
 slightly, x, atol=1.5e-5; slightly, x, atol=1.5e-5, fast_mode=True; slightly, c.clone().requires_grad_(), atol=1.2e-5, fast_mode=True, rtol=0
 lambda x: x * float('nan'), x, masked=True; lambda x: x + 1, x, masked=True; factor, x, raise_exception=False; pair, x, raise_exception=False
 lambda x: x * 2, c, raise_exception=False; lambda x: x * 2, x, check_backward_ad=False; lambda x: x * 2, x, check_backward_ad=False, check_forward_ad=True, check_batched_grad=True
@@ -93,10 +110,21 @@ SECOND = """
 right, x; factor, x; second, x; none, x; lambda x: x.exp(), x; lambda x: x * 2, x; lambda x: x.detach(), x; lambda x, y: x @ y, (m, x)
 lambda x: x.sin(), x, c; lambda x: x.sin(), x, c.clone().requires_grad_(); lambda x: x.sin(), f; lambda x: x.sin(), x, c[:2]; lambda x: (x.sin(), x * m), x
 lambda x: x.exp(), m, gen_non_contig_grad_outputs=True; lambda x: x.sum(), m, gen_non_contig_grad_outputs=True; second, x, fast_mode=True; right, x, fast_mode=True
-second, x, raise_exception=False; right, x, check_rev_over_rev=False; right, x, check_rev_over_rev=False, check_fwd_over_rev=True
+second, x, raise_exception=False; right, x, check_rev_over_rev=False; right, x, check_rev_over_rev=False, check_fwd_over_rev=True; lambda x: x.exp(), x, check_batched_grad=True
+lambda x: x.exp(), x, check_fwd_over_rev=True; lambda x, y: x @ y, (m, x), check_fwd_over_rev=True; lambda x: (x ** 3).sum(), x, check_fwd_over_rev=True, check_rev_over_rev=False, check_undefined_grad=False
 right, x, check_rev_over_rev=False, check_fwd_over_rev=True, check_undefined_grad=False, check_batched_grad=True; lambda x: x.relu(), x; lambda x: (x, x.long()), x
 """
-
+FORWARD = """
+lambda x: x.exp(), x; lambda x: x ** 2, (x,); lambda x, y: (x * y, x.sum()), (x, m); lambda x, n, y: x * n * y, (x, 3, c); lambda x: (x * 2, (x > 0).long()), x; forward_right, x; forward_wrong, x; right, x; lambda x: x.sum(dtype=torch.float32), x; lambda x, y: m @ (x * y), (x, x.detach().clone().requires_grad_())
+lambda x: x * 2, f; lambda x: x.exp(), s; lambda x: x * 2, e; lambda x: x[1:], x; lambda x, y: (x.sin(), forward_wrong(y)), (x, m); lambda x: x.relu(), x; lambda x: x.max(0), x
+lambda x: x.expand(2, 3), x; lambda x: (x * 1).mul_(x), x; lambda x, y: x.clone().copy_(y), (x, f.double().detach().requires_grad_()); lambda x: torch.ones(3, dtype=torch.float64, requires_grad=True), x
+"""
+FORWARD_OPTIONS = [
+    "check_forward_ad=True",
+    "check_forward_ad=True, check_backward_ad=False",
+    "check_forward_ad=True, check_backward_ad=False, fast_mode=True",
+    "check_forward_ad=True, check_batched_forward_grad=True, check_batched_grad=True, check_undefined_grad=False",
+]
 
 NUMBER = r"-?\d+\.\d*(?:e-?\d+)?"
 
@@ -110,15 +138,24 @@ def test_gradcheck(call: str) -> None:
     assert_twins(START + f"print(gradcheck({call}), torch.rand(1))")
 
 
-@pytest.mark.parametrize("call", each(FUNCTIONS))
-def test_fast_mode(call: str) -> None:
-    """Its messages give all digits of sums, of which the last depend on the order of summing."""
-    code = START + f"print(gradcheck({call}, fast_mode=True), torch.rand(1))"
+def assert_nearly_twins(code: str) -> None:
+    """Messages of fast mode give all digits of sums; the last depend on the order of summing."""
     (ours, error, warned), (theirs, their_error, they_warned) = (run(code, e) for e in ENGINES)
     assert re.split(NUMBER, error) == re.split(NUMBER, their_error)
     numbers, their_numbers = (np.float64(re.findall(NUMBER, e)) for e in (error, their_error))
     np.testing.assert_allclose(numbers, their_numbers, rtol=1e-5, atol=1e-5)
     assert (ours["printed"], warned) == (theirs["printed"], they_warned)
+
+
+@pytest.mark.parametrize("call", each(FUNCTIONS))
+def test_fast_mode(call: str) -> None:
+    assert_nearly_twins(START + f"print(gradcheck({call}, fast_mode=True), torch.rand(1))")
+
+
+@pytest.mark.parametrize("options", FORWARD_OPTIONS)
+@pytest.mark.parametrize("call", each(FORWARD))
+def test_forward_mode(call: str, options: str) -> None:
+    assert_nearly_twins(START + f"print(gradcheck({call}, {options}), torch.rand(1))")
 
 
 @pytest.mark.parametrize("call", each(OPTIONS))

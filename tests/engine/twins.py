@@ -92,3 +92,20 @@ def assert_twins(code: str) -> None:
     for name, value in theirs.items():
         if not (name.startswith("_") or callable(value) or isinstance(value, types.ModuleType)):
             assert_same(ours[name], value, name)
+
+
+def assert_second_order(start: str, expression: str, leaves: str) -> None:
+    """Gradients by the leaves, and gradients of these, in float64."""
+    assert_twins(
+        f"torch.set_default_dtype(torch.float64)\n{start}"
+        f"""
+r = {expression}
+leaves = [{leaves}]
+g = torch.autograd.grad((r * r).sum(), leaves, create_graph=True, allow_unused=True)
+total = sum((v.sin().sum() for v in g if v is not None), 0 * leaves[0].sum())
+total.backward()
+values, slopes = [v.detach() if v is not None else None for v in g], [v.grad for v in leaves]
+del g, total, leaves
+torch.set_default_dtype(torch.float32)
+"""
+    )
