@@ -277,6 +277,10 @@ def fill_value(ndim: int) -> str:
     return f"fill_ only supports 0-dimension value tensor but got tensor with {ndim} dimensions."
 
 
+def not_floating(what: str, dtype: Any) -> str:
+    return f"Expected {what} to be floating point or complex, but got: {dtype}"
+
+
 # ------------------------------------------------------------------------------------ gradcheck
 
 NOTHING_TO_CHECK = (

@@ -170,7 +170,13 @@ def forward_jacobian(
         return out
 
     many, inputs = as_tuple(inputs, "inputs", "jacobian")
-    return jacfwd(checked, tuple(range(len(inputs))) if many else 0)(*inputs)
+    for x in inputs:
+        if not x.is_floating_point():
+            raise ValueError(errors.not_floating("primal", x.dtype))
+    found = jacfwd(checked, tuple(range(len(inputs))))(*inputs)
+    if not isinstance(found[0], tuple):  # one output; torch gives lists here
+        return list(found) if many else found[0]
+    return [list(row) for row in found] if many else tuple([row[0] for row in found])
 
 
 def hessian(

@@ -83,6 +83,21 @@ def test_vectorized(call: str) -> None:
     assert_twins(start + f"print(show(_F.{call[:-1]}, vectorize=True)))")
 
 
+FORWARD = """
+jacobian(cube, x); jacobian(cube, s); jacobian(cube, m); jacobian(two, (x, y)); jacobian(lambda x: (x ** 3,), x); jacobian(cube, (x,)); jacobian(cat, x); jacobian(only, (x, y)); jacobian(lambda x: x.detach(), x)
+jacobian(lambda x: m @ x, x); jacobian(lambda x: x.sum(0), m); jacobian(lambda x: x.expand(2, 3), x); jacobian(lambda x: x.double(), x); jacobian(lambda x: 3, x); jacobian(lambda x: (x, 3), x); jacobian(cube, 3)
+jacobian(cube, (x, 3)); jacobian(cube, i); jacobian(lambda x: torch.ones(2), x); jacobian(cube, w); jacobian(lambda x: w * x, x); jacobian(lambda x: (x * 1).mul_(x), x); jacobian(lambda x: (x.long(), x), x)
+hessian(number, x); hessian(mixed, (x, y)); hessian(only, (x, y)); hessian(linear, x); hessian(cube, s); hessian(cube, one); hessian(cube, x); hessian(two, (x, y)); hessian(number, (x,)); hessian(lambda m: (m @ m.T).sum(), m)
+"""
+
+
+@pytest.mark.parametrize("call", each(FORWARD))
+def test_forward_mode(call: str) -> None:
+    option = "strategy" if call.startswith("jacobian") else "outer_jacobian_strategy"
+    call = f"{call[:-1]}, vectorize=True, {option}='forward-mode')"
+    assert_twins(START + f"print(show(_F.{call}))")
+
+
 @pytest.mark.parametrize("call", ["vjp(cube, w, y)", "jvp(cube, w, y)", "hvp(number, w, y)", "vhp(number, w, y)", "jacobian(cube, w)", "hessian(number, w)"])
 def test_results_are_differentiable(call: str) -> None:
     assert_twins(START + f"""
