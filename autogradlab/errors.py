@@ -277,6 +277,16 @@ def fill_value(ndim: int) -> str:
     return f"fill_ only supports 0-dimension value tensor but got tensor with {ndim} dimensions."
 
 
+def batched_shape(i: int, got: Any, expected: Any) -> str:
+    return (
+        "If `is_grads_batched=True`, we interpret the first dimension of each grad_output as the "
+        "batch dimension. The sizes of the remaining dimensions are expected to match the shape of "
+        f"corresponding output, but a mismatch was detected: grad_output[{i}] has a shape of {got} "
+        f"and output[{i}] has a shape of {expected}. If you only want some tensors in "
+        "`grad_output` to be considered batched, consider using vmap."
+    )
+
+
 def not_floating(what: str, dtype: Any) -> str:
     return f"Expected {what} to be floating point or complex, but got: {dtype}"
 

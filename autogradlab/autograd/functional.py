@@ -295,19 +295,21 @@ class Point:
 
     def jacobian(self, k: int, out: Tensor, vectorize: bool) -> list[Tensor]:
         """The Jacobian of output `k` by each input; in one pass, if nobody watches the passes."""
-        from ..func import vmap
-
         if vectorize or not (self.strict or watched(out)):
             units = creation.eye(out.numel(), dtype=out.dtype).view(out.numel(), *out.shape)
-            found = vmap(lambda v: tuple(zeros_for_none(self.row(out, v), self.inputs)))(units)
+            found = [
+                creation.zeros(len(units), *x.shape, dtype=x.dtype) if g is None else g
+                for g, x in zip(self.row(out, units), self.inputs, strict=True)
+            ]
         else:
             rows = [self.checked_row(k, x) for x in out.reshape(-1)]
             found = [stack(column) for column in zip(*rows, strict=True)]
         return [g.view(out.shape + x.shape) for x, g in zip(self.inputs, found, strict=True)]
 
-    def row(self, out: Tensor, v: Tensor | None) -> tuple[Tensor | None, ...]:
-        vs = None if v is None else [v]
-        return gradients([out], self.inputs, vs, self.create_graph, retain_graph=True)
+    def row(self, out: Tensor, vs: Tensor | None) -> tuple[Tensor | None, ...]:
+        """The gradients of an output of one element; or many, given what to multiply by."""
+        options = {"retain_graph": True, "is_grads_batched": vs is not None}
+        return gradients([out], self.inputs, [vs], self.create_graph, **options)
 
     def checked_row(self, k: int, x: Tensor) -> list[Tensor]:
         """The gradient of one element of output `k`."""

@@ -123,3 +123,45 @@ jacobian = _F.jacobian(lambda x, y: ({body}), (x, y))
 hessian = _F.hessian(lambda x, y: (x ** 3).sum() * (y ** 2).sum() + (x.exp()).sum(), (x, y))
 product = _F.hvp(lambda x, y: (x ** 3).sum() * (y ** 2).sum(), (x, y), (x, y))
 """)
+
+
+BATCHED = """
+grad(y, p, v); grad((y, z), (p, q), (v, v[:, :, None] * v[:, None])); grad(y, (p, q), v); grad(y, (p, q), v, allow_unused=True); grad(y, (p, q), v, materialize_grads=True); grad(y, p, v[0])
+grad(y, p, v[:, :2]); grad(y.sum(), q, v[:, 0], allow_unused=True); grad(y, p, v, create_graph=True)[0].detach(); (grad(y, p, v), grad(y, p, v)); (grad(y, p, v, retain_graph=True), grad(y, p, v))
+"""
+
+
+@pytest.mark.parametrize("call", each(BATCHED))
+def test_batched_gradients(call: str) -> None:
+    assert_twins(START + f"""
+p, q = x.clone().requires_grad_(), y.clone().requires_grad_()
+v = torch.arange(6.0).view(2, 3)
+y, z = p ** 3, torch.outer(p, q)
+def grad(*args, **options):
+    return torch.autograd.grad(*args, is_grads_batched=True, **options)
+print({call})
+p = q = y = z = None
+""")
+
+
+@pytest.mark.parametrize("hook", [True, False])
+def test_what_a_user_sees_of_a_jacobian(hook: bool) -> None:
+    """A backward of one's own, and hooks, get one row after the other."""
+    assert_twins(START + f"""
+class Square(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x * x
+    @staticmethod
+    def backward(ctx, g):
+        print(g.tolist())
+        return 2 * g * ctx.saved_tensors[0]
+def f(x):
+    y = x * 1
+    if {hook}:
+        y.register_hook(lambda g: print(g.tolist()))
+        return y * y
+    return Square.apply(y)
+print(_F.jacobian(f, x))
+""")
