@@ -149,9 +149,8 @@ def batched(
     from ..func import vmap  # it imports this module
 
     for i, (out, g) in enumerate(zip(outputs, gradients, strict=True)):
-        if g.shape[1:] != out.shape:
-            short = Size(g.shape[2:])  # torch takes the first dimension away twice
-            raise RuntimeError(errors.batched_shape(i, short, out.shape))
+        if (shape := g[0].shape) != out.shape:  # torch's message takes one dimension more away
+            raise RuntimeError(errors.batched_shape(i, Size(shape[1:]), out.shape))
     found: tuple[Any, ...] = ()
 
     def each(*vs: Tensor) -> tuple[Tensor, ...]:

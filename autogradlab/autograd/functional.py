@@ -295,7 +295,7 @@ class Point:
 
     def jacobian(self, k: int, out: Tensor, vectorize: bool) -> list[Tensor]:
         """The Jacobian of output `k` by each input; in one pass, if nobody watches the passes."""
-        if vectorize or not (self.strict or watched(out)):
+        if vectorize or not (self.strict or out.numel() < 2 or watched(out)):
             units = creation.eye(out.numel(), dtype=out.dtype).view(out.numel(), *out.shape)
             found = [
                 creation.zeros(len(units), *x.shape, dtype=x.dtype) if g is None else g
@@ -303,7 +303,8 @@ class Point:
             ]
         else:
             rows = [self.checked_row(k, x) for x in out.reshape(-1)]
-            found = [stack(column) for column in zip(*rows, strict=True)]
+            columns = zip(self.inputs, *rows, strict=True)
+            found = [stack(column) for _, *column in columns]
         return [g.view(out.shape + x.shape) for x, g in zip(self.inputs, found, strict=True)]
 
     def row(self, out: Tensor, vs: Tensor | None) -> tuple[Tensor | None, ...]:
@@ -347,8 +348,8 @@ def gradients(
 
 def watched(out: Tensor) -> bool:
     """Whether a user's code would see the gradients of a pass: a backward of theirs, or hooks."""
-    nodes = [*reachable([edge(out)])[0]] if out.requires_grad else []
-    return any(node.hooks is not None or isinstance(node, FunctionNode) for node in nodes)
+    order, leaves = reachable([edge(out)] if out.requires_grad else [])
+    return any(n.hooks is not None or isinstance(n, FunctionNode) for n in (*order, *leaves))
 
 
 def zeros_for_none(found: Sequence[Tensor | None], like: Sequence[Tensor]) -> list[Tensor]:
