@@ -1,6 +1,7 @@
 # ruff: noqa: E501 - one program, one line
 """`gradcheck` and `gradgradcheck`: torch's verdicts and words, and ours about our own operations."""
 
+import functools
 import inspect
 import re
 from typing import Any
@@ -69,6 +70,21 @@ def forward_op(forward, jvp):
 forward_right = forward_op(lambda x: x * x, lambda t, x: 2 * t * x)
 forward_wrong = forward_op(lambda x: x * x, lambda t, x: 3 * t * x)
 
+class Half(Function):
+    @staticmethod
+    def forward(ctx, x, y):
+        ctx.set_materialize_grads(False)
+        return x * 2 + y * 3
+    @staticmethod
+    def backward(ctx, g):
+        return 2 * g, 3 * g
+    @staticmethod
+    def jvp(ctx, t, u):
+        return (1.0 if t is None else 2 * t) + (0 if u is None else 3 * u)
+
+branching = op(lambda x: x * 2, lambda g, x: 2 * g if g.sum() > -100 else g)
+z = x.detach().clone().requires_grad_()
+
 class Unmaterialized(Function):
     @staticmethod
     def forward(ctx, x):
@@ -83,7 +99,7 @@ class Unmaterialized(Function):
 
 # What is checked, once slowly and once in fast mode.
 FUNCTIONS = """
-right, x; factor, x; slightly, x; constant, x; random, x; wild, x; none, x; swapped, (x, x.detach().clone().requires_grad_())
+right, x; factor, x; slightly, x; constant, x; random, x; wild, x; none, x; swapped, (x, z)
 pair, x; strict, x; short, x; Unmaterialized.apply, x; second, x
 lambda x: x * 2, [x]; lambda x: [x * 2, x], x; lambda x, y: x @ y.T, (m, m.detach().clone().requires_grad_()); lambda x: x.exp(), s
 lambda x, n, y: x * n * y, (x, 3, c); lambda x: x.abs(), torch.zeros(2, dtype=torch.float64, requires_grad=True)
@@ -100,7 +116,8 @@ lambda x: x.max(0), x; lambda x: x.unbind(), m; lambda x: torch.ones(2, requires
 """
 OPTIONS = """
 right, x, eps=1e-3; slightly, x, atol=1e-4; factor, x, rtol=0.6; factor, x, atol=3.0, fast_mode=True; random, x, nondet_tol=1e-6; wild, x, nondet_tol=1e6
-lambda x: x.detach(), x, check_forward_ad=True; lambda x: x * 2, x, check_grad_dtypes=True; constant, x, check_undefined_grad=False; Unmaterialized.apply, x, check_undefined_grad=False
+lambda x: x.detach(), x, check_forward_ad=True; lambda x: x * 2, x, check_grad_dtypes=True; constant, x, check_undefined_grad=False; Half.apply, (x, z), check_forward_ad=True; right, x, check_batched_grad=True; swapped, (x, z), check_batched_grad=True
+branching, x, check_batched_grad=True, raise_exception=False; lambda x: x[x > 0], x, check_batched_grad=True, check_forward_ad=True, check_batched_forward_grad=True; Unmaterialized.apply, x, check_undefined_grad=False
 slightly, x, atol=1.5e-5; slightly, x, atol=1.5e-5, fast_mode=True; slightly, c.clone().requires_grad_(), atol=1.2e-5, fast_mode=True, rtol=0
 lambda x: x * float('nan'), x, masked=True; lambda x: x + 1, x, masked=True; factor, x, raise_exception=False; pair, x, raise_exception=False
 lambda x: x * 2, c, raise_exception=False; lambda x: x * 2, x, check_backward_ad=False; lambda x: x * 2, x, check_backward_ad=False, check_forward_ad=True, check_batched_grad=True
@@ -115,7 +132,7 @@ lambda x: x.exp(), x, check_fwd_over_rev=True; lambda x, y: x @ y, (m, x), check
 right, x, check_rev_over_rev=False, check_fwd_over_rev=True, check_undefined_grad=False, check_batched_grad=True; lambda x: x.relu(), x; lambda x: (x, x.long()), x
 """
 FORWARD = """
-lambda x: x.exp(), x; lambda x: x ** 2, (x,); lambda x, y: (x * y, x.sum()), (x, m); lambda x, n, y: x * n * y, (x, 3, c); lambda x: (x * 2, (x > 0).long()), x; forward_right, x; forward_wrong, x; right, x; lambda x: x.sum(dtype=torch.float32), x; lambda x, y: m @ (x * y), (x, x.detach().clone().requires_grad_())
+lambda x: x.exp(), x; lambda x: x ** 2, (x,); lambda x, y: (x * y, x.sum()), (x, m); lambda x, n, y: x * n * y, (x, 3, c); lambda x: (x * 2, (x > 0).long()), x; forward_right, x; forward_wrong, x; right, x; lambda x: x.sum(dtype=torch.float32), x; lambda x, y: m @ (x * y), (x, z)
 lambda x: x * 2, f; lambda x: x.exp(), s; lambda x: x * 2, e; lambda x: x[1:], x; lambda x, y: (x.sin(), forward_wrong(y)), (x, m); lambda x: x.relu(), x; lambda x: x.max(0), x
 lambda x: x.expand(2, 3), x; lambda x: (x * 1).mul_(x), x; lambda x, y: x.clone().copy_(y), (x, f.double().detach().requires_grad_()); lambda x: torch.ones(3, dtype=torch.float64, requires_grad=True), x
 """
@@ -218,3 +235,33 @@ def test_a_wrong_formula_is_found(
         torch.autograd.gradcheck(f, inputs, fast_mode=fast_mode)
     monkeypatch.undo()
     assert torch.autograd.gradcheck(f, inputs, fast_mode=fast_mode)
+
+
+def test_a_wrong_rule_of_forward_mode_is_found(
+    space: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check = functools.partial(torch.autograd.gradcheck, lambda a: a.exp(), space["a"])
+    assert check(check_forward_ad=True)
+    monkeypatch.setattr(derivatives.exp, "jvp", lambda self_t: self_t)
+    monkeypatch.setattr(derivatives.exp, "jvp_needs", ["self_t"])
+    assert check()
+    with pytest.raises(GradcheckError, match="Jacobian computed with forward mode mismatch"):
+        check(check_forward_ad=True)
+
+
+def test_a_wrong_rule_of_vmap_is_found(
+    space: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check = functools.partial(torch.autograd.gradcheck, lambda a: a.exp(), space["a"])
+    options = {"check_batched_grad": True, "check_forward_ad": True}
+    assert check(**options, check_batched_forward_grad=True)
+
+    def other_example_first(primitive: Any, count: int, arrays: list[Any]) -> Any:
+        return arrays[0][::-1] * arrays[1]
+
+    monkeypatch.setattr(derivatives.mul, "batch", other_example_first)
+    assert check()
+    with pytest.raises(GradcheckError, match="For output 0 and input 0:\n\nGot:"):
+        check(**options)
+    with pytest.raises(GradcheckError, match="For output 0 and input 0:\n\nGot:"):
+        check(check_forward_ad=True, check_batched_forward_grad=True)
