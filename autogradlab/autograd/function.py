@@ -249,7 +249,9 @@ class Function:
         """Run the operation and leave a node behind; in forward mode, also `jvp`."""
         ctx, dual = FunctionCtx(), newest([x.array for x in args if isinstance(x, Tensor)])
         if not isinstance(dual, Dual):
-            return cls._record(ctx, args, kwargs)
+            out = cls._record(ctx, args, kwargs)
+            ctx._for_forward = None
+            return out
         primals, tangents = zip(*[cls._parts(x, dual.level) for x in args], strict=True)
         out = cls._record(ctx, primals, kwargs)
         outputs = out if isinstance(out, tuple) else (out,)

@@ -15,7 +15,7 @@ from ..node import edge
 from ..ops.shapes import stack
 from ..tensor import Tensor
 from .function import FunctionNode
-from .grad_mode import enable_grad, is_grad_enabled, set_grad_enabled
+from .grad_mode import enable_grad
 
 __all__ = ["hessian", "hvp", "jacobian", "jvp", "vhp", "vjp"]
 
@@ -43,7 +43,6 @@ def vjp(
             v = point.vector(v, outputs, point.many_outputs)
         elif len(outputs) != 1 or outputs[0].numel() != 1:
             raise RuntimeError(errors.NO_V.format("user-provided function returns"))
-    with set_grad_enabled(create_graph or is_grad_enabled()):
         found = gradients(outputs, point.inputs, v, create_graph)
         found = point.filled(found, point.inputs, "back")
     return point.finish(outputs, point.many_outputs), point.finish(found, point.many_inputs)
@@ -69,7 +68,6 @@ def jvp(
         us = [creation.zeros_like(out, requires_grad=True) for out in outputs]
         pulled = gradients(outputs, point.inputs, us, create_graph=True)
         point.require(pulled, "grad_inputs")
-    with set_grad_enabled(create_graph or is_grad_enabled()):
         found = gradients(pulled, us, v, create_graph)
         found = point.filled(found, outputs, "back_trick")
     return point.finish(outputs, point.many_outputs), point.finish(found, point.many_outputs)
@@ -89,7 +87,6 @@ def vhp(
     with enable_grad():
         point = Point("vhp", func, inputs, create_graph, strict)
         v, outputs, slopes = point.slopes(v)
-    with set_grad_enabled(create_graph or is_grad_enabled()):
         found = gradients(slopes, point.inputs, v, create_graph)
         found = point.filled(found, point.inputs, "double_back")
     return point.finish(outputs, False), point.finish(found, point.many_inputs)
@@ -111,7 +108,6 @@ def hvp(
         v, outputs, slopes = point.slopes(v)
         us = [creation.zeros_like(x, requires_grad=True) for x in point.inputs]
         pulled = gradients(slopes, point.inputs, us, create_graph=True)
-    with set_grad_enabled(create_graph or is_grad_enabled()):
         found = gradients(pulled, us, v, create_graph)
         found = point.filled(found, point.inputs, "double_back_trick")
     return point.finish(outputs, False), point.finish(found, point.many_inputs)

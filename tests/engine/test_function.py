@@ -154,12 +154,12 @@ class Op(Function):
     @staticmethod
     def forward(ctx, x, y, n=2):
         ctx.save_for_forward(x, y)
-        ctx.save_for_backward(x, y)
+        ctx.save_for_backward(y, x)
         ctx.n = n
         {forward}
     @staticmethod
     def backward(ctx, *gs):
-        x, y = ctx.saved_tensors
+        y, x = ctx.saved_tensors
         return gs[0] * y, gs[0] * x, None
     @staticmethod
     def jvp(ctx, *ts):
@@ -180,7 +180,7 @@ USE = "y = Op.apply(fwAD.make_dual(p, t), fwAD.make_dual(c, u)); print(fwAD.unpa
         ("return x * y", "print(ts, ctx.n, len(ctx.saved_tensors)); " + BOTH, "print(fwAD.unpack_dual(Op.apply(fwAD.make_dual(p, t), c, 5)))"),
         ("ctx.set_materialize_grads(False); return x * y", "print(ts); return ts[0] * y", "print(fwAD.unpack_dual(Op.apply(fwAD.make_dual(p, t), c, 5)))"),
         ("return x * y, x * 2", "return ts[0] * y + x * ts[1], ts[0] * 2", "y, z = Op.apply(fwAD.make_dual(p, t), c); print(fwAD.unpack_dual(y), fwAD.unpack_dual(z))"),
-        ("return x * y", BOTH, "print(Op.apply(x, c))"),
+        ("return x * y", BOTH, "y = Op.apply(x, c); print(y); y.sum().backward(); print(x.grad)"),
         ("return x * y", BOTH, "y = Op.apply(fwAD.make_dual(x, t), fwAD.make_dual(c, u)); fwAD.unpack_dual(y).tangent.sum().backward(); print(x.grad)"),
         ("return x * y", BOTH, "q = fwAD.make_dual(p, t).requires_grad_(); y = Op.apply(q, c); (g,) = torch.autograd.grad((y * y).sum(), q); print(fwAD.unpack_dual(g))"),
         ("return x * y", "raise ValueError('no')", USE),

@@ -82,6 +82,17 @@ class Half(Function):
     def jvp(ctx, t, u):
         return (1.0 if t is None else 2 * t) + (0 if u is None else 3 * u)
 
+almost = op(lambda x: x * x, lambda g, x: 2 * g * x + 1e-12)
+class Both(Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.set_materialize_grads(False)
+        return x * 2, x * 3
+    @staticmethod
+    def backward(ctx, g, h):
+        if h is None and g is not None:
+            raise RuntimeError("only one")
+        return None if g is None else 2 * g if h is None else 2 * g + 3 * h
 branching = op(lambda x: x * 2, lambda g, x: 2 * g if g.sum() > -100 else g)
 z = x.detach().clone().requires_grad_()
 
@@ -100,7 +111,7 @@ class Unmaterialized(Function):
 # What is checked, once slowly and once in fast mode.
 FUNCTIONS = """
 right, x; factor, x; slightly, x; constant, x; random, x; wild, x; none, x; swapped, (x, z)
-pair, x; strict, x; short, x; Unmaterialized.apply, x; second, x
+pair, x; strict, x; short, x; constant, s; almost, s; Unmaterialized.apply, x; second, x
 lambda x: x * 2, [x]; lambda x: [x * 2, x], x; lambda x, y: x @ y.T, (m, m.detach().clone().requires_grad_()); lambda x: x.exp(), s
 lambda x, n, y: x * n * y, (x, 3, c); lambda x: x.abs(), torch.zeros(2, dtype=torch.float64, requires_grad=True)
 lambda x: x.relu(), torch.tensor([1e-7, 1.0], dtype=torch.float64, requires_grad=True); lambda x: x.max(), torch.ones(2, dtype=torch.float64, requires_grad=True)
@@ -119,7 +130,7 @@ right, x, eps=1e-3; slightly, x, atol=1e-4; factor, x, rtol=0.6; factor, x, atol
 lambda x: x.detach(), x, check_forward_ad=True; lambda x: x * 2, x, check_grad_dtypes=True; constant, x, check_undefined_grad=False; Half.apply, (x, z), check_forward_ad=True; right, x, check_batched_grad=True; swapped, (x, z), check_batched_grad=True
 branching, x, check_batched_grad=True, raise_exception=False; lambda x: x[x > 0], x, check_batched_grad=True, check_forward_ad=True, check_batched_forward_grad=True; Unmaterialized.apply, x, check_undefined_grad=False
 slightly, x, atol=1.5e-5; slightly, x, atol=1.5e-5, fast_mode=True; slightly, c.clone().requires_grad_(), atol=1.2e-5, fast_mode=True, rtol=0
-lambda x: x * float('nan'), x, masked=True; lambda x: x + 1, x, masked=True; factor, x, raise_exception=False; pair, x, raise_exception=False
+lambda x: x * float('nan'), x, masked=True; almost, s, masked=True; Both.apply, x; lambda x: x + 1, x, masked=True; factor, x, raise_exception=False; pair, x, raise_exception=False
 lambda x: x * 2, c, raise_exception=False; lambda x: x * 2, x, check_backward_ad=False; lambda x: x * 2, x, check_backward_ad=False, check_forward_ad=True, check_batched_grad=True
 lambda x: x * 2, x, check_batched_forward_grad=True; lambda x: x.detach(), x, fast_mode=True, nondet_tol=9.0; lambda x: x, f, eps=1e-2, atol=1e-2
 """
