@@ -90,9 +90,9 @@ class Both(Function):
         return x * 2, x * 3
     @staticmethod
     def backward(ctx, g, h):
-        if h is None and g is not None:
+        if h is None and g is not None and (g == 0).all():
             raise RuntimeError("only one")
-        return None if g is None else 2 * g if h is None else 2 * g + 3 * h
+        return (0 if g is None else 2 * g) + (torch.zeros(3, dtype=torch.float64) if h is None else 3 * h)
 branching = op(lambda x: x * 2, lambda g, x: 2 * g if g.sum() > -100 else g)
 z = x.detach().clone().requires_grad_()
 
