@@ -13,11 +13,9 @@ from contextlib import contextmanager
 from operator import attrgetter
 from typing import Any
 
-import numpy as np
-
 from . import hooks
-from .modes import modes
-from .node import Node, fit
+from .modes import modes, reset, silence
+from .node import Node, Wanted, fit
 
 
 def reachable(roots: Sequence[Node]) -> tuple[list[Node], dict[Node, int]]:
@@ -65,56 +63,63 @@ def backward(
     captured: dict[Node, Any] = {}
     ready: deque[Node] = deque()  # leaves that have all their gradients
 
-    def deliver(node: Node, g: Any) -> None:
+    def deliver(node: Node, g: Any, sender: Node | None = None) -> None:
         if g is not None:
-            arrived[node] = arrived[node] + g if node in arrived else g
+            if g.shape != node.shape or g.dtype is not node.dtype:
+                g = fit(g, node, sender)
+            before = arrived.get(node)
+            arrived[node] = g if before is None else before + g
         if node.is_leaf:
             missing[node] -= 1
             if not missing[node]:
                 ready.append(node)
 
-    def execute(node: Node) -> None:
-        g = arrived.pop(node, None)
-        if node.hooks is not None and g is not None:
-            g = hooks.run_before(node, g)
-        if capture and node in targets:
-            captured[node] = g
-        wanted = node.wanted
-        if needed is not None:
-            wanted = tuple([p in needed for p in node.parents])
-            if (capture and node.is_leaf) or (node.parents and not any(wanted)):
-                return
-        if g is None and not node.runs_on_none:
-            out = (None,) * len(wanted)
-        elif modes.anomaly is None:
-            out = node.apply(g, taped, wanted)
-        else:
-            out = modes.anomaly(node, g, taped, wanted)
+    def apply(node: Node, g: Any, wanted: Wanted | None) -> Sequence[Any]:
+        """Run a node that somebody watches, or in anomaly mode."""
+        out = (modes.anomaly or type(node).apply)(node, g, taped, wanted)
         if not retain_graph:
             node.free()
         pairs = zip(out, node.parents, strict=True)
-        out = tuple([
-            o if o is None or p is None else fit(o, p, node, i) for i, (o, p) in enumerate(pairs)
-        ])  # fmt: skip
-        if node.hooks is not None and g is not None:
+        out = [o if o is None or p is None else fit(o, p, node) for o, p in pairs]
+        if node.extras is not None and g is not None:
             out = hooks.run_after(node, out, g)
         for watch in modes.observers:
             watch(node, g, out)
-        for parent, gradient in zip(node.parents, out, strict=True):
-            if parent is not None and (needed is None or parent in needed):
-                deliver(parent, gradient)
+        return out
 
     before, modes.grad_enabled = modes.grad_enabled, taped
     modes.passes += ((roots, needed),)
+    watched = bool(modes.observers or modes.anomaly)
+    token = silence()
     try:
-        with np.errstate(all="ignore"):  # inf and nan are answers here, as in torch
-            for root, g in zip(roots, gradients, strict=True):
-                deliver(root, fit(g, root))
-            while ready or order:
-                node = ready.popleft() if ready else order.pop()
-                if needed is None or node in needed:
-                    execute(node)
+        for root, g in zip(roots, gradients, strict=True):
+            deliver(root, g)
+        while ready or order:
+            node = ready.popleft() if ready else order.pop()
+            g, wanted = arrived.pop(node, None), None
+            if node.extras is not None and g is not None:
+                g = hooks.run_before(node, g)
+            if needed is not None:
+                if node not in needed:
+                    continue
+                if capture and node in targets:
+                    captured[node] = g
+                wanted = tuple([p in needed for p in node.parents])
+                if (capture and node.is_leaf) or (node.parents and not any(wanted)):
+                    continue
+            if g is None and not node.runs_on_none:
+                out = (None,) * len(node.parents)
+            elif watched or node.extras is not None:
+                out = apply(node, g, wanted)
+            else:
+                out = node.apply(g, taped, wanted)
+                if not retain_graph:
+                    node.free()
+            for parent, gradient in zip(node.parents, out, strict=True):
+                if parent is not None and (needed is None or parent in needed):
+                    deliver(parent, gradient, node)
     finally:
+        reset(token)
         modes.grad_enabled, modes.passes = before, modes.passes[:-1]
     return captured
 

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from . import arrays as arrays_module
-from .modes import modes
-from .node import Node, Output, Wanted
+from .modes import modes, reset, silence
+from .node import Node, Output, Wanted, edge
 from .tensor import Tensor, wrap
 
 # For each input: does it want a gradient? None for what is no tensor.
@@ -110,13 +110,16 @@ class Primitive:
             return primitive.forward(*arrays, **constants)
         if primitive.view:
             arrays[0] = inputs[0].memory()
-        with np.errstate(all="ignore"):  # inf and nan are answers here, as in torch
+        token = silence()
+        try:
             if modes.lifted:
                 result = primitive.compute(arrays, constants)
             else:
                 if primitive.promote is not None:
                     arrays = primitive.promote(arrays)
                 result = primitive.forward(*arrays, **constants)
+        finally:
+            reset(token)
         outputs = tuple(map(wrap, result)) if primitive.multiple else (wrap(result),)
         if modes.made is not None:
             modes.made.update(outputs)
@@ -217,10 +220,26 @@ class Plan:
         self.frees = not {*inputs, "result", *primitive.arrays}.isdisjoint(self.names)
         sources = "".join(each.get(n, f"constants[{n!r}]") + ", " for n in self.names)
         self.pack = eval(f"lambda inputs, result, constants: ({sources})")
+        ends = [f"edge(inputs[{i}])" if want else "None" for i, want in enumerate(wanted)]
+        self.edges = eval(f"lambda inputs: ({', '.join(ends)},)", {"edge": edge})
         self.runs: dict[Wanted, Callable[..., Sequence[Any]]] = {}
+        self.quick = self.straight()
 
     def __str__(self) -> str:
         return self.code(self.wanted)
+
+    def straight(self) -> Callable[[Any, Any], Sequence[Any] | None]:
+        """The line as a function of the gradient and the saved values themselves, for arrays; it
+        gives None where these have to be looked at first (`Node.unpack`)."""
+        at = self.tensors_at
+        values = [f"saved[{i}]{'.array' * (i in at)}, " for i in range(len(self.names))]
+        unsure = "".join(f" or saved[{i}].cell is not None" for i in at)
+        body = self.code(self.wanted).partition(": ")[2]
+        lines = ["def quick(g, saved):", f" if saved is None{unsure}: return None"]
+        lines += [f" {', '.join(self.names)}, = {''.join(values)}"] * bool(self.names)
+        space = {f"d_{name}": f for name, f in self.primitive.formulas.items()}
+        exec("\n".join([*lines, f" return {body}"]), space)
+        return space["quick"]
 
     def code(self, wanted: Wanted) -> str:
         """The line that computes the wanted gradients from what this plan has saved."""
@@ -233,8 +252,9 @@ class Plan:
             body = f"({', '.join(outputs)},)"
         return f"lambda {', '.join(['g', *self.names])}: {body}"
 
-    def run(self, wanted: Wanted, g: Any, values: Sequence[Any]) -> Sequence[Any]:
+    def run(self, wanted: Wanted | None, g: Any, values: Sequence[Any]) -> Sequence[Any]:
         """The wanted gradients, given the incoming one and the saved values."""
+        wanted = self.wanted if wanted is None else wanted
         function = self.runs.get(wanted)
         if function is None:
             formulas = {f"d_{name}": f for name, f in self.primitive.formulas.items()}

@@ -19,7 +19,7 @@ from .modes import modes
 
 if TYPE_CHECKING:
     from .engine import Node
-    from .hooks import Hooks, RemovableHandle
+    from .hooks import Extras, RemovableHandle
 
 
 class Size(tuple[int, ...]):
@@ -54,7 +54,7 @@ class Tensor:
     made: str = ""  # of a view: why it must not be written into, "" if it may
     seen: int = 0  # of a view: the version at which its node was right
     inference: bool = False  # made under inference_mode
-    hooks: Hooks | None = None  # of a leaf
+    extras: Extras | None = None  # of a leaf
     _requires_grad = False
     _grad: Tensor | None = None
 
@@ -148,8 +148,8 @@ class Tensor:
         """Whether a non-leaf keeps its gradient (see `retain_grad`)."""
         return (
             self.node is not None
-            and self.node.hooks is not None
-            and self.node.hooks.retain is not None
+            and self.node.extras is not None
+            and self.node.extras.retain is not None
         )
 
     def retain_grad(self) -> None:
@@ -157,10 +157,10 @@ class Tensor:
         if not self._requires_grad:
             raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
         if self.node is not None:
-            from .hooks import Hooks
+            from .hooks import Extras
 
-            self.node.hooks = self.node.hooks or Hooks()
-            self.node.hooks.retain = weakref.ref(self)
+            self.node.extras = self.node.extras or Extras()
+            self.node.extras.retain = weakref.ref(self)
 
     def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
         """Call `hook(grad)` when this tensor's gradient is known; what it returns replaces it."""

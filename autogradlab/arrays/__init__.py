@@ -120,7 +120,9 @@ def newest(values: Iterable[Any]) -> Lifted | None:
 def lifting() -> Iterator[None]:
     """While this holds, operations look for lifted arrays."""
     modes.lifted += 1
+    modes.special += 1
     try:
         yield
     finally:
         modes.lifted -= 1
+        modes.special -= 1

@@ -76,7 +76,7 @@ class FunctionCtx:
             if x._version != version:
                 raise RuntimeError(errors.modified(x.array, x.grad_fn, x._version, version))
             return x
-        cell, then = (node.cells or {}).get(output, ([0], 0))
+        cell, then = node.extra.cells.get(output, ([0], 0))
         if cell[0] != then:
             raise RuntimeError(errors.modified(x, node, cell[0], then))
         return wrap(x, node.output(output, x))
@@ -106,7 +106,7 @@ class FunctionCtx:
 class FunctionNode(Node):
     """The node of a `Function`: its backward is the user's."""
 
-    __slots__ = ("count", "ctx", "function", "given", "outputs")
+    __slots__ = ("ctx", "function", "given", "outputs", "wanted")
     runs_on_none = True  # a user's backward may give something from nothing
 
     def __init__(self, function: type[Function], ctx: FunctionCtx, inputs: Sequence[Any]) -> None:
@@ -114,7 +114,7 @@ class FunctionNode(Node):
         self.given = [isinstance(x, Tensor) for x in inputs]
         self.parents = tuple([edge(x) for x in inputs if isinstance(x, Tensor)])
         self.wanted = tuple([p is not None for p in self.parents])
-        self.hooks = self.cells = self.shape = self.dtype = None
+        self.extras = self.shape = self.dtype = None
         ctx._node = weakref.ref(self)
 
     def watch_outputs(self, outputs: Sequence[Any]) -> None:
@@ -129,6 +129,9 @@ class FunctionNode(Node):
         """The node that output `k` has: this one, or its place among several."""
         return self if len(self.outputs) == 1 else Output(self, k, len(self.outputs), array)
 
+    def watch(self, cell: list[int], output_nr: int = 0) -> None:
+        self.extra.cells[output_nr] = cell, cell[0]
+
     def name(self) -> str:
         return f"{self.function.__name__}Backward"
 
@@ -141,7 +144,7 @@ class FunctionNode(Node):
     def __dir__(self) -> list[str]:
         return [*object.__dir__(self), *vars(self.ctx)]
 
-    def apply(self, g: Any, taped: bool, wanted: Wanted) -> Sequence[Any]:
+    def apply(self, g: Any, taped: bool, wanted: Wanted | None) -> Sequence[Any]:
         came = g if isinstance(g, Parts) else [g] * len(self.outputs)
         gradients = [None if each is None else wrap(each) for each in came]
         if self.ctx._materialize:

@@ -345,7 +345,8 @@ def gradients(
 def watched(out: Tensor) -> bool:
     """Whether a user's code would see the gradients of a pass: a backward of theirs, or hooks."""
     order, leaves = reachable([edge(out)] if out.requires_grad else [])
-    return any(n.hooks is not None or isinstance(n, FunctionNode) for n in (*order, *leaves))
+    nodes = (*order, *leaves)
+    return any(isinstance(n, FunctionNode) or (n.extras and n.extras.watching) for n in nodes)
 
 
 def zeros_for_none(found: Sequence[Tensor | None], like: Sequence[Tensor]) -> list[Tensor]:

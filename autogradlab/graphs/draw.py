@@ -41,7 +41,7 @@ class NodeLook:
 
 @dataclass(frozen=True)
 class EdgeLook:
-    """The state of one edge: `phase` is value, now or passed."""
+    """The state of one edge: `phase` is value, now, passed or asked (its gradient is a riddle)."""
 
     phase: str = "value"
     gradient: Summary | None = None
@@ -84,6 +84,52 @@ def look_after(recording: Recording, step: int) -> Look:
             _trouble(node, event if mine <= step else None),
         )
     return Look(nodes, tuple(_edge_look(recording, e, turn, step) for e in graph.edges))
+
+
+def look_before(recording: Recording, key: str) -> Look:
+    """The graph when all has run that can run before a gradient is sent to node `key`: that
+    gradient is asked for."""
+    graph, senders = recording.graph, {e.target for e in recording.graph.edges if e.source == key}
+    targets: dict[str, set[str]] = {k: set() for k in graph.nodes}
+    for edge in graph.edges:
+        targets[edge.source].add(edge.target)
+    sent, ran = {graph.root: None}, {graph.root}
+    for event in recording.events:
+        if event.key not in senders and targets[event.key] <= ran:
+            ran.add(event.key)
+            sent[event.key] = event.grads_out
+
+    def phase(k: str) -> str:
+        if k in ran:
+            return "done"
+        if graph.nodes[k].kind in ("leaf", "parameter"):
+            return "plain"
+        return "ready" if targets[k] <= ran else "waiting"
+
+    def edge_look(edge: Edge) -> EdgeLook:
+        if edge.source == key:
+            return EdgeLook("asked")
+        gradient = recording.gradient if edge.target == graph.root else None
+        if edge.target in ran - {graph.root}:
+            gradient = sent[edge.target].get(edge.source)
+        return EdgeLook("passed", gradient) if gradient else EdgeLook()
+
+    nodes = {k: NodeLook(phase(k), len(targets[k] & ran), len(targets[k])) for k in graph.nodes}
+    return Look(nodes, tuple(edge_look(edge) for edge in graph.edges))
+
+
+def look_at_arrival(recording: Recording, key: str) -> Look:
+    """The same, a moment later: the gradient of node `key` arrives."""
+    graph, before = recording.graph, look_before(recording, key)
+    came = {e.key: e.grads_out for e in recording.events}
+    came[graph.root] = {key: recording.gradient}
+    edges, nodes = list(before.edges), dict(before.nodes)
+    nodes[key] = NodeLook("done")
+    for i, edge in enumerate(graph.edges):
+        if edge.source == key:
+            nodes[edge.target] = NodeLook("done")
+            edges[i] = EdgeLook("now", came[edge.target][key])
+    return Look(nodes, tuple(edges))
 
 
 def _phase(ahead: float, ready: bool) -> str:
@@ -202,6 +248,12 @@ def gradient_chip(pen: Pen, x: float, y: float, words: str, now: bool = False) -
         + path(pen, "nabla", f"M{_f(x + 7.5)} {_f(y - 3.5)}h9l-4.5 8z")
         + text(pen, "number", x + 20 + (width - 22) / 2, y, words)
     )
+
+
+def question_chip(pen: Pen, x: float, y: float) -> str:
+    """A gradient that is asked for. `x` is the left side, `y` the middle."""
+    box = rectangle(pen, "question", (x, y - 12, x + 42, y + 12), 12)
+    return box + text(pen, "question text", x + 21, y, "?")
 
 
 def none_pill(pen: Pen, x: float, y: float) -> str:
@@ -351,23 +403,24 @@ class Drawing:
     """A graph with a place for every node, edge and number; ask it for markup in any state.
 
     Places are chosen once, so that nothing moves between steps: each chip has room for the text it
-    will hold. `small=True` leaves out all text, for a film strip.
+    will hold. `small=True` leaves out all text, for a film strip; `cups=False` leaves out what
+    leaves keep.
 
     Raises `RendererMissing` when no renderer for positions is installed.
     """
 
     def __init__(
         self, graph: Graph, recording: Recording | None = None, pen: Pen = attributes,
-        small: bool = False,
+        small: bool = False, cups: bool = True,
     ):  # fmt: skip
         self.graph, self.pen, self.small = graph, pen, small
         last = look_after(recording, len(recording.events)) if recording else plain_look(graph)
         self.gradients = [gradient_words(e.gradient) if e.gradient else "" for e in last.edges]
-        cups = {k: n.grad for k, n in last.nodes.items()}
+        grads = {k: n.grad for k, n in last.nodes.items()}
         self.cups = {
-            k: gradient_chip_width(gradient_words(cups[k])) if cups[k] else 44.0
+            k: gradient_chip_width(gradient_words(grads[k])) if grads[k] else 44.0
             for k, n in graph.nodes.items()
-            if n.kind in ("leaf", "parameter") and recording and not small
+            if n.kind in ("leaf", "parameter") and recording and cups and not small
         }
         self.widths = _ribbon_widths(last, small)
         self.sizes = {k: self._size(n) for k, n in graph.nodes.items()}
@@ -620,7 +673,7 @@ class Drawing:
     def edge(self, index: int, look: Look) -> str:
         """An edge in its state: a thin line down, or a ribbon that climbs."""
         phase, pen, curve = look.edges[index].phase, self.pen, self.curves[index]
-        if phase == "value":
+        if phase in ("value", "asked"):
             (x, y), width = curve[-1], self.widths[index]
             head = f"M{_f(x - 4)} {_f(y - 6)}L{_f(x)} {_f(y - 1)}L{_f(x + 4)} {_f(y - 6)}"
             return path(pen, "value edge", _curve_path(curve) + ("" if self.small else head))
@@ -643,11 +696,15 @@ class Drawing:
         return value_chip(self.pen, *self.spots["value", index], self.values[index])
 
     def gradient(self, index: int, look: Look) -> str:
-        """The gradient chip of an edge, once the gradient has come."""
+        """The gradient chip of an edge, once the gradient has come or while it is asked for."""
         state = look.edges[index]
-        if ("gradient", index) not in self.spots or state.gradient is None:
+        if ("gradient", index) not in self.spots:
             return ""
         spot = self.spots["gradient", index]
+        if state.phase == "asked":
+            return question_chip(self.pen, *spot)
+        if state.gradient is None:
+            return ""
         return gradient_chip(self.pen, *spot, gradient_words(state.gradient), state.phase == "now")
 
     def body(self, look: Look) -> str:

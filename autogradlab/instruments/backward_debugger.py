@@ -37,10 +37,14 @@ class BackwardDebugger:
     >>> a = tensor([2.0, 3.0], requires_grad=True)
     >>> y = a**3
     >>> debugger = BackwardDebugger(y, {"a": a, "y": y}, gradient=[1.0, 1.0])
+    >>> debugger.sentence
+    'Step 0 of 2. y is given the gradient [1, 1], and nothing has run yet.'
+    >>> debugger.step()  # doctest: +ELLIPSIS
+    'Step 1 of 2. y received the gradient [1, 1], ... [12, 27], and sends [12, 27] up to a.'
     >>> debugger.step()
     'Step 2 of 2. a received the gradient [12, 27] and keeps a.grad = [12, 27].'
-    >>> debugger.back(), debugger.position  # doctest: +ELLIPSIS
-    ('Step 1 of 2. y received the gradient [1, 1], ... [12, 27], and sends [12, 27] up to a.', 1)
+    >>> debugger.back(2), debugger.position
+    ('Step 0 of 2. y is given the gradient [1, 1], and nothing has run yet.', 0)
     """
 
     def __init__(
@@ -49,31 +53,31 @@ class BackwardDebugger:
         names = caller_names(sys._getframe(1)) if names is None else names
         self.recording = record_backward(root, gradient, names)
         self.keys = [event.key for event in self.recording.events]
-        self.sentences = [sentence(self.recording, i) for i in range(1, len(self.keys) + 1)]
+        self.sentences = [sentence(self.recording, i) for i in range(len(self.keys) + 1)]
         self.trouble = ""
         try:
             self.view = view_of(self.recording, self.sentences)
         except RendererMissing as error:
             self.view, self.trouble = None, str(error)
-        self._position = 1
+        self._position = 0
         self._breakpoints: set[str] = set()
 
     # ------------------------------------------------------------------------------- the pass
 
     @property
     def position(self) -> int:
-        """The step shown, from 1."""
+        """The step shown; 0 before the first node has run."""
         return self.view.step if self.view else self._position
 
     @property
-    def event(self) -> Event:
-        """The step shown, as data."""
-        return self.recording.events[self.position - 1]
+    def event(self) -> Event | None:
+        """The step shown, as data; None before the first."""
+        return self.recording.events[self.position - 1] if self.position else None
 
     @property
     def sentence(self) -> str:
         """The step shown, in words."""
-        return self.sentences[self.position - 1]
+        return self.sentences[self.position]
 
     @property
     def summary(self) -> str:
@@ -90,10 +94,10 @@ class BackwardDebugger:
         return f"Backward pass of {name} in {len(steps)} steps: {order}. At the end {listed(kept)}."
 
     def jump(self, to: int | str) -> str:
-        """Go to a step, by its number from 1 or by the label of its node; returns its sentence."""
+        """Go to a step, by its number or by the label of its node; returns its sentence."""
         step = to if isinstance(to, int) else self.keys.index(self._key(to)) + 1
-        if not 1 <= step <= len(self.keys):
-            raise ValueError(f"there is no step {step}: this pass has steps 1 to {len(self.keys)}")
+        if not 0 <= step <= len(self.keys):
+            raise ValueError(f"there is no step {step}: this pass has steps 0 to {len(self.keys)}")
         self._position = step
         if self.view:
             self.view.step = step
@@ -101,15 +105,15 @@ class BackwardDebugger:
 
     def step(self, n: int = 1) -> str:
         """Go `n` steps on, at most to the last; returns the sentence of the step."""
-        return self.jump(max(1, min(len(self.keys), self.position + n)))
+        return self.jump(max(0, min(len(self.keys), self.position + n)))
 
     def back(self, n: int = 1) -> str:
-        """Go `n` steps back, at most to the first; returns the sentence of the step."""
+        """Go `n` steps back, at most to the start; returns the sentence of the step."""
         return self.step(-n)
 
     def reset(self) -> str:
-        """Go to the first step."""
-        return self.jump(1)
+        """Go to the start, where nothing has run."""
+        return self.jump(0)
 
     def play(self) -> None:
         """Let the widget step by itself until a breakpoint or the end."""
@@ -202,9 +206,12 @@ def listed(parts: list[str]) -> str:
 
 
 def sentence(recording: Recording, step: int) -> str:
-    """One step in words."""
-    event, nodes = recording.events[step - 1], recording.graph.nodes
-    start = f"Step {step} of {len(recording.events)}. "
+    """One step in words; step 0 is what is given."""
+    start, nodes = f"Step {step} of {len(recording.events)}. ", recording.graph.nodes
+    if step == 0:
+        name, given = nodes[recording.graph.root].label, numbers(recording.gradient)
+        return f"{start}{name} is given the gradient {given}, and nothing has run yet."
+    event = recording.events[step - 1]
     label = step_name(recording, step)
     if event.grad_in is None:
         return f"{start}{label} received no gradient."
@@ -228,36 +235,23 @@ def sentence(recording: Recording, step: int) -> str:
 
 
 def view_of(recording: Recording, sentences: list[str]) -> SvgView:
-    """The widget of a recording, at its first step."""
+    """The widget of a recording, at its start."""
     graph, count = recording.graph, len(recording.events)
     drawing = Drawing(graph, recording, pen=css_class)
+    looks = [look_after(recording, step) for step in range(count + 1)]
     edges, nodes = range(len(graph.edges)), list(graph.nodes)
-    looks = [look_after(recording, step) for step in range(1, count + 1)]
     edge, node = cache(drawing.edge), cache(drawing.node)
     chips = cache(lambda i, look: drawing.value(i) + drawing.gradient(i, look))
-    place = {key: [round(x, 1), round(y, 1)] for key, (x, y) in drawing.centres.items()}
-    none = ["", None, None]
     view = SvgView(
+        **places(drawing),
         title="Backward Debugger",
         expression=graph.title,
         call=recording.call,
         tag=graph.engine,
-        view=[float(drawing.width), float(drawing.height)],
-        targets=[
-            [key, description(graph, key), *place[key], *neighbours(graph, key)]
-            for key in nodes
-            if key != graph.root
-        ],
-        overlays={key: drawing.overlay(key) for key in nodes if key != graph.root},
-        order=[
-            *(none for _ in edges),
-            *([key, *place[key]] for key in nodes),
-            *(none for _ in edges),
-        ],
-        panels=[panel(recording, i, look) for i, look in enumerate(looks, 1)],
+        panels=[panel(recording, i, look) for i, look in enumerate(looks)],
         sentences=sentences,
-        stops=[step_name(recording, i) for i in range(1, count + 1)],
-        steps_keys=[event.key for event in recording.events],
+        stops=["start", *(step_name(recording, i) for i in range(1, count + 1))],
+        steps_keys=[graph.root, *(event.key for event in recording.events)],
     )
     view.set_frames(
         [edge(i, look, look.edges[i]) for i in edges]
@@ -266,6 +260,23 @@ def view_of(recording: Recording, sentences: list[str]) -> SvgView:
         for look in looks
     )
     return view
+
+
+def places(drawing: Drawing) -> dict[str, Any]:
+    """Of a drawing what stays the same in all its states: edges, nodes and then chips as parts,
+    and the nodes as targets."""
+    graph = drawing.graph
+    place = {key: [round(x, 1), round(y, 1)] for key, (x, y) in drawing.centres.items()}
+    edges = [["", None, None] for _ in graph.edges]
+    nodes = [key for key in graph.nodes if key != graph.root]
+    return {
+        "view": [float(drawing.width), float(drawing.height)],
+        "targets": [
+            [key, description(graph, key), *place[key], *neighbours(graph, key)] for key in nodes
+        ],
+        "overlays": {key: drawing.overlay(key) for key in nodes},
+        "order": [*edges, *([key, *place[key]] for key in graph.nodes), *edges],
+    }
 
 
 def cache(draw: Callable[..., str]) -> Callable[..., str]:
@@ -321,6 +332,8 @@ def panel(recording: Recording, step: int, look: Look) -> str:
 
 def equation(recording: Recording, step: int) -> str:
     """The node's formula with its live numbers."""
+    if step == 0:
+        return opening(recording)
     event, nodes = recording.events[step - 1], recording.graph.nodes
     node = nodes[event.key]
     name = escape(node.name.rpartition("::")[2])
@@ -346,6 +359,15 @@ def equation(recording: Recording, step: int) -> str:
     rules = "".join(f"<div><code>{escape(rule)}</code></div>" for rule in node.rule.splitlines())
     rules = rules and f"<div class='agl-rule'>rule <div>{rules}</div></div>"
     return f"<section>{heading}{made}{rules}</section>"
+
+
+def opening(recording: Recording) -> str:
+    """What stands in place of a formula before the first step."""
+    name = escape(recording.graph.nodes[recording.graph.root].label)
+    heading = f"<h3>backward <code>{name}</code><small>not begun</small></h3>"
+    given = f"<p>{name} is given {chip(numbers(recording.gradient))[0]}</p>"
+    ask = "<p>Which node runs first, and what does it send?</p>"
+    return f"<section>{heading}{given}{ask}</section>"
 
 
 def factors(recording: Recording, event: Event, heads: Heads) -> str:
@@ -452,7 +474,7 @@ def queue(recording: Recording, look: Look) -> str:
     """Which node runs, which are ready, which still wait for gradients, next ones first."""
     nodes = recording.graph.nodes
     chips: dict[str, list[str]] = {"running": [], "ready": [], "waiting": []}
-    for key in (event.key for event in recording.events):
+    for key in (recording.graph.root, *(event.key for event in recording.events)):
         state = look.nodes[key]
         if state.phase in chips:
             words = escape(nodes[key].label)
@@ -470,8 +492,8 @@ def queue(recording: Recording, look: Look) -> str:
 
 def memory(recording: Recording, step: int) -> str:
     """The values still saved for backward, as a bar."""
-    event, nodes = recording.events[step - 1], recording.graph.nodes
-    if not event.bytes_total:
+    total, nodes = recording.events[0].bytes_total, recording.graph.nodes
+    if not total:
         return ""
     before = (
         recording.events[step - 2].held if step > 1 else [k for k, n in nodes.items() if n.saved]
@@ -485,9 +507,9 @@ def memory(recording: Recording, step: int) -> str:
         kind = f"class='agl-{'held' if kept else 'free'}' title='{words}'"
         cells.append(f"<div {kind} style='flex:{size} 1 0'>{words}</div>")
     if not cells:  # too many to name: one bar for all
-        for kind, size in (("held", held), ("free", event.bytes_total - held)):
+        for kind, size in (("held", held), ("free", total - held)):
             words = f"{nbytes(size)} {'held' if kind == 'held' else 'freed'}" if size else ""
             cells.append(f"<div class='agl-{kind}' style='flex:{size} 1 0'>{words}</div>")
-    total = f"<span>{nbytes(held)} of {nbytes(event.bytes_total)} held</span>"
+    share = f"<span>{nbytes(held)} of {nbytes(total)} held</span>"
     bar = f"<div class='agl-bar'>{''.join(cells)}</div>"
-    return f"<section><h4>Saved for backward{total}</h4>{bar}</section>"
+    return f"<section><h4>Saved for backward{share}</h4>{bar}</section>"

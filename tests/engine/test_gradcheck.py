@@ -221,13 +221,16 @@ def test_our_operations(expression: str, fast_mode: bool, space: dict[str, Any])
 
 
 WRONG = {
-    "tanh": {"self": lambda g, result: g * (1 - result)},
-    "mul": {"self": lambda g, other: g * other, "other": lambda g, self: g * self * 1.01},
+    "pow_number": {"self": lambda g, self, exponent: g * exponent * self**exponent},
+    "atan2": {
+        "self": lambda g, self, other: g * other / (self * self + other * other),
+        "other": lambda g, self, other: g * -1.01 * self / (self * self + other * other),
+    },
     "mm": {"self": lambda g, mat2: g @ mat2.T, "mat2": lambda g, self: -(self.T @ g)},
     "cat": {"tensors": lambda g, tensors_shape, dim: [g[:, :3], g[:, :3]]},
 }
-"""Formulas with a mistake: a forgotten square, a factor, a sign, a wrong slice."""
-USES = {"tanh": "a.tanh()", "mul": "a * b", "mm": "a @ c", "cat": "torch.cat([a, b], 1)"}
+"""Formulas with a mistake: a forgotten - 1, a factor, a sign, a wrong slice."""
+USES = {"pow_number": "a**3", "atan2": "a.atan2(b)", "mm": "a @ c", "cat": "torch.cat([a, b], 1)"}
 
 
 @pytest.mark.parametrize("fast_mode", [False, True])
