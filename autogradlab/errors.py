@@ -116,6 +116,10 @@ SHARED_ELEMENTS = (
 )
 
 
+def overflow(to: Any) -> str:
+    return f"value cannot be converted to type {to} without overflow"
+
+
 @functools.cache
 def warn_once(text: str) -> None:
     """Warn the first time only: torch gives some of its warnings once in a process."""
@@ -130,7 +134,8 @@ def modified(array: Any, node: Any, version: int, expected: int) -> str:
     """A saved value was overwritten; `node` made it, None for a leaf."""
     maker = ""
     if node is not None:
-        maker = f", which is output 0 of {node.name().partition('Backward')[0]},"
+        operation, _, number = node.name().partition("Backward")
+        maker = f", which is output 0 of {operation}{number.strip('0')},"
     return (
         "one of the variables needed for gradient computation has been modified by an inplace "
         f"operation: [{dtypes.type_name(array.dtype)} {list(array.shape)}]{maker} is at version "

@@ -64,6 +64,10 @@ class Node:
                 raise RuntimeError(errors.INFERENCE_SAVED)
             if x.cell is not None and x.cell[0]:
                 self.extra.versions[i] = x.cell[0]
+        for i in plan.arrays_at:
+            cell = getattr(saved[i], "cell", None)
+            if cell is not None and cell[0]:
+                self.extra.versions[i] = cell[0]
 
     @property
     def extra(self) -> hooks.Extras:
@@ -89,21 +93,25 @@ class Node:
         plan, values, extras = self.plan, list(self.saved), self.extras
         if extras is not None and extras.unpack is not None:
             hooks.unpack(self, values)
-        for i in plan.tensors_at:
+        for i in (*plan.tensors_at, *plan.arrays_at):
             x = values[i]
+            if not isinstance(x, Tensor):  # arrays that no tensor has held
+                continue
             if x.cell is not None:
                 then = 0 if extras is None else extras.versions.get(i, 0)
                 if x.cell[0] != then:
                     raise RuntimeError(errors.modified(x.array, x.grad_fn, x.cell[0], then))
-            if not taped:
+            if not taped or i in plan.arrays_at:
                 values[i] = x.array
         if (i := plan.result_at) is not None:
             for k, (cell, then) in extras.cells.items() if extras is not None else ():
-                if cell[0] != then:
+                if cell[0] != then and plan.result_nr in (None, k):
                     array = values[i][k] if plan.primitive.multiple else values[i]
                     raise RuntimeError(errors.modified(array, self, cell[0], then))
             if taped:  # saved as a bare array, so that a node never holds its own output alive
                 values[i] = self.rewrap(values[i])
+            if plan.result_nr is not None:
+                values[i] = values[i][plan.result_nr]
         return values
 
     def rewrap(self, result: Any) -> Any:
@@ -139,10 +147,9 @@ class Node:
         taped = modes.grad_enabled
         came = [g if g is None or taped else g.array for g in gradients]
         with np.errstate(all="ignore"):
-            out = self.apply(came[0] if self.shape is not None else Parts(came), taped, self.wanted)
-        out = [
-            None if p is None else wrap(fit(o, p)) for o, p in zip(out, self.parents, strict=True)
-        ]
+            out = self.apply(came[0] if self.shape is not None else Parts(came), taped, None)
+            pairs = zip(out, self.parents, strict=True)
+            out = [None if p is None else wrap(fit(o, p, self)) for o, p in pairs]
         return out[0] if len(out) == 1 else tuple(out)
 
     def __getattr__(self, name: str) -> Any:

@@ -42,7 +42,7 @@ class Primitive:
         arrays: constants that hold data, which backward frees like any saved value.
         variadic: any number of inputs, and one formula that returns a list of gradients.
         multiple: the operation gives a tuple; formulas get a list of gradients, one for each output
-            (None where none arrived), and `result` is the tuple.
+            (None where none arrived), `result` is the tuple, `result0` its first part.
         jvp: how a tangent goes forward. "linear": the operation itself on the tangents; "bilinear":
             with one input at a time replaced by its tangent, summed; "elementwise": the formulas on
             the tangents, summed; else a function of values by name, tangents by name and `_t`
@@ -103,9 +103,10 @@ class Primitive:
                 kinds.append(None)
             arrays.append(x)
         on_tensors = kinds.count(None) < len(kinds)
-        for name, value in constants.items():
+        given = constants
+        for name, value in given.items():
             if isinstance(value, Tensor):
-                on_tensors, constants[name] = True, value.array
+                on_tensors, constants = True, {**constants, name: value.array}
         if not on_tensors:
             return primitive.forward(*arrays, **constants)
         if primitive.view:
@@ -130,6 +131,8 @@ class Primitive:
             for out in outputs:
                 out.inference = True
         if True in kinds and modes.grad_enabled and primitive.formulas:
+            if given is not constants:  # a tensor among them is watched, as an input is
+                constants |= {name: given[name] for name in primitive.arrays if name in given}
             primitive.record(inputs, kinds, outputs, result, constants)
         return outputs if primitive.multiple else outputs[0]
 
@@ -207,7 +210,7 @@ class Plan:
         self.wanted = wanted = tuple([bool(kind) for kind in kinds])
         active = inputs if primitive.variadic else itertools.compress(inputs, wanted)
         used = set(itertools.chain(*(primitive.needs[name] for name in active)))
-        each = {"result": "result"}
+        each = {"result": "result", **{f"result{k}": "result" for k in range(2)}}
         for i, name in enumerate(inputs):
             each[name], each[f"{name}_shape"] = f"inputs[{i}]", f"inputs[{i}].array.shape"
         if primitive.variadic:
@@ -216,8 +219,11 @@ class Plan:
         self.names = [name for name in every if name in used or name not in each]
         tensors = [name for name, kind in zip(inputs, kinds, strict=False) if kind is not None]
         self.tensors_at = [i for i, name in enumerate(self.names) if name in tensors]
-        self.result_at = self.names.index("result") if "result" in self.names else None
-        self.frees = not {*inputs, "result", *primitive.arrays}.isdisjoint(self.names)
+        self.arrays_at = [i for i, name in enumerate(self.names) if name in primitive.arrays]
+        result = next((name for name in self.names if name.startswith("result")), None)
+        self.result_at = None if result is None else self.names.index(result)
+        self.result_nr = int(result[-1]) if result not in (None, "result") else None
+        self.frees = result is not None or not {*inputs, *primitive.arrays}.isdisjoint(self.names)
         sources = "".join(each.get(n, f"constants[{n!r}]") + ", " for n in self.names)
         self.pack = eval(f"lambda inputs, result, constants: ({sources})")
         ends = [f"edge(inputs[{i}])" if want else "None" for i, want in enumerate(wanted)]
@@ -234,10 +240,13 @@ class Plan:
         at = self.tensors_at
         values = [f"saved[{i}]{'.array' * (i in at)}, " for i in range(len(self.names))]
         unsure = "".join(f" or saved[{i}].cell is not None" for i in at)
+        unsure += "".join(f" or saved[{i}].__class__ is Tensor" for i in self.arrays_at)
+        unsure += " or True" * (self.result_nr is not None)
         body = self.code(self.wanted).partition(": ")[2]
         lines = ["def quick(g, saved):", f" if saved is None{unsure}: return None"]
         lines += [f" {', '.join(self.names)}, = {''.join(values)}"] * bool(self.names)
         space = {f"d_{name}": f for name, f in self.primitive.formulas.items()}
+        space["Tensor"] = Tensor
         exec("\n".join([*lines, f" return {body}"]), space)
         return space["quick"]
 

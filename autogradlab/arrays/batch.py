@@ -67,7 +67,7 @@ class Batch(Lifted):
         rule = primitive.batch
         if rule == "elementwise":
             result = self.elementwise(primitive, arrays, constants)
-        elif rule == "leading" and not any(map(self.holds, constants.values())):
+        elif rule == "leading" and self.ndim and not any(map(self.holds, constants.values())):
             result = self.leading(primitive, arrays, constants)
         elif callable(rule) and not any(map(self.holds, constants.values())):
             result = rule(primitive, self.count, [self.first(x) for x in arrays], **constants)

@@ -242,7 +242,7 @@ nansum = Primitive(
     ),
     batch="leading",
     jvp=lambda self, self_t, dim, keepdim: total(masked(self_t, self == self), dim, keepdim),
-    self=lambda g, self, dim, keepdim: masked(spread(g, self.shape, dim, keepdim), self == self),
+    self=lambda g, self, dim, keepdim: spread(g, self.shape, dim, keepdim) * (self == self),
 )
 mean_all = Primitive(
     "MeanBackward0",
@@ -331,10 +331,10 @@ std_mean = Primitive(
         total(std_slope(self, result[0], dim, correction, keepdim) * self_t, dim, keepdim),
         mean_dim(self_t, dim=dim, keepdim=keepdim),
     ),
-    self=lambda g, self, result, dim, correction, keepdim: (
+    self=lambda g, self, result0, dim, correction, keepdim: (
         given(
             g[0],
-            std_slope(self, result[0], dim, correction, keepdim),
+            std_slope(self, result0, dim, correction, keepdim),
             self.shape,
             dim,
             keepdim,
@@ -345,12 +345,18 @@ std_mean = Primitive(
 
 # -------------------------------------------------------------------------------- extreme values
 
-# Where they are: indices have no derivative.
+# Where they are, and whether there are any: this has no derivative.
 argmax = Primitive("Argmax", lambda self, *, dim: place(np.argmax, self, dim), batch="leading")
 argmin = Primitive("Argmin", lambda self, *, dim: place(np.argmin, self, dim), batch="leading")
 argmedian = Primitive("Argmedian", lambda self, *, dim: place(middle, self, dim), batch="leading")
 argsort = Primitive(
     "Argsort", lambda self, *, dim, descending: ordered(self, dim, descending), batch="leading"
+)
+any_ = Primitive(
+    "Any", lambda self, *, dim, keepdim: np.any(self, dim, keepdims=keepdim), batch="leading"
+)
+all_ = Primitive(
+    "All", lambda self, *, dim, keepdim: np.all(self, dim, keepdims=keepdim), batch="leading"
 )
 max_all = Primitive(
     "MaxBackward1",
@@ -444,7 +450,7 @@ prod_dim = Primitive(
     ),
     batch="leading",
     jvp=lambda self, self_t, result, dim, keepdim: total(
-        self_t * prod_slope(self, result, dim, keepdim), (dim,), keepdim
+        self_t * prod_slope(self, result, dim, keepdim), over(dim, self), keepdim
     ),
     self=lambda g, self, result, dim, keepdim: (
         spread(g, self.shape, (dim,), keepdim) * prod_slope(self, result, dim, keepdim)

@@ -20,6 +20,7 @@ from ..graphs.style import css_class, escape
 from .svg_view import SvgView
 
 LEAVES = 6  # rows of the table of leaves
+LIMIT = 600  # nodes; a picture of more takes long to make and longer to find one's way in
 
 
 class BackwardDebugger:
@@ -51,7 +52,7 @@ class BackwardDebugger:
         self, root: Any, names: Mapping[str, Any] | None = None, gradient: Any = None
     ) -> None:
         names = caller_names(sys._getframe(1)) if names is None else names
-        self.recording = record_backward(root, gradient, names)
+        self.recording = record_backward(root, gradient, names, LIMIT)
         self.keys = [event.key for event in self.recording.events]
         self.sentences = [sentence(self.recording, i) for i in range(len(self.keys) + 1)]
         self.trouble = ""
@@ -205,23 +206,30 @@ def listed(parts: list[str]) -> str:
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
 
+def incoming(event: Event) -> str:
+    """The gradient that came in; of a node with several results, one for each."""
+    return listed([numbers(g) if g else "None" for g in event.grads_in])
+
+
 def sentence(recording: Recording, step: int) -> str:
     """One step in words; step 0 is what is given."""
-    start, nodes = f"Step {step} of {len(recording.events)}. ", recording.graph.nodes
+    start, graph = f"Step {step} of {len(recording.events)}. ", recording.graph
     if step == 0:
-        name, given = nodes[recording.graph.root].label, numbers(recording.gradient)
+        name, given = graph.nodes[graph.root].label, numbers(recording.gradient)
         return f"{start}{name} is given the gradient {given}, and nothing has run yet."
     event = recording.events[step - 1]
     label = step_name(recording, step)
     if event.grad_in is None:
         return f"{start}{label} received no gradient."
-    came = f"{start}{label} received the gradient {numbers(event.grad_in)}"
+    came = f"{start}{label} received the gradient {incoming(event)}"
     if event.accumulated:
         before, after = event.accumulated
         if before is None:
             return f"{came} and keeps {label}.grad = {numbers(after)}."
         return f"{came}, added it to {numbers(before)}, and keeps {label}.grad = {numbers(after)}."
-    sent = [f"{numbers(g)} up to {nodes[key].label}" for key, g in event.grads_out.items() if g]
+    sent = [
+        f"{numbers(g)} up to {graph.result(to).label}" for to, g in event.grads_out.items() if g
+    ]
     if len(event.factors) == 1 and sent:
         factor = event.factors[0]
         slope = factor.text.partition(" = ")[2]
@@ -326,7 +334,7 @@ def panel(recording: Recording, step: int, look: Look) -> str:
         equation(recording, step)
         + cups(recording, step)
         + queue(recording, look)
-        + memory(recording, step)
+        + memory(recording, step, look)
     )
 
 
@@ -349,11 +357,11 @@ def equation(recording: Recording, step: int) -> str:
     if event.factors:
         made = factors(recording, event, heads)
     else:
-        came = chip(numbers(event.grad_in)) if event.grad_in else chip(None)
-        label = {key: nodes[key].label for key in event.grads_out}
+        came = chip(incoming(event) if event.grad_in else None)
+        label = {to: recording.graph.result(to).label for to in event.grads_out}
         rows = [
-            [came, ("", 0), chip(numbers(g) if g else None, f"to {label[key]}")]
-            for key, g in event.grads_out.items()
+            [came, ("", 0), chip(numbers(g) if g else None, f"to {label[to]}")]
+            for to, g in event.grads_out.items()
         ]
         made = formula((heads[0], ("", ""), heads[2]), rows, "→ ")
     rules = "".join(f"<div><code>{escape(rule)}</code></div>" for rule in node.rule.splitlines())
@@ -373,7 +381,7 @@ def opening(recording: Recording) -> str:
 def factors(recording: Recording, event: Event, heads: Heads) -> str:
     """grad in × local derivative = grad out: element by element for one input of up to four
     elements, else one row for each input."""
-    nodes, (first, *others) = recording.graph.nodes, event.factors
+    graph, (first, *others) = recording.graph, event.factors
     came, local = flat(event.grad_in), flat(first.local)
     if not others and came and local and len(came) == len(local) <= 4:
         live = first.substituted or [""] * len(came)
@@ -381,13 +389,13 @@ def factors(recording: Recording, event: Event, heads: Heads) -> str:
             [chip(number(g)), value(number(d), s), chip(number(g * d))]
             for g, s, d in zip(came, live, local, strict=True)
         ]
-        to = f"to {nodes[first.target].label}"
+        to = f"to {graph.result(first.target).label}"
         return formula((heads[0], (heads[1][0], first.text), (heads[2][0], to)), rows, "×=", True)
     rows = []
     for factor in event.factors:
         sent = event.grads_out[factor.target]
         twice = sum(f.target == factor.target for f in event.factors) > 1
-        to = f"to {nodes[factor.target].label}" + (", summed" if twice else "")
+        to = f"to {graph.result(factor.target).label}" + (", summed" if twice else "")
         slope, local = factor.text.partition(" = ")[2], numbers(factor.local)
         live = slope if slope != local else ""
         rows.append([chip(numbers(event.grad_in)), value(local, live), chip(numbers(sent), to)])
@@ -490,19 +498,16 @@ def queue(recording: Recording, look: Look) -> str:
     return f"<section><h4>Ready queue</h4><div class='agl-queue'>{''.join(parts)}</div></section>"
 
 
-def memory(recording: Recording, step: int) -> str:
+def memory(recording: Recording, step: int, look: Look) -> str:
     """The values still saved for backward, as a bar."""
     total, nodes = recording.events[0].bytes_total, recording.graph.nodes
     if not total:
         return ""
-    before = (
-        recording.events[step - 2].held if step > 1 else [k for k, n in nodes.items() if n.saved]
-    )
     saved = [(key, whose, size) for key, n in nodes.items() for _, whose, size in n.saved]
-    held = sum(size for key, _, size in saved if key in before)
+    held = recording.events[step - 2].bytes_held if step > 1 else total
     cells = []
     for key, whose, size in saved if len(saved) <= 4 else ():
-        kept = key in before
+        kept = look.nodes[key].saved == "held"
         words = escape(f"{whose} in {nodes[key].label} {nbytes(size) if kept else 'freed'}")
         kind = f"class='agl-{'held' if kept else 'free'}' title='{words}'"
         cells.append(f"<div {kind} style='flex:{size} 1 0'>{words}</div>")

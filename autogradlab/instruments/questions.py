@@ -238,7 +238,7 @@ def swapped(recording: Recording, key: str, way: Path, repair: Chips) -> Iterato
         slope = factor.text.partition(" = ")[2] if factor else ""
         short = 0 < len(slope) <= 9 and way.came is not None
         how = f"{written(way.came)} · {slope}" if short else ""
-        label = nodes[other].label
+        label = recording.graph.result(other).label
         yield Mistake(
             values, "the other input", formula(how, values), "The inputs are swapped.",
             f"{written(values)} is what {label} receives. For {nodes[key].label}:",

@@ -277,7 +277,9 @@ def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
     for name, x in (("end", end), ("weight", weight)):
         if isinstance(x, Tensor) and x.array.dtype != input.array.dtype:
             kinds = (dtypes.cpp_name(y.array.dtype) for y in (input, x))
-            raise RuntimeError("expected dtype {} for `{}` but got dtype {}".format(*kinds, name))
+            raise RuntimeError(
+                "expected dtype {} for `{n}` but got dtype {}".format(*kinds, n=name)
+            )
     if isinstance(weight, Tensor):
         return d.lerp(input, end, weight)
     return d.lerp_number(input, end, weight=weight)
@@ -334,7 +336,7 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
             "masked_fill_ only supports boolean masks, but got mask with dtype "
             f"{dtypes.cpp_name(mask.array.dtype)}"
         )
-    d.elementwise.broadcastable([input.array, mask.array])
+    d.elementwise.broadcastable([mask.array, input.array])
     if not isinstance(value, Tensor):
         return d.masked_fill_number(input, mask=mask, value=value)
     if value.ndim:
