@@ -408,7 +408,7 @@ def close(a: Tensor, b: Tensor, rtol: float = 1e-5, atol: float = 1e-8) -> bool:
 
 def same_batched(function: Callable[[Tensor], tuple[Tensor, ...]], like: Tensor, i: int) -> None:
     """Two random vectors through `function`, one by one and together."""
-    from ..func import vmap
+    from ..func import vmap  # it imports this package
 
     vectors = [randn_like(like) for _ in range(2)]
     expected = [stack(pair) for pair in zip(*map(function, vectors), strict=True)]

@@ -279,3 +279,18 @@ def test_a_wrong_rule_of_vmap_is_found(
         check(**options)
     with pytest.raises(GradcheckError, match="For output 0 and input 0:\n\nGot:"):
         check(check_forward_ad=True, check_batched_forward_grad=True)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "lambda x: ((x > 0).long(), x * 2), x",
+        "lambda x: ((x * 3).detach(), x * 2), x, fast_mode=True",
+        "lambda x: ((x * 3).detach(), x * 2), x, check_forward_ad=True, check_backward_ad=False",
+    ],
+)
+def test_each_output_is_compared_with_itself(call: str) -> None:
+    """Not so in torch: it takes outputs that have no gradient out of one list and not the other."""
+    (ours, error, _), (_, their_error, _) = (run(f"{START}print(gradcheck({call}))", e) for e in ENGINES)
+    assert (ours["printed"], error) == ("True\n", "")
+    assert their_error.startswith(("IndexError", "GradcheckError: Jacobian"))
