@@ -78,7 +78,7 @@ def backward(
 
     def run(node: Node, g: Any, wanted: Wanted | None) -> Sequence[Any]:
         """The gradients a node sends, and whoever wants to see them sees them."""
-        if g is None:
+        if g is None and not node.runs_on_none:
             return (None,) * len(node.parents)
         out = (modes.anomaly or type(node).apply)(node, g, taped, wanted)
         if not retain_graph:
@@ -86,7 +86,7 @@ def backward(
         if node.extras is not None or modes.observers:
             pairs = zip(out, node.parents, strict=True)
             out = [o if o is None or p is None else fit(o, p, node) for o, p in pairs]
-            out = hooks.run_after(node, out, g) if node.extras is not None else out
+            out = hooks.run_after(node, out, g) if node.extras and g is not None else out
             for watch in modes.observers:
                 watch(node, g, out)
         return out

@@ -38,6 +38,11 @@ class Extras:
         self.cells: dict[int, tuple[list[int], int]] = {}  # by output: its version, and then
         self.lifted = False  # formulas run on tensors that hold duals and batches
 
+    @property
+    def watching(self) -> bool:
+        """Whether a user's code sees the gradient that passes here."""
+        return any((self.tensor, self.pre, self.post, self.retain, self.unpack))
+
 
 class RemovableHandle:
     """What registering a hook returns: `remove()` takes the hook away again."""

@@ -44,6 +44,7 @@ class Node:
         *("__weakref__", "dtype", "extras", "parents", "plan", "saved", "sequence", "shape"),
     )
     is_leaf, output_nr = False, 0
+    runs_on_none = False  # whether it has something to do when no gradient has arrived
 
     def __init__(
         self, plan: Plan, inputs: Sequence[Any], result: Any, constants: dict[str, Any]

@@ -212,8 +212,9 @@ class Tensor:
         autograd.backward(self, gradient, retain_graph, create_graph, inputs=inputs)
 
     def detach(self) -> Tensor:
-        """The same memory, not recorded: a leaf that needs no gradient."""
-        out = wrap(self.memory())
+        """The same memory, not recorded: a leaf that needs no gradient, and has no tangent."""
+        memory = self.memory()
+        out = wrap(memory if isinstance(memory, np.ndarray) else memory.without_tangents())
         out.cell, out.special = self.version_cell(), True
         return out
 

@@ -101,6 +101,10 @@ class Lifted:
         return self
 
 
+def without_tangents(array: Any) -> Any:
+    return array.without_tangents() if isinstance(array, Lifted) else array
+
+
 def newest(values: Iterable[Any]) -> Lifted | None:
     """The array of the newest level among the values, or in tuples of them; None without one."""
     found = None

@@ -18,7 +18,7 @@ import numpy as np
 from ..modes import modes
 from ..primitive import Boundary, Primitive
 from ..tensor import Tensor, wrap
-from . import Lifted, Shape, levels_of
+from . import Lifted, Shape, levels_of, without_tangents
 
 
 class Dual(Lifted):
@@ -31,6 +31,9 @@ class Dual(Lifted):
         self.adjoint = adjoint
         levels = levels_of(primal.shape) | levels_of(tangent.shape) | {level}
         self.shape = Shape(primal.shape, levels)
+
+    def without_tangents(self) -> Any:
+        return without_tangents(self.primal)
 
     def item(self) -> Any:
         return self.primal.item()

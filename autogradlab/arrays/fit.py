@@ -25,9 +25,10 @@ def fit_lifted(g: Any, node: Any) -> Any:
                 out = from_batch(out, level=level, count=layer.count).sum(0)
             elif isinstance(layer, Dual):  # only what comes with ε changes the loss
                 out = tangent_of(out, level=level)
-        lead = out.ndim - len(shape)
-        axes = [i for i, m in enumerate(out.shape) if i < lead or shape[i - lead] != m]
-        out = (out.sum(axes, keepdim=True) if axes else out).reshape(tuple(shape))
+        if tuple(out.shape) != tuple(shape):
+            lead = out.ndim - len(shape)
+            axes = [i for i, m in enumerate(out.shape) if i < lead or shape[i - lead] != m]
+            out = out.sum(axes, keepdim=True).reshape(tuple(shape))
         if out.array.dtype is not node.dtype:
             out = out.to(dtypes.from_numpy(node.dtype))
     return out if isinstance(g, Tensor) else out.array

@@ -116,12 +116,13 @@ def spread_out(x: Any, dim: Dims, correction: float, keepdim: bool) -> Any:
     """The variance, computed in float64: the squared distances from the mean over n - correction,
     nan or infinite when that is not positive."""
     wide = x.astype(np.float64)
-    far = wide - wide.mean(dim, keepdims=True)
+    far = wide - np.sum(wide, dim, keepdims=True) / max(count(x.shape, dim), 1)
     return np.sum(far * far, dim, keepdims=keepdim) / max(count(x.shape, dim) - correction, 0)
 
 
 def mean_of(x: Any, dim: Dims, keepdim: bool) -> Any:
-    return np.mean(x, dim, dtype=np.float64, keepdims=keepdim)
+    n = np.float64(count(x.shape, dim))  # np.mean would warn of an empty one
+    return np.sum(x, dim, dtype=np.float64, keepdims=keepdim) / n
 
 
 def var_slope(x: Any, dim: Dims, correction: float) -> Any:
