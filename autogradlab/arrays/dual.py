@@ -18,7 +18,7 @@ import numpy as np
 from ..modes import modes
 from ..primitive import Boundary, Primitive
 from ..tensor import Tensor, wrap
-from . import Lifted, Shape, levels_of, without_tangents
+from . import Lifted, Shape, layer_of, levels_of, without_tangents
 
 
 class Dual(Lifted):
