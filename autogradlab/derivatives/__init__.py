@@ -5,11 +5,17 @@ is. `g` is the gradient that comes in; an input's name is its value, `result` th
 `self_shape` a shape. What a formula mentions is what the node saves, and nothing else.
 
 `elementwise` is arithmetic and functions of one number, `reductions` sums and maxima, `shapes` what
-moves numbers without changing them, `products` matrix products. What is made of several primitives,
-and how torch's functions take their arguments, is in `ops/`.
+moves numbers without changing them, `products` matrix products; `convolution`, `pooling`,
+`normalization`, `layers` and `losses` are what neural networks are made of. What is made of several
+primitives, and how torch's functions take their arguments, is in `ops/` and `nn/`.
 """
 
+from .convolution import *
 from .elementwise import *
+from .layers import *
+from .losses import *
+from .normalization import *
+from .pooling import *
 from .products import *
 from .reductions import *
 from .shapes import *

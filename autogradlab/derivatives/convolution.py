@@ -1,0 +1,138 @@
+"""Convolution, and the columns it is made of.
+
+The three pieces of a convolution's backward are convolutions again, so the formulas of the three
+primitives name only each other: derivatives of any order come from these lines.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from ..primitive import Primitive
+from .windows import Ints, Memo, Window, cropped, padded
+
+__all__ = ["col2im", "conv", "conv_input", "conv_weight", "im2col"]
+
+# Columns are (channels · kernel, images · places): one large matrix product per convolution, made
+# by copying a slice per position in the kernel, beats a product per image or per position.
+
+
+def columns(x: Any, window: Window) -> Any:
+    """Every window of `x`, shape (N, C, …), as a column: shape (C·K…, N·O…)."""
+    n, c = x.shape[:2]
+    if window.out == x.shape[2:] and prod(window.kernel) == 1:
+        return x.swapaxes(0, 1).reshape(c, -1)
+    x = padded(x, window.pads(x.shape[2:]))
+    out = np.empty((c, *window.kernel, n, *window.out), x.dtype)
+    for position, places in window.places():
+        out[(slice(None), *position)] = x[places].swapaxes(0, 1)
+    return out.reshape(c * prod(window.kernel), -1)
+
+
+def uncolumns(x: Any, shape: Ints, window: Window) -> Any:
+    """The transpose of `columns`: each number added back to where it came from."""
+    n, c, *size = shape
+    pads = window.pads(size)
+    x = x.reshape(c, *window.kernel, n, *window.out)
+    total = np.zeros((c, n, *(a + i + b for i, (a, b) in zip(size, pads, strict=True))), x.dtype)
+    for position, places in window.places():
+        total[places] += x[(slice(None), *position)]
+    return np.ascontiguousarray(cropped(total, pads, size).swapaxes(0, 1))
+
+
+def rows(g: Any) -> Any:
+    """(N, O, …) as a matrix (O, N·…)."""
+    return g.swapaxes(0, 1).reshape(g.shape[1], -1)
+
+
+def product(a: Any, b: Any) -> Any:
+    return np.matmul(a, b, dtype=np.float32).astype(np.float16) if a.dtype == np.float16 else a @ b
+
+
+def grouped(x: Any, groups: int) -> Any:
+    return x.reshape(groups, -1, x.shape[-1])
+
+
+def convolve(
+    input: Any, weight: Any, bias: Any, *, window: Window, groups: int, memo: Memo
+) -> Any:
+    made = memo.about((input,), lambda: columns(input, window))
+    out = product(grouped(weight.reshape(len(weight), -1), groups), grouped(made, groups))
+    out = out.reshape(len(weight), len(input), *window.out).swapaxes(0, 1)
+    if bias is None:
+        return np.ascontiguousarray(out)
+    bias = bias.reshape(-1, *(1 for _ in window.out))
+    return np.add(out, bias, out=np.empty(out.shape, out.dtype))
+
+
+def input_gradient(grad: Any, weight: Any, *, shape: Ints, window: Window, groups: int) -> Any:
+    weight = grouped(weight.reshape(len(weight), -1), groups)
+    return uncolumns(product(weight.mT, grouped(rows(grad), groups)), shape, window)
+
+
+def weight_gradient(
+    grad: Any, input: Any, *, shape: Ints, window: Window, groups: int, memo: Memo
+) -> Any:
+    made = grouped(memo.about((input,), lambda: columns(input, window)), groups)
+    return product(grouped(rows(grad), groups), made.mT).reshape(shape)
+
+
+conv = Primitive(
+    "ConvolutionBackward0",
+    convolve,
+    jvp=lambda input, weight, input_t, weight_t, bias_t, window, groups, memo: (
+        conv(input_t, weight, None, window=window, groups=groups, memo=Memo())
+        + conv(input, weight_t, bias_t, window=window, groups=groups, memo=memo)
+    ),
+    input=lambda g, input_shape, weight, window, groups: conv_input(
+        g, weight, shape=input_shape, window=window, groups=groups
+    ),
+    weight=lambda g, input, weight_shape, window, groups, memo: conv_weight(
+        g, input, shape=weight_shape, window=window, groups=groups, memo=memo
+    ),
+    bias=lambda g: g.sum(axis=(0, *range(2, g.ndim))),
+)
+conv_input = Primitive(
+    "ConvolutionInputBackward0",
+    input_gradient,
+    jvp="bilinear",
+    grad=lambda g, weight, window, groups: conv(
+        g, weight, None, window=window, groups=groups, memo=Memo()
+    ),
+    weight=lambda g, grad, weight_shape, window, groups: conv_weight(
+        grad, g, shape=weight_shape, window=window, groups=groups, memo=Memo()
+    ),
+)
+conv_weight = Primitive(
+    "ConvolutionWeightBackward0",
+    weight_gradient,
+    jvp="bilinear",
+    grad=lambda g, input, window, groups, memo: conv(
+        input, g, None, window=window, groups=groups, memo=memo
+    ),
+    input=lambda g, grad, input_shape, window, groups: conv_input(
+        grad, g, shape=input_shape, window=window, groups=groups
+    ),
+)
+
+
+def unfolded(self: Any, *, window: Window) -> Any:
+    made = columns(self, window)
+    return np.ascontiguousarray(made.reshape(len(made), len(self), -1).swapaxes(0, 1))
+
+
+im2col = Primitive(
+    "Im2ColBackward0",
+    unfolded,
+    jvp="linear",
+    self=lambda g, self_shape, window: col2im(g, shape=self_shape, window=window),
+)
+col2im = Primitive(
+    "Col2ImBackward0",
+    lambda self, *, shape, window: uncolumns(rows(self), shape, window),
+    jvp="linear",
+    self=lambda g, window: im2col(g, window=window),
+)

@@ -1,0 +1,172 @@
+"""Losses that are one node in torch: a function of each element, then none, the mean or the sum."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..primitive import Primitive
+from .elementwise import abs_, exp, log, maximum, mul, sigmoid, sign, where
+from .reductions import add_up, average, count
+from .shapes import put_along, reshape_to
+
+__all__ = ["binary_cross_entropy", "binary_cross_entropy_with_logits", "huber_loss", "mse_loss",
+           "nll_loss", "nll_loss2d", "smooth_l1_loss"]
+
+
+def reduced(x: Any, reduction: str) -> Any:
+    if reduction == "none":
+        return x
+    return (average if reduction == "mean" else add_up)(x, None, False, None)
+
+
+def loss(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A loss of each element, with its reduction."""
+
+    def forward(self: Any, target: Any, *, reduction: str, **constants: Any) -> Any:
+        return reduced(function(self, target, **constants), reduction)
+
+    return forward
+
+
+def shared(g: Any, x: Any, reduction: str) -> Any:
+    """The gradient that each element gets of a reduced loss."""
+    return g / count(x.shape, None) if reduction == "mean" else g
+
+
+mse_loss = Primitive(
+    "MseLossBackward0",
+    loss(lambda self, target: (self - target) ** 2),
+    self=lambda g, self, target, reduction: (
+        (self - target) * (shared(g, self, reduction) * 2.0)
+    ),
+    target=lambda g, self, target, reduction: (
+        (target - self) * (shared(g, self, reduction) * 2.0)
+    ),
+)
+
+
+def huber(self: Any, target: Any, delta: float) -> Any:
+    distance = np.abs(self - target)
+    return np.where(distance <= delta, distance * distance / 2, delta * (distance - delta / 2))
+
+
+def huber_slope(difference: Any, delta: float) -> Any:
+    return where(difference, sign(difference) * delta, condition=abs_(difference) <= delta)
+
+
+huber_loss = Primitive(
+    "HuberLossBackward0",
+    loss(huber),
+    self=lambda g, self, target, reduction, delta: (
+        shared(g, self, reduction) * huber_slope(self - target, delta)
+    ),
+    target=lambda g, self, target, reduction, delta: (
+        shared(g, self, reduction) * huber_slope(target - self, delta)
+    ),
+)
+smooth_l1_loss = Primitive(
+    "SmoothL1LossBackward0",
+    loss(lambda self, target, beta: huber(self, target, beta) / beta),
+    self=lambda g, self, target, reduction, beta: (
+        shared(g, self, reduction) * huber_slope(self - target, beta) / beta
+    ),
+    target=lambda g, self, target, reduction, beta: (
+        shared(g, self, reduction) * huber_slope(target - self, beta) / beta
+    ),
+)
+
+
+def weighted(g: Any, weight: Any) -> Any:
+    return g if weight is None else mul(g, weight)
+
+
+def cross_entropy(self: Any, target: Any, weight: Any) -> Any:
+    """-target · log(p) - (1 - target) · log(1 - p), with logarithms of at least -100."""
+    yes, no = np.maximum(np.log(self), -100.0), np.maximum(np.log1p(-self), -100.0)
+    return weighted((target - 1) * no - target * yes, weight)
+
+
+binary_cross_entropy = Primitive(
+    "BinaryCrossEntropyBackward0",
+    loss(cross_entropy),
+    arrays=("weight",),
+    self=lambda g, self, target, reduction, weight: weighted(
+        shared(g, self, reduction) * (self - target) / maximum((1 - self) * self, 1e-12), weight
+    ),
+    target=lambda g, self, reduction, weight: weighted(
+        shared(g, self, reduction) * (log(1 - self) - log(self)), weight
+    ),
+)
+
+
+def softplus(x: Any) -> Any:
+    """log(1 + exp(x)), for large x too."""
+    return maximum(x, 0.0) + log(1 + exp(-abs_(x)))
+
+
+def with_logits(self: Any, target: Any, weight: Any, pos_weight: Any) -> Any:
+    losses = weighted(target * softplus(-self), pos_weight) + (1 - target) * softplus(self)
+    return weighted(losses, weight)
+
+
+binary_cross_entropy_with_logits = Primitive(
+    "BinaryCrossEntropyWithLogitsBackward0",
+    loss(with_logits),
+    arrays=("weight", "pos_weight"),
+    self=lambda g, self, target, reduction, weight, pos_weight: weighted(
+        shared(g, self, reduction)
+        * ((1 - target) * sigmoid(self) - weighted(target * sigmoid(-self), pos_weight)),
+        weight,
+    ),
+    target=lambda g, self, reduction, weight, pos_weight: weighted(
+        shared(g, self, reduction) * (weighted(softplus(-self), pos_weight) - softplus(self)),
+        weight,
+    ),
+)
+
+# ------------------------------------------------------------------------- the log of one of many
+
+
+def chosen(
+    shape: Any, dtype: Any, target: Any, weight: Any, ignore_index: int, reduction: str
+) -> tuple[Any, Any, int]:
+    """Where each target is among its classes, minus how much it counts, and the classes' axis."""
+    dim = min(len(shape) - 1, 1)
+    ignored = target == ignore_index
+    place = np.where(ignored, 0, target)
+    counts = np.where(ignored, 0, 1 if weight is None else weight[place]).astype(dtype)
+    if reduction == "mean":
+        counts = counts / counts.sum()
+    return np.expand_dims(place, dim), np.expand_dims(-counts, dim), dim
+
+
+def likelihood(
+    self: Any, *, target: Any, weight: Any, ignore_index: int, reduction: str
+) -> Any:
+    constants = target, weight, ignore_index, reduction
+    place, counts, dim = chosen(self.shape, self.dtype, *constants)
+    losses = np.where(counts == 0, counts, np.take_along_axis(self, place, dim) * counts)
+    return losses.squeeze(dim)[()] if reduction == "none" else add_up(losses, None, False, None)
+
+
+def likelihood_gradient(
+    g: Any, shape: Any, target: Any, weight: Any, ignore_index: int, reduction: str
+) -> Any:
+    place, counts, dim = chosen(shape, g.dtype, target, weight, ignore_index, reduction)
+    g = reshape_to(g, shape=place.shape) if reduction == "none" else g
+    return put_along(mul(g, counts), indices=place, dim=dim, shape=shape)
+
+
+nll_loss = Primitive(
+    "NllLossBackward0",
+    likelihood,
+    jvp="linear",
+    arrays=("target", "weight"),
+    self=lambda g, self, target, weight, ignore_index, reduction: likelihood_gradient(
+        g, self.shape, target, weight, ignore_index, reduction
+    ),
+)
+nll_loss2d = nll_loss.named("NllLoss2DBackward0")

@@ -1,0 +1,3 @@
+"""Neural networks, under torch's own names."""
+
+from . import functional
