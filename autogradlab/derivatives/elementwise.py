@@ -2,42 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
+from math import log as ln
+from math import pi
 from typing import Any
 
 import numpy as np
 
 from .. import dtypes, errors
 from ..primitive import Primitive
-
-__all__ = [
-    "abs_",
-    "add",
-    "clone",
-    "copy_to",
-    "cos",
-    "div",
-    "exp",
-    "fill_zero",
-    "log",
-    "maximum",
-    "minimum",
-    "mul",
-    "neg",
-    "pow_number",
-    "pow_tensor",
-    "reciprocal",
-    "relu",
-    "rpow_number",
-    "rsub_number",
-    "rsub_tensor",
-    "sigmoid",
-    "sign",
-    "sin",
-    "sqrt",
-    "sub",
-    "tanh",
-    "where",
-]
+from .error_function import erf as erf_value
+from .error_function import erfc as erfc_value
 
 
 def arithmetic(operands: list[Any]) -> list[Any]:
@@ -52,6 +27,12 @@ def arithmetic(operands: list[Any]) -> list[Any]:
     return broadcastable(
         [x if getattr(x, "dtype", None) is to else np.asarray(x).astype(to)[()] for x in operands]
     )
+
+
+def clamping(operands: list[Any]) -> list[Any]:
+    """As `arithmetic`, for operands of which some may be None."""
+    given = iter(arithmetic([x for x in operands if x is not None]))
+    return [None if x is None else next(given) for x in operands]
 
 
 def floating(operands: list[Any]) -> list[Any]:
@@ -79,9 +60,14 @@ def scaled(g: Any, alpha: float) -> Any:
     return g if alpha == 1 else g * alpha
 
 
-def safe_log(x: Any, where_finite: Any) -> Any:
-    """log(x) where the condition holds, 0 elsewhere."""
-    return where(log(x), 0.0, condition=where_finite)
+def masked(g: Any, keep: Any) -> Any:
+    """The gradient where the condition holds, 0 elsewhere."""
+    return where(g, 0.0, condition=keep)
+
+
+def shared(g: Any, loses: Any, ties: Any) -> Any:
+    """The gradient of the larger (or smaller) of two: half where they are equal."""
+    return where(g / 2, where(0.0, g, condition=loses), condition=ties)
 
 
 def pow_value(base: Any, exponent: float) -> Any:
@@ -91,139 +77,388 @@ def pow_value(base: Any, exponent: float) -> Any:
     return np.power(base.astype(to, copy=False), exponent).astype(to, copy=False)[()]
 
 
+def clamped(x: Any, low: Any, high: Any) -> Any:
+    x = x if low is None else np.maximum(x, low)
+    return x if high is None else np.minimum(x, high)
+
+
+def inside(x: Any, low: Any, high: Any) -> Any:
+    """Where clamping changes nothing, the bounds included."""
+    if low is None or high is None:
+        return x <= high if low is None else x >= low
+    return (x >= low) & (x <= high)
+
+
+def whole(rounding: Any) -> Any:
+    """A rounding that leaves integers as they are."""
+    return lambda self: rounding(self) if self.dtype.kind == "f" else self.copy()
+
+
+def divided(a: Any, b: Any, rounding_mode: str) -> Any:
+    if rounding_mode == "floor":
+        return np.floor_divide(nonzero(a, b), b)
+    return np.trunc(a / b).astype(a.dtype)[()]
+
+
+def nonzero(a: Any, b: Any) -> Any:
+    """`a`, to be divided by `b`: integers have no infinity."""
+    if a.dtype.kind in "biu" and not np.all(b):
+        raise RuntimeError("ZeroDivisionError")
+    return a
+
+
+def logit_value(x: Any, eps: float | None) -> Any:
+    x = x if eps is None else np.clip(x, eps, 1 - eps)
+    return np.log(x / (1 - x))
+
+
+def logit_slope(g: Any, x: Any, eps: float | None) -> Any:
+    """0 where clamping to [eps, 1 - eps] has cut the input off, nan outside [0, 1]."""
+    low, high, outside = (0.0, 1.0, np.nan) if eps is None else (eps, 1 - eps, 0.0)
+    return where(g / (x * (1 - x)), outside, condition=inside(x, low, high))
+
+
+def between(start: Any, end: Any, weight: Any) -> Any:
+    """`start + weight * (end - start)`, counted from the nearer end, so that weight 1 is exact."""
+    near = start + weight * (end - start)
+    return np.where(np.abs(weight) < 0.5, near, end - (end - start) * (1 - weight))[()]
+
+
+def inverse_square(x: Any, y: Any) -> Any:
+    """1 / (x² + y²), and 0 at the origin."""
+    square = x * x + y * y
+    return masked(1 / square, square != 0)
+
+
+def xlogy_value(x: Any, y: Any) -> Any:
+    return np.where((x == 0) & ~np.isnan(y), 0, x * np.log(y))[()]
+
+
+def unknown(name: str) -> Any:
+    raise RuntimeError(f"derivative for aten::{name} is not implemented")
+
+
+# Three kinds of declaration: of any types, of arithmetic on two, of functions that give floats.
+pointwise = partial(Primitive, jvp="elementwise", batch="elementwise")
+binary = partial(pointwise, promote=arithmetic)
+smooth = partial(pointwise, promote=floating)
+
 # ------------------------------------------------------------------------------------ arithmetic
 
-add = Primitive(
+add = binary(
     "AddBackward0",
     lambda self, other, *, alpha=1: np.add(self, scaled(other, alpha)),
-    promote=arithmetic,
+    jvp="linear",
     self=lambda g: g,
     other=lambda g, alpha: scaled(g, alpha),
 )
-sub = Primitive(
+sub = binary(
     "SubBackward0",
     lambda self, other, *, alpha=1: np.subtract(self, scaled(other, alpha)),
-    promote=arithmetic,
+    jvp="linear",
     self=lambda g: g,
     other=lambda g, alpha: -scaled(g, alpha),
 )
-rsub_number = Primitive(
+rsub_number = pointwise(
     "RsubBackward1",
     lambda self, *, other, alpha=1: sub(*arithmetic([other, self]), alpha=alpha),
     self=lambda g, alpha: -scaled(g, alpha),
 )
-rsub_tensor = Primitive(
+rsub_tensor = binary(
     "RsubBackward0",
     lambda self, other, *, alpha=1: np.subtract(other, scaled(self, alpha)),
-    promote=arithmetic,
+    jvp="linear",
     self=lambda g, alpha: -scaled(g, alpha),
     other=lambda g: g,
 )
-mul = Primitive(
+mul = binary(
     "MulBackward0",
     np.multiply,
-    promote=arithmetic,
+    jvp="bilinear",
     self=lambda g, other: g * other,
     other=lambda g, self: g * self,
 )
-div = Primitive(
+div = smooth(
     "DivBackward0",
     np.divide,
-    promote=floating,
     self=lambda g, other: g / other,
     other=lambda g, self, other: -g * (self / other / other),
 )
-neg = Primitive("NegBackward0", np.negative, self=lambda g: -g)
-reciprocal = Primitive(
-    "ReciprocalBackward0",
-    lambda self: 1 / self,
-    promote=floating,
-    self=lambda g, result: -g * (result * result),
+div_whole = binary(
+    "DivBackward2",
+    lambda self, other, *, rounding_mode: divided(self, other, rounding_mode),
+    self=lambda g: zero(g),
+    other=lambda g: zero(g),
 )
-pow_number = Primitive(
+floor_divide = binary(
+    "torch::autograd::NotImplemented",
+    lambda self, other: divided(self, other, "floor"),
+    self=lambda g: unknown("floor_divide"),
+    other=lambda g: unknown("floor_divide"),
+)
+fmod_number = pointwise(
+    "FmodBackward0", lambda self, *, other: np.fmod(nonzero(self, other), other), self=lambda g: g
+)
+fmod = binary(
+    "FmodBackward1",
+    lambda self, other: np.fmod(nonzero(self, other), other),
+    self=lambda g: g,
+    other=lambda g, self, other: -g * div_whole(self, other, rounding_mode="trunc"),
+)
+remainder_number = pointwise(
+    "RemainderBackward0",
+    lambda self, *, other: np.remainder(nonzero(self, other), other),
+    self=lambda g: g,
+)
+remainder = binary(
+    "RemainderBackward1",
+    lambda self, other: np.remainder(nonzero(self, other), other),
+    self=lambda g: g,
+    other=lambda g, self, other: -g * div_whole(self, other, rounding_mode="floor"),
+)
+neg = pointwise("NegBackward0", np.negative, jvp="linear", self=lambda g: -g)
+reciprocal = smooth(
+    "ReciprocalBackward0", lambda self: 1 / self, self=lambda g, result: -g * (result * result)
+)
+pow_number = pointwise(
     "PowBackward0",
     lambda self, *, exponent: pow_value(self, exponent),
-    self=lambda g, self, exponent: g * (exponent * self ** (exponent - 1)) if exponent else g * 0.0,
+    self=lambda g, self, exponent: g * (exponent * self ** (exponent - 1)) if exponent else zero(g),
 )
-pow_tensor = Primitive(
+pow_tensor = binary(
     "PowBackward1",
     np.power,
-    promote=arithmetic,
-    self=lambda g, self, exponent: (
-        g * where(exponent * self ** (exponent - 1), 0.0, condition=exponent != 0)
-    ),
+    self=lambda g, self, exponent: masked(g * (exponent * self ** (exponent - 1)), exponent != 0),
     exponent=lambda g, self, result, exponent: (
-        g * result * safe_log(self, (self != 0) | (exponent < 0))
+        g * result * masked(log(self), (self != 0) | (exponent < 0))
     ),
 )
-rpow_number = Primitive(
+rpow_number = pointwise(
     "PowBackward2",
     lambda exponent, *, self: np.power(*arithmetic([np.asarray(self)[()], exponent])),
     exponent=lambda g, self, result, exponent: (
-        g * where(result * float(np.log(np.float64(self))), 0.0, condition=exponent < 0)
+        g * masked(result * float(np.log(np.float64(self))), exponent < 0)
         if self == 0
         else g * result * float(np.log(np.float64(self)))
     ),
 )
+lerp_number = pointwise(
+    "LerpBackward0",
+    lambda self, end, *, weight: between(self, end, weight),
+    jvp="linear",
+    self=lambda g, weight: g * (1 - weight),
+    end=lambda g, weight: g * weight,
+)
+lerp = pointwise(
+    "LerpBackward1",
+    lambda self, end, weight: between(self, end, weight),
+    self=lambda g, weight: g * (1 - weight),
+    end=lambda g, weight: g * weight,
+    weight=lambda g, self, end: g * (end - self),
+)
+addcmul = binary(
+    "AddcmulBackward0",
+    lambda self, tensor1, tensor2, *, value=1: self + scaled(tensor1 * tensor2, value),
+    self=lambda g: g,
+    tensor1=lambda g, tensor2, value: g * scaled(tensor2, value),
+    tensor2=lambda g, tensor1, value: g * scaled(tensor1, value),
+)
+addcdiv = binary(
+    "AddcdivBackward0",
+    lambda self, tensor1, tensor2, *, value=1: self + scaled(tensor1 / tensor2, value),
+    self=lambda g: g,
+    tensor1=lambda g, tensor2, value: g * (value / tensor2),
+    tensor2=lambda g, tensor1, tensor2, value: -g * (value * tensor1 / (tensor2 * tensor2)),
+)
 
 # --------------------------------------------------------------------- functions of one number
 
-exp = Primitive("ExpBackward0", np.exp, promote=floating, self=lambda g, result: g * result)
-log = Primitive("LogBackward0", np.log, promote=floating, self=lambda g, self: g / self)
-sin = Primitive("SinBackward0", np.sin, promote=floating, self=lambda g, self: g * cos(self))
-cos = Primitive("CosBackward0", np.cos, promote=floating, self=lambda g, self: -g * sin(self))
-tanh = Primitive(
-    "TanhBackward0", np.tanh, promote=floating, self=lambda g, result: g * (1 - result * result)
+exp = smooth("ExpBackward0", np.exp, self=lambda g, result: g * result)
+exp2 = smooth("Exp2Backward0", np.exp2, self=lambda g, result: g * result * ln(2))
+expm1 = smooth("Expm1Backward0", np.expm1, self=lambda g, result: g * (result + 1))
+log = smooth("LogBackward0", np.log, self=lambda g, self: g / self)
+log2 = smooth("Log2Backward0", np.log2, self=lambda g, self: g / (self * ln(2)))
+log10 = smooth("Log10Backward0", np.log10, self=lambda g, self: g / (self * ln(10)))
+log1p = smooth("Log1PBackward0", np.log1p, self=lambda g, self: g / (self + 1))
+sqrt = smooth("SqrtBackward0", np.sqrt, self=lambda g, result: g / (2 * result))
+rsqrt = smooth(
+    "RsqrtBackward0", lambda self: 1 / np.sqrt(self), self=lambda g, result: -0.5 * g * result**3
 )
-sigmoid = Primitive(
+sin = smooth("SinBackward0", np.sin, self=lambda g, self: g * cos(self))
+cos = smooth("CosBackward0", np.cos, self=lambda g, self: -g * sin(self))
+tan = smooth("TanBackward0", np.tan, self=lambda g, result: g * (1 + result * result))
+asin = smooth("AsinBackward0", np.arcsin, self=lambda g, self: g * rsqrt(1 - self * self))
+acos = smooth("AcosBackward0", np.arccos, self=lambda g, self: -g * rsqrt(1 - self * self))
+atan = smooth("AtanBackward0", np.arctan, self=lambda g, self: g / (self * self + 1))
+sinh = smooth("SinhBackward0", np.sinh, self=lambda g, self: g * cosh(self))
+cosh = smooth("CoshBackward0", np.cosh, self=lambda g, self: g * sinh(self))
+tanh = smooth("TanhBackward0", np.tanh, self=lambda g, result: g * (1 - result * result))
+asinh = smooth("AsinhBackward0", np.arcsinh, self=lambda g, self: g * rsqrt(self * self + 1))
+acosh = smooth("AcoshBackward0", np.arccosh, self=lambda g, self: g * rsqrt(self * self - 1))
+atanh = smooth("AtanhBackward0", np.arctanh, self=lambda g, self: g / (1 - self * self))
+sigmoid = smooth(
     "SigmoidBackward0",
     lambda self: 1 / (1 + np.exp(-self)),
-    promote=floating,
     self=lambda g, result: g * ((1 - result) * result),
 )
-sqrt = Primitive(
-    "SqrtBackward0", np.sqrt, promote=floating, self=lambda g, result: g / (2 * result)
+logit = smooth(
+    "LogitBackward0",
+    lambda self, *, eps=None: logit_value(self, eps),
+    self=lambda g, self, eps: logit_slope(g, self, eps),
 )
-relu = Primitive(
+erf = smooth(
+    "ErfBackward0", erf_value, self=lambda g, self: g * (2 / pi**0.5 * exp(-(self * self)))
+)
+erfc = smooth(
+    "ErfcBackward0", erfc_value, self=lambda g, self: g * (-2 / pi**0.5 * exp(-(self * self)))
+)
+relu = pointwise(
     "ReluBackward0",
-    lambda self: np.where(self <= 0, self.dtype.type(0), self),
+    lambda self: np.maximum(self, 0),
     self=lambda g, result: where(0.0, g, condition=result <= 0),
 )
-abs_ = Primitive("AbsBackward0", np.absolute, self=lambda g, self: g * sign(self))
-sign = Primitive("SignBackward0", np.sign, self=lambda g: g * 0.0)
+abs_ = pointwise("AbsBackward0", np.absolute, self=lambda g, self: g * sign(self))
+nan_to_num = pointwise(
+    "NanToNumBackward0",
+    lambda self, *, nan, posinf, neginf: np.nan_to_num(self, nan=nan, posinf=posinf, neginf=neginf),
+    self=lambda g, self: masked(g, abs_(self) < np.inf),
+)
+
+# ----------------------------------------------------------------------- functions that are steps
+
+sign = pointwise(
+    "SignBackward0",
+    lambda self: np.sign(self) if self.dtype.kind != "b" else self.copy(),
+    self=lambda g: zero(g),
+)
+floor = pointwise("FloorBackward0", whole(np.floor), self=lambda g: zero(g))
+ceil = pointwise("CeilBackward0", whole(np.ceil), self=lambda g: zero(g))
+trunc = pointwise("TruncBackward0", whole(np.trunc), self=lambda g: zero(g))
+round_ = pointwise("RoundBackward0", whole(np.rint), self=lambda g: zero(g))
+round_decimals = pointwise(
+    "RoundBackward1", lambda self, *, decimals: np.round(self, decimals), self=lambda g: zero(g)
+)
+
+# ------------------------------------------------------------------------ functions of two numbers
+
+atan2 = smooth(
+    "Atan2Backward0",
+    np.arctan2,
+    self=lambda g, self, other: g * other * inverse_square(self, other),
+    other=lambda g, self, other: -g * self * inverse_square(self, other),
+)
+hypot = binary(
+    "HypotBackward0",
+    np.hypot,
+    self=lambda g, self, result: g * (self / result),
+    other=lambda g, other, result: g * (other / result),
+)
+logaddexp = binary(
+    "LogaddexpBackward0",
+    np.logaddexp,
+    self=lambda g, self, other: g / (1 + exp(other - self)),
+    other=lambda g, self, other: g / (1 + exp(self - other)),
+)
+xlogy = smooth(
+    "XlogyBackward0",
+    lambda self, other: xlogy_value(self, other),
+    self=lambda g, self, other: where(0.0, xlogy(g, other), condition=(self == 0) & (other <= 0)),
+    other=lambda g, self, other: g * self / other,
+)
+maximum = binary(
+    "MaximumBackward0",
+    np.maximum,
+    self=lambda g, self, other: shared(g, self < other, self == other),
+    other=lambda g, self, other: shared(g, other < self, self == other),
+)
+minimum = binary(
+    "MinimumBackward0",
+    np.minimum,
+    self=lambda g, self, other: shared(g, self > other, self == other),
+    other=lambda g, self, other: shared(g, other > self, self == other),
+)
 
 # ------------------------------------------------------------------------------ choice and copies
 
-where = Primitive(
+where = binary(
     "WhereBackward0",
-    lambda self, other, *, condition: np.where(condition, self, other),
-    promote=arithmetic,
+    lambda self, other, *, condition: np.where(condition, self, other)[()],
+    jvp="linear",
     arrays=("condition",),
-    self=lambda g, condition: where(g, 0.0, condition=condition),
+    self=lambda g, condition: masked(g, condition),
     other=lambda g, condition: where(0.0, g, condition=condition),
 )
-maximum = Primitive(
-    "MaximumBackward0",
+clamp_numbers = pointwise(
+    "ClampBackward1",
+    lambda self, *, min, max: clamped(self, min, max),
+    self=lambda g, self, min, max: masked(g, inside(self, min, max)),
+)
+clamp_min_number = pointwise(
+    "ClampMinBackward0",
+    lambda self, *, min: np.maximum(self, min),
+    self=lambda g, self, min: masked(g, self >= min),
+)
+clamp_max_number = pointwise(
+    "ClampMaxBackward0",
+    lambda self, *, max: np.minimum(self, max),
+    self=lambda g, self, max: masked(g, self <= max),
+)
+clamp = pointwise(
+    "ClampBackward0",
+    clamped,
+    promote=clamping,
+    self=lambda g, self, min, max: masked(g, inside(self, min, max)),
+    min=lambda g, self, min, max: masked(
+        g, self < min if max is None else (self < min) & (min < max)
+    ),
+    max=lambda g, self, min, max: masked(
+        g, self > max if min is None else (self > max) | (max < min)
+    ),
+)
+clamp_min = binary(
+    "ClampMinBackward1",
     np.maximum,
-    promote=arithmetic,
-    self=lambda g, self, other: where(
-        g / 2, where(g, 0.0, condition=self > other), condition=self == other
-    ),
-    other=lambda g, self, other: where(
-        g / 2, where(g, 0.0, condition=other > self), condition=self == other
-    ),
+    self=lambda g, self, min: masked(g, self >= min),
+    min=lambda g, self, min: masked(g, self < min),
 )
-minimum = Primitive(
-    "MinimumBackward0",
+clamp_max = binary(
+    "ClampMaxBackward1",
     np.minimum,
-    promote=arithmetic,
-    self=lambda g, self, other: where(
-        g / 2, where(g, 0.0, condition=self < other), condition=self == other
-    ),
-    other=lambda g, self, other: where(
-        g / 2, where(g, 0.0, condition=other < self), condition=self == other
-    ),
+    self=lambda g, self, max: masked(g, self <= max),
+    max=lambda g, self, max: masked(g, self > max),
 )
-clone = Primitive("CloneBackward0", lambda self: self.copy(), self=lambda g: g)
-copy_to = Primitive("ToCopyBackward0", lambda self, *, dtype: self.astype(dtype), self=lambda g: g)
-fill_zero = Primitive("ZeroBackward0", lambda self: self * 0, self=lambda g: g * 0.0)
+masked_fill_number = pointwise(
+    "MaskedFillBackward0",
+    lambda self, *, mask, value: np.where(mask, self.dtype.type(value), self)[()],
+    arrays=("mask",),
+    self=lambda g, mask: where(0.0, g, condition=mask),
+)
+masked_fill = pointwise(
+    "MaskedFillBackward1",
+    lambda self, value, *, mask: np.where(mask, value.astype(self.dtype), self)[()],
+    jvp="linear",
+    arrays=("mask",),
+    self=lambda g, mask: where(0.0, g, condition=mask),
+    value=lambda g, mask: masked(g, mask),
+)
+fill_number = pointwise(
+    "FillBackward0",
+    lambda self, *, value: np.full_like(self, value)[()],
+    self=lambda g: zero(g),
+)
+fill = pointwise(
+    "FillBackward1",
+    lambda self, value: np.full_like(self, value)[()],
+    self=lambda g: zero(g),
+    value=lambda g: g,
+)
+zero = pointwise("ZeroBackward0", lambda self: np.zeros_like(self)[()], self=lambda g: zero(g))
+clone = pointwise("CloneBackward0", lambda self: self.copy(), jvp="linear", self=lambda g: g)
+copy_to = pointwise(
+    "ToCopyBackward0",
+    lambda self, *, dtype: self.astype(dtype),
+    jvp="linear",
+    self=lambda g: g,
+)
+
+__all__ = [name for name, x in globals().items() if isinstance(x, Primitive)]

@@ -9,7 +9,6 @@ to `torch` and to `Tensor`; `methods` attaches the latter.
 from . import methods
 
 FUNCTIONS = {
-    name: getattr(family, name)
-    for family in methods.FAMILIES
-    for name in family.FUNCTIONS.split()
+    name: getattr(family, name) for family in methods.FAMILIES for name in family.FUNCTIONS.split()
 }
+FUNCTIONS |= {name: FUNCTIONS[of] for name, of in methods.ALIASES.items()}

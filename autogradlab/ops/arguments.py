@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from .. import errors
+from .. import derivatives as d
+from .. import dtypes, errors
 from ..tensor import Tensor
 
 Number = int | float  # bool is an int
@@ -21,6 +22,17 @@ def needs_tensor(function: Callable[..., Tensor], input: Any) -> Tensor:
     if not isinstance(input, Tensor):
         raise TypeError(errors.not_a_tensor(function.__name__, "input", 1, input))
     return input
+
+
+def needs_floats(kernel: str, input: Tensor) -> Tensor:
+    if input.array.dtype.kind != "f":
+        kind = dtypes.scalar_name(input.array.dtype)
+        raise NotImplementedError(f"\"{kernel}\" not implemented for '{kind}'")
+    return input
+
+
+def to_dtype(input: Tensor, to: np.dtype) -> Tensor:
+    return input if input.array.dtype == to else d.copy_to(input, dtype=to)
 
 
 def operand(name: str, x: Any, position: int) -> Any:

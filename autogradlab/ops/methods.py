@@ -32,12 +32,15 @@ def operator(
 FAMILIES = (elementwise, reductions, shapes, products)
 OPERATORS = """
 add:add sub:sub mul:mul truediv:div pow:pow matmul:matmul radd:add rmul:mul rsub:rsub rtruediv:rdiv
+mod:remainder floordiv:floor_divide rdiv:rdiv
 eq:eq ne:ne lt:lt le:le gt:gt ge:ge and:bitwise_and or:bitwise_or xor:bitwise_xor
 """
 IN_PLACE_OPERATORS = "add:add_ sub:sub_ mul:mul_ truediv:div_ pow:pow_"
-ALIASES = """
-subtract:sub multiply:mul divide:div absolute:abs negative:neg
+OTHER_NAMES = """
+subtract:sub multiply:mul divide:div true_divide:div absolute:abs negative:neg clip:clamp fix:trunc
+arccos:acos arccosh:acosh arcsin:asin arcsinh:asinh arctan:atan arctan2:atan2 arctanh:atanh
 """
+ALIASES = dict(pair.split(":") for pair in OTHER_NAMES.split())
 
 
 def attach() -> None:
@@ -55,9 +58,10 @@ def attach() -> None:
     for pair in IN_PLACE_OPERATORS.split():
         symbol, _, name = pair.partition(":")
         setattr(Tensor, f"__i{symbol}__", operator(symbol, getattr(Tensor, name)))
-    for pair in ALIASES.split():
-        name, _, of = pair.partition(":")
+    for name, of in ALIASES.items():
         setattr(Tensor, name, found[of])
+        if hasattr(Tensor, f"{of}_"):
+            setattr(Tensor, f"{name}_", getattr(Tensor, f"{of}_"))
     Tensor.__rpow__ = operator("pow", found["pow"], flip=True)
     Tensor.__neg__, Tensor.__abs__ = found["neg"], found["abs"]
     Tensor.__invert__ = lambda self: wrap(np.invert(self.array))
@@ -65,7 +69,7 @@ def attach() -> None:
     Tensor.__iter__ = indexing.iterate
     Tensor.T, Tensor.mT = property(shapes.reversed_dims), property(shapes.matrix_transpose)
     Tensor.type = shapes.type_
-    Tensor.zero_ = inplace.in_place(elementwise.zeroed)
+    Tensor.where = lambda self, condition, other: elementwise.where(condition, self, other)
     for kind in ("half", "float", "double", "short", "int", "long", "bool"):
         setattr(Tensor, kind, functools.partialmethod(shapes.to, getattr(dtypes, kind)))
 

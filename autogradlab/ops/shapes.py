@@ -12,7 +12,7 @@ import numpy as np
 from .. import derivatives as d
 from .. import dtypes, errors
 from ..tensor import Tensor
-from .arguments import many_dims, one_dim, one_shape
+from .arguments import many_dims, one_dim, one_shape, to_dtype
 
 # What torch and Tensor offer under the same name, and with a trailing _ in place.
 FUNCTIONS = """
@@ -245,10 +245,6 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
                 f"{list(x.shape)} at entry {i}"
             )
     return d.stack(*parts, dim=one_dim(dim, parts[0].ndim + 1))
-
-
-def to_dtype(input: Tensor, to: np.dtype) -> Tensor:
-    return input if input.array.dtype == to else d.copy_to(input, dtype=to)
 
 
 def to(
