@@ -4,7 +4,7 @@ Importing this imports NumPy and nothing else. `%load_ext autogradlab` in a note
 `%%twin` magic, which runs a cell here and in PyTorch and compares.
 """
 
-from . import autograd, dtypes
+from . import autograd, dtypes, nn
 from .autograd import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from .creation import (
     arange,
@@ -50,6 +50,7 @@ from .dtypes import (
     short,
     uint8,
 )
+from .nn.functional import conv1d, conv2d
 from .ops import FUNCTIONS
 from .printing import set_printoptions
 from .random import Generator, initial_seed, seed

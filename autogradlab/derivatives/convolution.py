@@ -24,12 +24,12 @@ def columns(x: Any, window: Window) -> Any:
     """Every window of `x`, shape (N, C, …), as a column: shape (C·K…, N·O…)."""
     n, c = x.shape[:2]
     if window.out == x.shape[2:] and prod(window.kernel) == 1:
-        return x.swapaxes(0, 1).reshape(c, -1)
+        return x.swapaxes(0, 1).reshape(c, n * prod(window.out))
     x = padded(x, window.pads(x.shape[2:]))
     out = np.empty((c, *window.kernel, n, *window.out), x.dtype)
     for position, places in window.places():
         out[(slice(None), *position)] = x[places].swapaxes(0, 1)
-    return out.reshape(c * prod(window.kernel), -1)
+    return out.reshape(c * prod(window.kernel), n * prod(window.out))
 
 
 def uncolumns(x: Any, shape: Ints, window: Window) -> Any:
@@ -45,7 +45,7 @@ def uncolumns(x: Any, shape: Ints, window: Window) -> Any:
 
 def rows(g: Any) -> Any:
     """(N, O, …) as a matrix (O, N·…)."""
-    return g.swapaxes(0, 1).reshape(g.shape[1], -1)
+    return g.swapaxes(0, 1).reshape(g.shape[1], len(g) * prod(g.shape[2:]))
 
 
 def product(a: Any, b: Any) -> Any:
@@ -121,7 +121,8 @@ conv_weight = Primitive(
 
 def unfolded(self: Any, *, window: Window) -> Any:
     made = columns(self, window)
-    return np.ascontiguousarray(made.reshape(len(made), len(self), -1).swapaxes(0, 1))
+    made = made.reshape(len(made), len(self), prod(window.out))
+    return np.ascontiguousarray(made.swapaxes(0, 1))
 
 
 im2col = Primitive(

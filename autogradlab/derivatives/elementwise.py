@@ -461,4 +461,15 @@ copy_to = pointwise(
     self=lambda g: g,
 )
 
+# --------------------------------------------------------- with a number, as in torch's own composites
+
+add_number = pointwise("AddBackward1", lambda self, *, other: self + other, self=lambda g: g)
+sub_number = pointwise("SubBackward1", lambda self, *, other: self - other, self=lambda g: g)
+mul_number = pointwise(
+    "MulBackward1", lambda self, *, other: self * other, self=lambda g, other: g * other
+)
+div_number = pointwise(
+    "DivBackward1", lambda self, *, other: self / other, self=lambda g, other: g / other
+)
+
 __all__ = [name for name, x in globals().items() if isinstance(x, Primitive)]

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import dtypes
 from ..primitive import Primitive
 from .elementwise import abs_, exp, log, maximum, mul, sigmoid, sign, where
 from .reductions import add_up, average, count
@@ -155,7 +156,9 @@ def likelihood(
 def likelihood_gradient(
     g: Any, shape: Any, target: Any, weight: Any, ignore_index: int, reduction: str
 ) -> Any:
-    place, counts, dim = chosen(shape, g.dtype, target, weight, ignore_index, reduction)
+    place, counts, dim = chosen(
+        shape, dtypes.to_numpy(g.dtype), target, weight, ignore_index, reduction
+    )
     g = reshape_to(g, shape=place.shape) if reduction == "none" else g
     return put_along(mul(g, counts), indices=place, dim=dim, shape=shape)
 

@@ -11,7 +11,7 @@ from .. import dtypes, errors, random
 from ..ops.elementwise import add, clamp_min, div, mul
 from ..ops.linalg import vector_norm
 from ..ops.products import addmm, matmul
-from ..ops.shapes import expand_as, narrow, reshape, t
+from ..ops.shapes import expand_as, reshape, t
 from ..tensor import Tensor, wrap
 
 

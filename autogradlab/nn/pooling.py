@@ -63,7 +63,7 @@ def max_pool2d(
     With `return_indices` also where it is, counted row by row through the (H, W) plane.
     """
     kernel = pair("max_pool2d", "kernel_size", kernel_size)
-    step = kernel if stride is None else pair("max_pool2d", "stride", stride)
+    step = kernel if stride in (None, (), []) else pair("max_pool2d", "stride", stride)
     padding = pair("max_pool2d", "padding", padding)
     dilation = pair("max_pool2d", "dilation", dilation)
     if min(step) == 0:
@@ -115,7 +115,7 @@ def max_pool1d(
             f"input, but got:{list(input.shape)}"
         )
     (k,), (p,), (e,) = many(kernel_size, 1), many(padding, 1), many(dilation, 1)
-    (s,) = (k,) if stride is None or stride == [] else many(stride, 1)
+    (s,) = (k,) if stride in (None, (), []) else many(stride, 1)
     for name, x in (("kernel_size", k), ("stride", s), ("dilation", e)):
         if x <= 0:
             raise RuntimeError(f"max_pool1d() {name} must be greater than zero, but got {x}")
@@ -150,7 +150,7 @@ def avg_pool2d(
     Zeros of the padding count if `count_include_pad`; `divisor_override` is divided by instead.
     """
     kernel = pair("avg_pool2d", "kernel_size", kernel_size)
-    step = kernel if stride is None or stride == [] else pair("avg_pool2d", "stride", stride)
+    step = kernel if stride in (None, (), []) else pair("avg_pool2d", "stride", stride)
     padding = pair("avg_pool2d", "padding", padding)
     if min(step) == 0:
         raise RuntimeError("stride should not be zero")
@@ -192,7 +192,7 @@ def avg_pool1d(
 ) -> Tensor:
     """The average of each window of (N, C, L) or (C, L)."""
     plane, (k,), (p,) = one_dimension("avg_pool1d", input), many(kernel_size, 1), many(padding, 1)
-    (s,) = (k,) if stride is None or stride == [] else many(stride, 1)
+    (s,) = (k,) if stride in (None, (), []) else many(stride, 1)
     out = avg_pool2d(plane, (1, k), (1, s), (0, p), ceil_mode, count_include_pad)
     return squeeze(out, -2)
 
