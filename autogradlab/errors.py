@@ -77,13 +77,20 @@ INDEX_TYPES = (
     "indices "
     "(got {})"
 )
-# These two are ours: torch rewrites the history of views, which this version does not do.
-STALE_VIEW = (
-    "autogradlab: this view's base was modified in place after the view was made; make it again"
+INFERENCE_IN_PLACE = (
+    "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone "
+    "to get a normal tensor before doing inplace update.See "
+    "https://github.com/pytorch/rfcs/pull/17 for more details."
 )
-VIEW_HISTORY = (
-    "autogradlab: in-place operations on a view that takes part in differentiation are not "
-    "supported"
+INFERENCE_SAVED = (
+    "Inference tensors cannot be saved for backward. Please do not use Tensors created in "
+    "inference mode in computation tracked by autograd. To work around this, you can make a clone "
+    "to get a normal tensor and use it in autograd, or use `torch.no_grad()` instead of "
+    "`torch.inference_mode()`."
+)
+SHARED_ELEMENTS = (
+    "unsupported operation: more than one element of the written-to tensor refers to a single "
+    "memory location. Please clone() the tensor before performing the operation."
 )
 
 
@@ -109,6 +116,30 @@ def modified(array: Any, node: Any, version: int, expected: int) -> str:
         "find the "
         "operation that failed to compute its gradient, with "
         "torch.autograd.set_detect_anomaly(True, check_nan=False)."
+    )
+
+
+def view_made(made: str, output_nr: int, indirect: bool = False) -> str:
+    """A view must not be written into (or, `indirect`, another view or its base was), since it was
+    made by an operation with several outputs or in a mode that records nothing."""
+    how = "is being modified inplace"
+    if indirect:
+        how = "its base or another view of its base has been modified inplace"
+    if made not in ("no_grad", "inference"):
+        return (
+            f"Output {output_nr} of {made.partition('Backward')[0]} is a view and {how}. This view "
+            "is the output of a function that returns multiple views. Such functions do not allow "
+            "the output views to be modified inplace. You should replace the inplace operation by "
+            "an out-of-place one."
+        )
+    inside, outside = ("no_grad mode", "with grad mode enabled") if made == "no_grad" else (
+        "inference mode", "in normal mode")  # fmt: skip
+    return (
+        f"A view was created in {inside} and {how} {outside}. Given that this use case is "
+        "ambiguous and error-prone, it is forbidden. You can clarify your code by moving both the "
+        f"view and the inplace either both inside the {made}{'_mode' * (made == 'inference')} "
+        "block (if you don't want the inplace to be tracked) or both outside (if you want the "
+        "inplace to be tracked)."
     )
 
 
@@ -188,3 +219,7 @@ def gradient_dtype(got: Any, expected: Any) -> str:
         "dtypes "
         "of a tensor and its gradient may break downstream systems that assume they match."
     )
+
+
+def fill_value(ndim: int) -> str:
+    return f"fill_ only supports 0-dimension value tensor but got tensor with {ndim} dimensions."

@@ -28,7 +28,10 @@ class Hooks:
         self.tensor: dict[int, Callable[..., Any]] = {}
         self.pre: dict[int, Callable[..., Any]] = {}
         self.post: dict[int, Callable[..., Any]] = {}
+        self.accumulated: dict[int, Callable[..., Any]] = {}
         self.retain: weakref.ref[Tensor] | None = None  # whose .grad is to be filled
+        self.unpack: Callable[[Any], Tensor] | None = None  # undoes what a pack hook has done
+        self.notes: dict[str, Any] = {}
 
 
 class RemovableHandle:

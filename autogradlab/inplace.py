@@ -1,27 +1,33 @@
 """Operations that write into the memory of a tensor: `add_`, `x += y`, `zero_`, `x[i] = v`.
 
 `op_` is `op` computed out of place, its result copied into the memory, the version counted up, and
-the history of the result taken over. Values that nodes had saved are not protected: the counter
-tells backward that they are gone. Tensors that are views are written only outside differentiation.
+the history of the result taken over. Where the tensor is a view, the history is that of its base,
+since other views see the change too: the base gets a `CopySlices` node, and every view of it looks
+up its own history again when somebody asks (`renew`). What nodes had saved is not protected: the
+version tells backward that it is gone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 from . import dtypes, errors
-from .engine import modes
+from .derivatives import writes
+from .node import Node, Wanted, clock, edge, fit, modes
 from .tensor import Tensor, wrap
+
+as_strided_at = writes.as_strided_at
 
 
 def in_place(operation: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """The in-place form of an operation whose first argument is the tensor that is written."""
 
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        writable(self)
+        writable(self, [*args, *kwargs.values()])
         out = operation(self, *args, **kwargs)
         if out.array.shape != self.array.shape:
             raise RuntimeError(
@@ -33,14 +39,7 @@ def in_place(operation: Callable[..., Tensor]) -> Callable[..., Tensor]:
             raise RuntimeError(
                 "result type {} can't be cast to the desired output type {}".format(*names)
             )
-        if out._requires_grad and self.base is not None:
-            raise RuntimeError(errors.VIEW_HISTORY)
-        if out.node is not None:
-            keep_saved(out, self, operation)
-        self.write(out.array)
-        if out.node is not None:
-            take_over(self, out)
-        return self
+        return write(self, out)
 
     method.__name__ = f"{operation.__name__}_"
     method.__doc__ = (
@@ -49,61 +48,210 @@ def in_place(operation: Callable[..., Tensor]) -> Callable[..., Tensor]:
     return method
 
 
-def writable(x: Tensor) -> None:
-    """Raise torch's error if `x` is a leaf, or a view of a leaf, that wants a gradient."""
+def writable(x: Tensor, others: Sequence[Any] = ()) -> None:
+    """Raise torch's error if `x` must not be written, because of what would be recorded."""
+    if x.inference and not modes.inference:
+        raise RuntimeError(errors.INFERENCE_IN_PLACE)
+    array = x.array
+    if array.size and 0 in getattr(array, "strides", ()) and any(
+        n > 1 and not step for n, step in zip(array.shape, array.strides, strict=True)
+    ):
+        raise RuntimeError(errors.SHARED_ELEMENTS)
     if not modes.grad_enabled:
         return
-    if x._requires_grad and x.node is None:
+    made = x.made and x.base.requires_grad
+    wanting = any(isinstance(y, Tensor) and y.requires_grad for y in (x, *others))
+    if x.base is not None and (wanting or made):
+        if x.made:
+            raise RuntimeError(errors.view_made(x.made, x.output_nr))
+        if x._requires_grad and x.base.node is None:
+            raise RuntimeError(errors.VIEW_IN_PLACE)
+    if wanting and x._requires_grad and x.node is None:
         raise RuntimeError(errors.LEAF_IN_PLACE)
-    if x.base is not None and x.base._requires_grad:
-        leaf = x.base.node is None and x.node is not None
-        raise RuntimeError(errors.VIEW_IN_PLACE if leaf else errors.VIEW_HISTORY)
 
 
-def keep_saved(out: Tensor, x: Tensor, operation: Callable[..., Tensor]) -> None:
-    """Give the new node a copy of the old value of `x`, if it saved it as its own first input."""
+def write(x: Tensor, out: Tensor) -> Tensor:
+    """Copy the result of an operation on `x` into the memory of `x`, and hand its history on."""
     node = out.node
-    first = next(iter(node.plan.primitive.formulas))
-    if first in node.plan.names:
-        i = node.plan.names.index(first)
-        if node.saved[i] is x:
-            old = wrap(x.array.copy(), x.node)
-            old._requires_grad = x._requires_grad
-            versions = {k: v for k, v in (node.versions or {}).items() if k != i}
-            node.saved, node.versions = (*node.saved[:i], old, *node.saved[i + 1 :]), versions
-
-
-def take_over(x: Tensor, out: Tensor) -> None:
-    """Make the history of `out` that of `x`, which now holds its value."""
-    node, i = out.node, out.node.plan.result_at
-    if i is not None:  # the saved result is now the memory of x, at its present version
-        node.saved = (*node.saved[:i], x.array, *node.saved[i + 1 :])
-        node.cell, node.versions = x.cell, {**(node.versions or {}), i: x._version}
-    retained = x.retains_grad
+    if node is None:
+        x.write(out.array)
+        return x
+    keep_saved(node, x)
+    x.write(out.array)
+    if (i := node.plan.result_at) is not None:  # what it saved is now this memory
+        node.saved, node.cells = (*node.saved[:i], x.array, *node.saved[i + 1 :]), None
+        node.watch(x.cell)
+    base = x if x.base is None else x.base
+    retained = base.node.hooks.retain if base.retains_grad else None
     if retained:
-        x.node.hooks.retain = None
-    x.node, x._requires_grad, x.accumulator = node, True, None
+        base.node.hooks.retain = None
+    if x.base is not None:
+        node = CopySlices(base, positions(x, base), node)
+    base.node, base._requires_grad, base.accumulator = node, True, None
+    if retained:
+        base.retain_grad()
+    if x.base is not None:
+        x.renew()
+    return x
+
+
+def keep_saved(node: Node, x: Tensor) -> None:
+    """Give the new node a copy of the old value of `x`, if it saved it."""
+    for i in node.plan.tensors_at:
+        if node.saved[i] is x and next(iter(node.plan.primitive.formulas)) == node.plan.names[i]:
+            old = wrap(np.array(x.array), x.node)
+            old._requires_grad = x._requires_grad
+            node.versions = {k: v for k, v in (node.versions or {}).items() if k != i}
+            node.saved = (*node.saved[:i], old, *node.saved[i + 1 :])
+
+
+# ------------------------------------------------------------------------------------------ views
+
+
+class CopySlices(Node):
+    """An operation that was done in place on a view, as its base sees it: the positions the view
+    shows went through the operation, the others did not."""
+
+    __slots__ = ("inner", "where")
+
+    def __init__(self, base: Tensor, where: np.ndarray, inner: Node) -> None:
+        self.sequence, self.inner, self.where = next(clock), inner, where
+        self.parents = (edge(base), *inner.parents[1:])
+        self.wanted = tuple([p is not None for p in self.parents])
+        self.shape, self.dtype, self.hooks = base.array.shape, base.array.dtype, None
+
+    def name(self) -> str:
+        return "torch::autograd::CopySlices"
+
+    def watch(self, cell: list[int], output_nr: int = 0) -> None:
+        """The base, whose node this is, is not a value the operation has saved."""
+
+    def free(self) -> None:
+        self.inner.free()
+
+    def __dir__(self) -> list[str]:
+        return object.__dir__(self)
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"'{self.name()}' object has no attribute '{name}'")
+
+    def apply(self, g: Any, taped: bool, wanted: Wanted) -> Sequence[Any]:
+        first, *rest = self.inner.apply(
+            as_strided_at(g, where=self.where), taped, (wanted[0], *wanted[1:])
+        )
+        if not wanted[0]:
+            return (None, *rest)
+        none = first is None
+        values = np.zeros((), self.dtype) if none else fit(first, Shown(self.where.shape, self))
+        return (writes.replace_at(g, values, where=self.where), *rest)
+
+
+class Shown:
+    """Shape and dtype of what a view shows, for `fit`."""
+
+    def __init__(self, shape: tuple[int, ...], node: Node) -> None:
+        self.shape, self.dtype, self.name = shape, node.dtype, node.name
+
+
+def positions(view: Tensor, base: Tensor) -> np.ndarray:
+    """Where the elements of a view are in its base, counted along the flattened base."""
+    a, b = view.memory(), base.memory()
+    low = min(_lowest(b), _lowest(a)) - b.ctypes.data
+    extent = max(_highest(b), _highest(a)) - b.ctypes.data - low
+    step = b.itemsize
+    numbers = np.full(extent // step, -1)
+    wide = lambda x: tuple(s // step * 8 for s in x.strides)  # noqa: E731
+    as_strided(numbers[-low // step :], b.shape, wide(b))[...] = np.arange(b.size).reshape(b.shape)
+    start = (a.ctypes.data - b.ctypes.data - low) // step
+    return as_strided(numbers[start:], a.shape, wide(a)).copy()
+
+
+def _lowest(a: np.ndarray) -> int:
+    return np.lib.array_utils.byte_bounds(a)[0]
+
+
+def _highest(a: np.ndarray) -> int:
+    return np.lib.array_utils.byte_bounds(a)[1]
+
+
+def renew(x: Tensor) -> None:
+    """Give a view whose memory was written the history of its base."""
+    x.seen, base = x.cell[0], x.base
+    if not base._requires_grad:
+        return
+    if x.made and modes.grad_enabled:
+        output_nr = 0 if x.node is None else x.node.output_nr
+        raise RuntimeError(errors.view_made(x.made, output_nr, indirect=True))
+    retained = x.retains_grad
+    x.node = Node(as_strided_at.plan((True,)), (base,), x.memory(), {"where": positions(x, base)})
+    x._requires_grad, x.accumulator = True, None
     if retained:
         x.retain_grad()
 
 
-def setitem(self: Tensor, index: Any, value: Any) -> None:
-    """`self[index] = value`, outside differentiation."""
-    from .ops.indexing import numpy_index
+# --------------------------------------------------------------------------------------- x[i] = v
 
-    if modes.grad_enabled and self._requires_grad and self.node is None:
-        raise RuntimeError(errors.VIEW_IN_PLACE)
-    writable(self)
-    if modes.grad_enabled and (self._requires_grad or getattr(value, "requires_grad", False)):
-        raise RuntimeError(errors.VIEW_HISTORY)
-    array = value.array if isinstance(value, Tensor) else value
-    target = self.memory()
+
+def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
+    """The elements of `src`, broadcast and cast, written into this tensor; returns the tensor."""
+    src = src if isinstance(src, Tensor) else wrap(np.asarray(src, self.array.dtype)[()])
+    writable(self, [src])
     try:
-        target[numpy_index(index)] = np.asarray(array).astype(target.dtype)
+        np.broadcast_shapes(self.array.shape, src.array.shape)
     except ValueError:
-        shape = list(target[numpy_index(index)].shape)
-        raise RuntimeError(
-            f"shape mismatch: value tensor of shape {list(np.shape(array))} cannot be broadcast to "
-            f"indexing result of shape {shape}"
-        ) from None
-    self.version_cell()[0] += 1
+        raise RuntimeError(errors.broadcast(self.array.shape, src.array.shape)) from None
+    return write(self, writes.copy(self, src))
+
+
+def fill_(self: Tensor, value: Any) -> Tensor:
+    """One value written into every element; returns the tensor."""
+    writable(self, [value])
+    if not isinstance(value, Tensor):
+        return write(self, writes.fill_number(self, value=value))
+    if value.array.ndim:
+        raise RuntimeError(errors.fill_value(value.array.ndim))
+    return write(self, writes.fill_tensor(self, value))
+
+
+def zero_(self: Tensor) -> Tensor:
+    """Zeros written into every element; returns the tensor."""
+    writable(self)
+    return write(self, writes.zero(self))
+
+
+def setitem(self: Tensor, key: Any, value: Any) -> None:
+    """`self[key] = value`: a number fills, a tensor is copied, into what basic indexing shows;
+    arrays of indices or masks put one element after the other."""
+    from .ops.indexing import located, numpy_indices
+
+    if not isinstance(value, Tensor):
+        if not isinstance(value, int | float | np.generic | np.ndarray):
+            kind = dtypes.type_name(self.array.dtype)
+            raise TypeError(f"can't assign a {type(value).__name__} to a {kind}")
+        value = wrap(np.asarray(value).astype(self.array.dtype)[()])
+    whole = isinstance(key, slice) and key == slice(None)
+    shown, arrays = (self, {}) if whole else located(self, key)
+    if arrays:
+        indices = numpy_indices(shown, arrays)
+        writable(shown, [value])
+        room = shown.array[indices].shape
+        lead = value.array.ndim - len(room)
+        if lead > 0 and set(value.array.shape[:lead]) == {1}:
+            value = value.reshape(value.array.shape[lead:])
+        try:
+            np.broadcast_to(value.array, room)
+        except ValueError:
+            raise RuntimeError(
+                f"shape mismatch: value tensor of shape {list(value.array.shape)} cannot be "
+                f"broadcast to indexing result of shape {list(room)}"
+            ) from None
+        write(shown, writes.put_at(shown, value, indices=indices))
+        return
+    if value.shape != shown.shape:
+        if not value.array.ndim:
+            fill_(shown, value)
+            return
+        lead = next((i for i, n in enumerate(value.shape) if n != 1), value.ndim)
+        value = value.view(value.shape[lead:]) if lead else value
+        value = value.expand(shown.shape) if value.shape != shown.shape else value
+    copy_(shown, value)

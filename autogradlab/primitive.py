@@ -3,7 +3,7 @@
 A `Primitive` is an operation with one derivative formula per input. Calling it on tensors computes
 the result and, if an input wants a gradient, records a `Node`. A `Plan` is what follows from the
 formulas alone: which values a node must save, and the line of code that runs in backward. The
-formulas themselves are in `derivatives/`, running the record in `engine.py`.
+formulas themselves are in `derivatives/`, nodes in `node.py`, running them in `engine.py`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from .engine import Node, Wanted, modes
+from .node import Node, Output, Wanted, modes
 from .tensor import Tensor, wrap
+
+# For each input: does it want a gradient? None for what is no tensor.
+Kinds = tuple[bool | None, ...]
 
 
 class Primitive:
@@ -80,19 +83,25 @@ class Primitive:
         primitive.needs = {
             n: list(inspect.signature(f).parameters)[1:] for n, f in formulas.items()
         }
-        primitive.plans: dict[Wanted, Plan] = {}
+        primitive.plans: dict[Kinds, Plan] = {}
 
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"
 
     def __call__(primitive, /, *inputs: Any, **constants: Any) -> Any:
-        arrays, on_tensors, record = [], False, False
+        arrays, kinds = [], []
         for x in inputs:
             if isinstance(x, Tensor):
-                on_tensors = True
-                record = record or x._requires_grad
+                if x.base is None:
+                    kinds.append(x._requires_grad)
+                else:
+                    x.renew()
+                    kinds.append(x.requires_grad)
                 x = x.array
+            else:
+                kinds.append(None)
             arrays.append(x)
+        on_tensors = kinds.count(None) < len(kinds)
         for name, value in constants.items():
             if isinstance(value, Tensor):
                 on_tensors, constants[name] = True, value.array
@@ -103,13 +112,32 @@ class Primitive:
         if primitive.promote is not None:
             arrays = primitive.promote(arrays)
         with np.errstate(all="ignore"):  # inf and nan are answers here, as in torch
-            out = wrap(primitive.forward(*arrays, **constants))
+            result = primitive.forward(*arrays, **constants)
+        outputs = tuple(map(wrap, result)) if primitive.multiple else (wrap(result),)
         if primitive.view:
-            out.become_view_of(inputs[0])
-        if record and modes.grad_enabled and out.array.dtype.kind == "f":
-            out._requires_grad = True
-            out.node = Node(primitive, inputs, out, {**primitive.defaults, **constants})
-        return out
+            for out in outputs:
+                out.become_view_of(inputs[0], primitive.name * primitive.multiple)
+        if modes.inference:
+            for out in outputs:
+                out.inference = True
+        elif True in kinds and modes.grad_enabled and primitive.formulas:
+            primitive.record(inputs, kinds, outputs, result, constants)
+        return outputs if primitive.multiple else outputs[0]
+
+    def record(
+        self, inputs: Sequence[Any], kinds: list[Any], outputs: Any, result: Any, constants: Any
+    ) -> None:
+        """Leave a node behind, for the outputs that can have a gradient."""
+        floats = [out.array.dtype.kind == "f" for out in outputs]
+        if True not in floats:
+            return
+        node = Node(self.plan(tuple(kinds)), inputs, result, {**self.defaults, **constants})
+        for k, out in enumerate(outputs):
+            if floats[k]:
+                out._requires_grad = True
+                out.node = Output(node, k, len(outputs), out.array) if self.multiple else node
+        for recorder in modes.recorders:
+            recorder(node)
 
     def named(self, name: str) -> Primitive:
         """The same operation under another of torch's names."""
@@ -117,11 +145,11 @@ class Primitive:
         twin.__dict__.update(self.__dict__, name=name, plans={})
         return twin
 
-    def plan(self, wanted: Wanted) -> Plan:
-        """The plan for recording when these inputs want a gradient (made once, then kept)."""
-        if wanted not in self.plans:
-            self.plans[wanted] = Plan(self, wanted)
-        return self.plans[wanted]
+    def plan(self, kinds: Kinds) -> Plan:
+        """The plan for recording inputs of these kinds (made once, then kept)."""
+        if kinds not in self.plans:
+            self.plans[kinds] = Plan(self, kinds)
+        return self.plans[kinds]
 
 
 class Plan:
@@ -135,24 +163,25 @@ class Plan:
     lambda g, other: (d_self(g, other), None,)
     """
 
-    def __init__(self, primitive: Primitive, wanted: Wanted) -> None:
+    def __init__(self, primitive: Primitive, kinds: Kinds) -> None:
         self.primitive, inputs = primitive, list(primitive.formulas)
+        self.wanted = wanted = tuple([bool(kind) for kind in kinds])
         active = inputs if primitive.variadic else itertools.compress(inputs, wanted)
         used = set(itertools.chain(*(primitive.needs[name] for name in active)))
-        each = {"result": "result.array"}
+        each = {"result": "result"}
         for i, name in enumerate(inputs):
             each[name], each[f"{name}_shape"] = f"inputs[{i}]", f"inputs[{i}].array.shape"
         if primitive.variadic:
             each[f"{inputs[0]}_shape"] = "[x.array.shape for x in inputs]"
         every = dict.fromkeys(itertools.chain(*primitive.needs.values()))
         self.names = [name for name in every if name in used or name not in each]
-        self.inputs_at = [i for i, name in enumerate(self.names) if name in inputs]
+        tensors = [name for name, kind in zip(inputs, kinds, strict=False) if kind is not None]
+        self.tensors_at = [i for i, name in enumerate(self.names) if name in tensors]
         self.result_at = self.names.index("result") if "result" in self.names else None
         self.frees = not {*inputs, "result", *primitive.arrays}.isdisjoint(self.names)
         sources = "".join(each.get(n, f"constants[{n!r}]") + ", " for n in self.names)
         self.pack = eval(f"lambda inputs, result, constants: ({sources})")
         self.runs: dict[Wanted, Callable[..., Sequence[Any]]] = {}
-        self.wanted = wanted
 
     def __str__(self) -> str:
         return self.code(self.wanted)
@@ -172,3 +201,17 @@ class Plan:
             formulas = {f"d_{name}": f for name, f in self.primitive.formulas.items()}
             function = self.runs[wanted] = eval(self.code(wanted), formulas)
         return function(g, *values)
+
+    def saved_value(self, node: Node, attribute: str) -> Any:
+        """What torch shows as `node._saved_…`: a tensor, a shape, a constant; None if not saved."""
+        name = attribute.removeprefix("_saved_").replace("_sym_sizes", "_shape")
+        if name in self.names:
+            i = self.names.index(name)
+            value = node.unpack(True)[i] if self.frees else node.saved[i]
+            if name in self.primitive.arrays and isinstance(value, tuple):
+                return tuple(None if isinstance(v, slice) else wrap(v) for v in value)
+            data = name in self.primitive.formulas or name in self.primitive.arrays
+            return wrap(np.asarray(value)) if data and not isinstance(value, Tensor) else value
+        if name in self.primitive.formulas or name == "result":
+            return None
+        raise AttributeError(f"'{node.name()}' object has no attribute '{attribute}'")

@@ -49,7 +49,9 @@ class Tensor:
     accumulator: weakref.ref[Node] | None = None  # of a leaf: the node that fills its .grad
     cell: list[int] | None = None  # [version], shared with views; None while nobody asked
     base: Tensor | None = None  # whose memory this is a view of
-    base_node: Node | None = None  # what had made the base when the view was taken
+    made: str = ""  # of a view: why it must not be written into, "" if it may
+    seen: int = 0  # of a view: the version at which its node was right
+    inference: bool = False  # made under inference_mode
     hooks: Hooks | None = None  # of a leaf
     _requires_grad = False
     _grad: Tensor | None = None
@@ -64,7 +66,7 @@ class Tensor:
     @property
     def requires_grad(self) -> bool:
         """Whether operations on this tensor are recorded."""
-        return self._requires_grad
+        return self._requires_grad or (self.base is not None and self.base._requires_grad)
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
@@ -91,16 +93,19 @@ class Tensor:
     @property
     def is_leaf(self) -> bool:
         """Made by the user, or needing no gradient: not the result of a recorded operation."""
-        return self.node is None
+        return self.grad_fn is None
 
     @property
     def grad_fn(self) -> Node | None:
         """The node that computed this tensor; None for a leaf."""
-        return self.node
+        if self.base is not None:
+            self.renew()
+        return self.node and self.node.grad_fn
 
     @property
     def output_nr(self) -> int:
-        return 0
+        """Which of its node's outputs this is."""
+        return 0 if self.node is None else self.node.output_nr
 
     @property
     def grad(self) -> Tensor | None:
@@ -202,13 +207,26 @@ class Tensor:
     # ---------------------------------------------------------------------------------- memory
 
     @property
+    def _base(self) -> Tensor | None:
+        """The tensor whose memory this is a view of; None if it is no view."""
+        return self.base
+
+    def _is_view(self) -> bool:
+        return self.base is not None
+
+    @property
     def _version(self) -> int:
         """How often the memory was written in place."""
+        if self.inference:
+            raise RuntimeError("Inference tensors do not track version counter.")
         return 0 if self.cell is None else self.cell[0]
 
     def version_cell(self) -> list[int]:
+        """The version, to be shared; the node that made this tensor learns of it."""
         if self.cell is None:
             self.cell = [0]
+            if self.node is not None:
+                self.node.watch(self.cell)
         return self.cell
 
     def memory(self) -> np.ndarray:
@@ -217,10 +235,22 @@ class Tensor:
             self.array = np.asarray(self.array)
         return self.array
 
-    def become_view_of(self, x: Tensor) -> None:
-        """Share the version of `x`, whose memory this tensor shows."""
-        self.base = x if x.base is None else x.base
-        self.base_node, self.cell = self.base.node, x.version_cell()
+    def become_view_of(self, x: Tensor, multiple: str = "") -> None:
+        """Share the version of `x`, whose memory this tensor shows; `multiple` is the name of an
+        operation that gives several views."""
+        from .node import modes
+
+        self.base, self.cell = x if x.base is None else x.base, x.version_cell()
+        self.seen = self.cell[0]
+        if multiple or not modes.grad_enabled or x.made:
+            self.made = multiple or x.made or ("inference" if modes.inference else "no_grad")
+
+    def renew(self) -> None:
+        """Of a view: after its memory was written, its history is that of the base."""
+        if self.seen != self.cell[0]:
+            from .inplace import renew
+
+            renew(self)
 
     def write(self, array: Any) -> None:
         """Overwrite the data (and count the version up); a scalar nobody shares is replaced."""
@@ -363,7 +393,7 @@ class Tensor:
         return out
 
     def __repr__(self) -> str:
-        name = None if self.node is None else self.node.name()
+        name = self.grad_fn and self.grad_fn.name().rpartition("::")[2]
         return printing.tensor_repr(self.memory(), grad_fn=name, requires_grad=self._requires_grad)
 
     __str__ = __repr__

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from .. import engine, errors
-from ..engine import clock, observe
+from ..engine import observe
+from ..node import Node, clock, edge
 from ..tensor import Tensor, tensors, wrap
 from .grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 
@@ -62,7 +63,7 @@ def backward(
     gradients = first_gradients(outputs, grad_tensors)
     if create_graph:
         errors.warn_once(errors.CREATE_GRAPH)
-    targets = None if inputs is None else [required(engine.edge(x)) for x in inputs]
+    targets = None if inputs is None else [required(edge(x)) for x in inputs]
     run(outputs, gradients, retain_graph, create_graph, targets, capture=False)
 
 
@@ -97,7 +98,7 @@ def grad(
     if not inputs:
         raise RuntimeError("`inputs` argument to `grad()` cannot be empty.")
     gradients = first_gradients(outputs, grad_outputs)
-    targets = [required(engine.edge(x)) for x in inputs]
+    targets = [required(edge(x)) for x in inputs]
     found = run(outputs, gradients, retain_graph, create_graph, targets, capture=True)
     results = [wrap(found.get(node)) for node in targets]
     for i, (result, x) in enumerate(zip(results, inputs, strict=True)):
@@ -108,7 +109,7 @@ def grad(
     return tuple(results)
 
 
-def required(node: engine.Node | None) -> engine.Node:
+def required(node: Node | None) -> Node:
     if node is None:
         raise RuntimeError(errors.NO_GRAD_INPUT)
     return node
@@ -139,10 +140,10 @@ def run(
     gradients: Sequence[Tensor],
     retain_graph: bool | None,
     taped: bool,
-    targets: Sequence[engine.Node] | None,
+    targets: Sequence[Node] | None,
     capture: bool,
-) -> dict[engine.Node, Any]:
-    roots = [engine.edge(out) for out in outputs]
+) -> dict[Node, Any]:
+    roots = [edge(out) for out in outputs]
     for i, root in enumerate(roots):
         if root is None:
             raise RuntimeError(errors.NEEDS_GRAD.format(i))

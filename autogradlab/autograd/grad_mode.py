@@ -9,7 +9,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from ..engine import modes
+from ..node import modes
 
 
 def is_grad_enabled() -> bool:

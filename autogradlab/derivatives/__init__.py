@@ -5,9 +5,11 @@ is. `g` is the gradient that comes in; an input's name is its value, `result` th
 `self_shape` a shape. What a formula mentions is what the node saves, and nothing else.
 
 `elementwise` is arithmetic and functions of one number, `reductions` sums and maxima, `shapes` what
-moves numbers without changing them, `products` matrix products; `convolution`, `pooling`,
-`normalization`, `layers` and `losses` are what neural networks are made of. What is made of several
-primitives, and how torch's functions take their arguments, is in `ops/` and `nn/`.
+moves numbers without changing them, `indexing` what picks them by index, `products` matrix
+products, `linalg` inverses, determinants and norms, `writes` what in-place operations are made of;
+`convolution`, `pooling`, `normalization`, `layers` and `losses` are what neural networks need. What
+is made of several primitives, and how torch's functions take their arguments, is in `ops/` and
+`nn/`.
 """
 
 from .convolution import *
@@ -19,3 +21,4 @@ from .pooling import *
 from .products import *
 from .reductions import *
 from .shapes import *
+from .writes import *

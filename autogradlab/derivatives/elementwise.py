@@ -13,6 +13,7 @@ from .. import dtypes, errors
 from ..primitive import Primitive
 from .error_function import erf as erf_value
 from .error_function import erfc as erfc_value
+from .writes import zero
 
 
 def arithmetic(operands: list[Any]) -> list[Any]:
@@ -441,18 +442,6 @@ masked_fill = pointwise(
     self=lambda g, mask: where(0.0, g, condition=mask),
     value=lambda g, mask: masked(g, mask),
 )
-fill_number = pointwise(
-    "FillBackward0",
-    lambda self, *, value: np.full_like(self, value)[()],
-    self=lambda g: zero(g),
-)
-fill = pointwise(
-    "FillBackward1",
-    lambda self, value: np.full_like(self, value)[()],
-    self=lambda g: zero(g),
-    value=lambda g: g,
-)
-zero = pointwise("ZeroBackward0", lambda self: np.zeros_like(self)[()], self=lambda g: zero(g))
 clone = pointwise("CloneBackward0", lambda self: self.copy(), jvp="linear", self=lambda g: g)
 copy_to = pointwise(
     "ToCopyBackward0",

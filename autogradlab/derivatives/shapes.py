@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 from ..primitive import Primitive
 
@@ -31,6 +32,7 @@ __all__ = [
     "t",
     "take_along",
     "transpose",
+    "unbind",
     "unsafe_view",
     "unsqueeze",
     "view",
@@ -46,6 +48,14 @@ def split_at(g: Any, shapes: list[Shape], dim: int) -> list[Any]:
         slice_(g, dim=dim, start=int(e) - s[dim], end=int(e), step=1)
         for s, e in zip(shapes, ends, strict=True)
     ]
+
+
+def filled(gradients: list[Any], shape: Shape, dims: Shape) -> list[Any]:
+    """The gradients of several outputs, zeros of their shape where none has arrived."""
+    some = next(g for g in gradients if g is not None)
+    shape = tuple(n for i, n in enumerate(shape) if i not in dims)
+    none = expand(reshape_to(some * 0.0, shape=some.shape), shape=shape)
+    return [none if g is None else g for g in gradients]
 
 
 def sliced(x: Any, dim: int, start: int, end: int, step: int) -> Any:
@@ -99,7 +109,7 @@ reshape_alias = view.named("ReshapeAliasBackward0")
 alias = Primitive("AliasBackward0", lambda self: self[...], view=True, self=lambda g: g)
 expand = Primitive(
     "ExpandBackward0",
-    lambda self, *, shape: np.broadcast_to(self, shape),
+    lambda self, *, shape: as_strided(self, shape, np.broadcast_to(self, shape).strides),
     view=True,
     self=lambda g: g,  # summing over what was expanded is what the engine does after broadcasting
 )
@@ -166,6 +176,15 @@ slice_put = Primitive(
         self, shape, dim, slice(start, end, step)
     ),
     self=lambda g, dim, start, end, step: slice_(g, dim=dim, start=start, end=end, step=step),
+)
+
+unbind = Primitive(
+    "UnbindBackward0",
+    lambda self, *, dim: tuple(np.moveaxis(self, dim, 0)[i, ...] for i in range(self.shape[dim])),
+    view=True,
+    multiple=True,
+    self=lambda g, self_shape, dim: stack(*filled(g, self_shape, (dim,)), dim=dim),
+    jvp="linear",
 )
 
 # ------------------------------------------------------------------------------------------ joins

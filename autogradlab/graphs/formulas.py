@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from ..derivatives import elementwise, products, reductions, shapes
+from ..derivatives import elementwise, products, reductions, shapes, writes
 from ..primitive import Primitive
 
-MODULES = (elementwise, reductions, shapes, products)
+MODULES = (elementwise, reductions, shapes, products, writes)
 PRIMITIVES = {p.name: p for m in MODULES for p in vars(m).values() if isinstance(p, Primitive)}
 
 
@@ -36,13 +36,18 @@ def rules() -> dict[str, dict[str, str]]:
     texts: dict[int, dict[str, str]] = {}
     for module in MODULES:
         for call in ast.walk(ast.parse(inspect.getsource(module))):
-            if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "Primitive":
-                formulas = PRIMITIVES[call.args[0].value].formulas
+            if isinstance(call, ast.Call) and (formulas := _declared(call)):
                 texts[id(formulas)] = {
                     each.arg: _body(each.value) for each in call.keywords if each.arg in formulas
                 }
     # One primitive under two names has one set of formulas.
     return {name: texts[id(p.formulas)] for name, p in PRIMITIVES.items()}
+
+
+def _declared(call: ast.Call) -> dict[str, Any]:
+    """The formulas of the primitive that a call declares: its first argument is a node's name."""
+    name = call.args[0].value if call.args and isinstance(call.args[0], ast.Constant) else None
+    return PRIMITIVES[name].formulas if name in PRIMITIVES else {}
 
 
 def _body(formula: ast.Lambda) -> str:

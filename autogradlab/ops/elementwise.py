@@ -11,7 +11,7 @@ import numpy as np
 
 from .. import derivatives as d
 from .. import dtypes, errors
-from ..inplace import in_place
+from ..inplace import fill_, zero_  # noqa: F401 (offered below)
 from ..tensor import Tensor, wrap
 from .arguments import Number, needs_floats, needs_tensor, operand, to_dtype
 
@@ -301,23 +301,19 @@ def nan_to_num(
     return d.nan_to_num(input, nan=nan or 0.0, posinf=posinf, neginf=neginf)
 
 
-def filling(by_number: d.Primitive, by_tensor: d.Primitive) -> Callable[..., Tensor]:
-    def fill(input: Tensor, value: Any) -> Tensor:
-        """A tensor like `input` that holds one value everywhere, a number or a 0-d tensor."""
-        if not isinstance(value, Tensor):
-            return by_number(input, value=value)
-        if value.ndim:
-            raise RuntimeError(
-                "fill_ only supports 0-dimension value tensor but got tensor with "
-                f"{value.ndim} dimensions."
-            )
-        return by_tensor(input, value)
-
-    return fill
+def fill(input: Tensor, value: Any) -> Tensor:
+    """A tensor like `input` that holds one value everywhere, a number or a 0-d tensor."""
+    if not isinstance(value, Tensor):
+        return FILL_NUMBER(input, value=value)
+    if value.ndim:
+        raise RuntimeError(errors.fill_value(value.ndim))
+    return FILL_TENSOR(input, value)
 
 
-fill = filling(d.fill_number, d.fill)
-fill_ = in_place(filling(d.fill_number.named("FillBackward2"), d.fill.named("FillBackward3")))
+FILL_NUMBER, FILL_TENSOR = (
+    d.fill_number.named("FillBackward0"),
+    d.fill_tensor.named("FillBackward1"),
+)
 
 
 def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
@@ -341,13 +337,6 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
 def clone(input: Tensor) -> Tensor:
     """A copy in memory of its own, through which gradients flow."""
     return d.clone(input)
-
-
-def zero(input: Tensor) -> Tensor:
-    return d.zero(input)
-
-
-zero_ = in_place(zero)
 
 
 def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:

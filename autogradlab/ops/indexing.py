@@ -14,10 +14,18 @@ from .shapes import unsqueeze
 
 
 def getitem(input: Tensor, key: Any) -> Tensor:
-    """`input[key]`: each number selects, each slice slices, arrays of indices or masks index "
-    "at the end."""
+    """`input[key]`: each number selects, each slice slices, arrays of indices or masks index at the
+    end."""
+    out, arrays = located(input, key)
+    if arrays:
+        return indexed(out, arrays)
+    return d.alias(input) if out is input else out
+
+
+def located(input: Tensor, key: Any) -> tuple[Tensor, dict[int, np.ndarray]]:
+    """What the basic part of an index shows, and the arrays that index its dimensions."""
     if isinstance(key, slice):
-        return sliced(input, 0, key)
+        return sliced(input, 0, key), {}
     items = list(key) if isinstance(key, tuple) else [key]
     used = builtins.sum(k.ndim if is_mask(k) else k is not None and k is not ... for k in items)
     if used > input.ndim:
@@ -38,9 +46,7 @@ def getitem(input: Tensor, key: Any) -> Tensor:
             dim += len(array)
         else:
             out = selected(out, dim, k)
-    if arrays:
-        return indexed(out, arrays)
-    return d.alias(input) if out is input else out
+    return out, arrays
 
 
 def is_mask(k: Any) -> builtins.bool:
@@ -97,6 +103,11 @@ def index_array(k: Any, input: Tensor, dim: int) -> tuple[np.ndarray, ...]:
 
 
 def indexed(input: Tensor, arrays: dict[int, np.ndarray]) -> Tensor:
+    return d.index(input, indices=numpy_indices(input, arrays))
+
+
+def numpy_indices(input: Tensor, arrays: dict[int, np.ndarray]) -> tuple[Any, ...]:
+    """Arrays by dimension as an index for NumPy; torch's errors for what does not fit."""
     for dim, a in arrays.items():
         size = input.shape[dim]
         outside = a[(a < -size) | (a >= size)]
@@ -104,28 +115,17 @@ def indexed(input: Tensor, arrays: dict[int, np.ndarray]) -> Tensor:
             raise IndexError(
                 f"index {outside[0]} is out of bounds for dimension {dim} with size {size}"
             )
-    indices = tuple(arrays.get(i, slice(None)) for i in range(builtins.max(arrays) + 1))
     try:
-        return d.index(input, indices=indices)
-    except IndexError:
+        np.broadcast_shapes(*(a.shape for a in arrays.values()))
+    except ValueError:
         shapes = ", ".join(str(list(a.shape)) for a in arrays.values())
         raise IndexError(
             f"shape mismatch: indexing tensors could not be broadcast together with shapes {shapes}"
         ) from None
-
-
-def numpy_index(key: Any) -> Any:
-    """An index for NumPy: tensors as arrays, numbers as views."""
-    if isinstance(key, tuple):
-        return tuple(numpy_index(k) for k in key)
-    return (
-        np.asarray(key.array if isinstance(key, Tensor) else key)
-        if isinstance(key, Tensor | list)
-        else key
-    )
+    return tuple(arrays.get(i, slice(None)) for i in range(builtins.max(arrays) + 1))
 
 
 def iterate(input: Tensor) -> Any:
     if not input.ndim:
         raise TypeError("iteration over a 0-d tensor")
-    return iter([d.select(input, dim=0, index=i) for i in range(len(input))])
+    return iter(d.unbind(input, dim=0))

@@ -70,6 +70,7 @@ def attach() -> None:
     Tensor.T, Tensor.mT = property(shapes.reversed_dims), property(shapes.matrix_transpose)
     Tensor.type = shapes.type_
     Tensor.where = lambda self, condition, other: elementwise.where(condition, self, other)
+    Tensor.copy_ = inplace.copy_
     for kind in ("half", "float", "double", "short", "int", "long", "bool"):
         setattr(Tensor, kind, functools.partialmethod(shapes.to, getattr(dtypes, kind)))
 

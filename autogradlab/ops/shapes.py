@@ -16,11 +16,11 @@ from .arguments import many_dims, one_dim, one_shape, to_dtype
 
 # What torch and Tensor offer under the same name, and with a trailing _ in place.
 FUNCTIONS = """
-cat flatten permute reshape squeeze stack t transpose unsqueeze
+cat flatten permute reshape squeeze stack t transpose unbind unsqueeze
 """
 METHODS = """
-contiguous expand expand_as flatten permute reshape reshape_as squeeze t to transpose unsqueeze
-view view_as
+contiguous expand expand_as flatten permute reshape reshape_as squeeze t to transpose unbind
+unsqueeze view view_as
 """
 IN_PLACE = ""
 
@@ -152,6 +152,13 @@ def squeeze(input: Tensor, dim: Any = None) -> Tensor:
     if isinstance(dim, int):
         return d.squeeze_dim(input, dim=one_dim(dim, input.ndim))
     return d.squeeze_dims(input, dim=many_dims(dim, input.ndim))
+
+
+def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
+    """The slices along a dimension, which is dropped."""
+    if not input.ndim:
+        raise IndexError("Dimension specified as 0 but tensor has no dimensions")
+    return d.unbind(input, dim=one_dim(dim, input.ndim))
 
 
 def unsqueeze(input: Tensor, dim: int) -> Tensor:

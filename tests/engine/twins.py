@@ -81,5 +81,5 @@ def assert_twins(code: str) -> None:
     assert error == their_error, f"{error!r} is not torch's {their_error!r}"
     assert warned == they_warned, f"{warned!r} is not torch's {they_warned!r}"
     for name, value in theirs.items():
-        if name not in ("torch", "np", "__builtins__", "__warningregistry__"):
+        if name not in ("torch", "np") and not name.startswith("_"):
             assert_same(ours[name], value, name)

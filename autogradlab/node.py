@@ -1,0 +1,299 @@
+"""What the tape is made of: nodes, and the edges between them.
+
+A `Node` is left behind by every recorded operation (`primitive.py`): edges to the nodes that made
+its inputs, and the values its formulas name. `AccumulateGrad` is the end of an edge, at a leaf.
+Running the tape backwards is `engine.py`; the formulas are in `derivatives/`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import weakref
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import dtypes, errors, hooks
+from .tensor import Tensor, wrap
+
+if TYPE_CHECKING:
+    from .primitive import Plan
+
+Wanted = tuple[bool, ...]  # for each input of an operation: is its gradient asked for?
+
+
+class _Modes(threading.local):
+    """The switches of the running thread."""
+
+    grad_enabled = True
+    inference = False
+    lifted = 0  # how many transforms (forward mode, vmap) are open, see arrays/
+    observers: tuple[Callable[[Any, Any, Sequence[Any]], None], ...] = ()
+    recorders: tuple[Callable[[Any], None], ...] = ()  # called with every node that is recorded
+
+
+modes = _Modes()
+clock = itertools.count()  # one for all threads: a node is always older than its consumers
+
+
+class Node:
+    """One recorded operation: edges to the nodes of its inputs, and the values it saved.
+
+    It is torch's `grad_fn`: `name()`, `next_functions`, `_saved_*`, `register_hook`; a call runs
+    its formulas on a gradient. `shape` and `dtype` are those of its result; of a node with several
+    results they are None, since its gradient is a list (`Parts`).
+
+    >>> from autogradlab import tensor
+    >>> a = tensor(3.0, requires_grad=True)
+    >>> node = (a * a).grad_fn
+    >>> node.name(), node._saved_self, node.next_functions[0][0].name()
+    ('MulBackward0', tensor(3., requires_grad=True), 'torch::autograd::AccumulateGrad')
+    """
+
+    __slots__ = (
+        *("__weakref__", "cells", "dtype", "hooks", "parents", "plan", "saved", "sequence"),
+        *("shape", "versions", "wanted"),
+    )
+    is_leaf, output_nr = False, 0
+
+    def __init__(
+        self, plan: Plan, inputs: Sequence[Any], result: Any, constants: dict[str, Any]
+    ) -> None:
+        self.sequence = next(clock)
+        self.plan = plan
+        self.wanted = plan.wanted
+        self.parents = tuple(
+            [edge(x) if want else None for x, want in zip(inputs, plan.wanted, strict=True)]
+        )
+        self.saved = plan.pack(inputs, result, constants)
+        self.hooks = self.versions = self.cells = self.shape = self.dtype = None
+        if not plan.primitive.multiple:
+            self.shape, self.dtype = result.shape, result.dtype
+        for i in plan.tensors_at:
+            cell = self.saved[i].cell
+            if cell is not None and cell[0]:
+                self.versions = {**(self.versions or {}), i: cell[0]}
+
+    def watch(self, cell: list[int], output_nr: int = 0) -> None:
+        """A result that may be saved here gets a version: it must not have changed by backward."""
+        self.cells = {**(self.cells or {}), output_nr: (cell, cell[0])}
+
+    def unpack(self, taped: bool) -> list[Any]:
+        """The saved values, as arrays or (taped) as tensors; an error if freed or overwritten."""
+        if self.saved is None:
+            raise RuntimeError(errors.FREED)
+        plan, values = self.plan, list(self.saved)
+        if self.hooks is not None and self.hooks.unpack is not None:
+            hooks.unpack(self, values)
+        for i in plan.tensors_at:
+            x = values[i]
+            if x.cell is not None:
+                then = self.versions.get(i, 0) if self.versions else 0
+                if x.cell[0] != then:
+                    raise RuntimeError(errors.modified(x.array, x.grad_fn, x.cell[0], then))
+            if not taped:
+                values[i] = x.array
+        if (i := plan.result_at) is not None:
+            for k, (cell, then) in (self.cells or {}).items():
+                if cell[0] != then:
+                    array = values[i][k] if plan.primitive.multiple else values[i]
+                    raise RuntimeError(errors.modified(array, self, cell[0], then))
+            if taped:  # saved as a bare array, so that a node never holds its own output alive
+                values[i] = self.rewrap(values[i])
+        return values
+
+    def rewrap(self, result: Any) -> Any:
+        """The saved result as what the operation gave: a tensor, or several."""
+        if self.plan.primitive.multiple:
+            return tuple(wrap(x, Output(self, k, len(result), x)) for k, x in enumerate(result))
+        return wrap(result, self)
+
+    def apply(self, g: Any, taped: bool, wanted: Wanted) -> Sequence[Any]:
+        if taped or not modes.lifted:
+            return self.plan.run(wanted, g, self.unpack(taped))
+        out = self.plan.run(wanted, tensors_of(g), self.unpack(True))  # arrays of arrays/
+        return [None if o is None else o.array for o in out]
+
+    def free(self) -> None:
+        if self.plan.frees:
+            self.saved = None
+
+    def __call__(self, *gradients: Tensor) -> Any:
+        for g in gradients:
+            if not isinstance(g, Tensor | None):
+                raise TypeError("argument 0 is not a Variable")
+        taped = modes.grad_enabled
+        came = [g if g is None or taped else g.array for g in gradients]
+        with np.errstate(all="ignore"):
+            out = self.apply(came[0] if self.shape is not None else Parts(came), taped, self.wanted)
+        out = [
+            None if p is None else wrap(fit(o, p)) for o, p in zip(out, self.parents, strict=True)
+        ]
+        return out[0] if len(out) == 1 else tuple(out)
+
+    def __getattr__(self, name: str) -> Any:
+        if not name.startswith("_saved_"):
+            raise AttributeError(f"'{self.name()}' object has no attribute '{name}'")
+        return self.plan.saved_value(self, name)
+
+    def __dir__(self) -> list[str]:
+        names = [f"_saved_{n.replace('_shape', '_sym_sizes')}" for n in self.plan.names]
+        return [*super().__dir__(), *names]
+
+    def name(self) -> str:
+        return self.plan.primitive.name
+
+    def __repr__(self) -> str:
+        return f"<{self.name()} object at {id(self):#x}>"
+
+    @property
+    def grad_fn(self) -> Node:
+        return self
+
+    @property
+    def next_functions(self) -> tuple[tuple[Node | None, int], ...]:
+        """For each input the node its gradient goes to, and which of that node's outputs it was;
+        `(None, 0)` for a constant."""
+        return tuple((None, 0) if p is None else (p.grad_fn, p.output_nr) for p in self.parents)
+
+    def _sequence_nr(self) -> int:
+        return self.sequence
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """A place for notes; anomaly mode keeps the forward traceback here."""
+        self.hooks = self.hooks or hooks.Hooks()
+        return self.hooks.notes
+
+    def register_prehook(self, hook: Callable[..., Any]) -> hooks.RemovableHandle:
+        return hooks.register(self, "pre", hook)
+
+    def register_hook(self, hook: Callable[..., Any]) -> hooks.RemovableHandle:
+        return hooks.register(self, "post", hook)
+
+
+class Parts(list):
+    """The gradients of a node with several outputs, None where none has arrived."""
+
+    shape = dtype = None  # as such a node's own: there is nothing to fit
+
+    def __add__(self, other: Parts) -> Parts:
+        pairs = zip(self, other, strict=True)
+        return Parts([b if a is None else a if b is None else a + b for a, b in pairs])
+
+
+class Output(Node):
+    """Output `k` of a node that has several: hands the gradient on in its place among `Parts`.
+
+    It is never seen from outside: `grad_fn` and `next_functions` show the node and `k`.
+    """
+
+    __slots__ = ("count", "output_nr")
+
+    def __init__(self, node: Node, k: int, count: int, array: Any) -> None:
+        self.parents, self.wanted, self.hooks = (node,), (True,), None
+        self.output_nr, self.count = k, count
+        self.sequence = node.sequence + 0.5  # before the node, after all that used the output
+        self.shape, self.dtype = array.shape, array.dtype
+
+    @property
+    def grad_fn(self) -> Node:
+        return self.parents[0]
+
+    def name(self) -> str:
+        return self.parents[0].name()
+
+    def watch(self, cell: list[int], output_nr: int = 0) -> None:
+        self.parents[0].watch(cell, self.output_nr)
+
+    def free(self) -> None:
+        """Nothing is saved here."""
+
+    def apply(self, g: Any, taped: bool, wanted: Wanted) -> Sequence[Any]:
+        out = Parts([None] * self.count)
+        out[self.output_nr] = g
+        return (out,)
+
+
+class AccumulateGrad(Node):
+    """The end of an edge: adds the gradient that arrives to the `.grad` of a leaf."""
+
+    __slots__ = ("variable",)
+    is_leaf = True
+
+    def __init__(self, variable: Tensor) -> None:
+        self.variable, self.parents, self.wanted, self.saved = variable, (), (), ()
+        self.sequence = 2**64 - 1  # runs as soon as its last gradient is in
+        self.shape, self.dtype = variable.array.shape, variable.array.dtype
+
+    @property
+    def hooks(self) -> hooks.Hooks | None:
+        """They live on the leaf, since this node may be made anew."""
+        return self.variable.hooks
+
+    @hooks.setter
+    def hooks(self, value: hooks.Hooks) -> None:
+        self.variable.hooks = value
+
+    def name(self) -> str:
+        return "torch::autograd::AccumulateGrad"
+
+    def free(self) -> None:
+        """A leaf has saved nothing."""
+
+    def __dir__(self) -> list[str]:
+        return object.__dir__(self)
+
+    def apply(self, g: Any, taped: bool, wanted: Wanted) -> Sequence[Any]:
+        leaf = self.variable
+        if not leaf._requires_grad:
+            return ()
+        if taped:
+            fresh = g.clone() if g._requires_grad else wrap(g.array.copy())
+            leaf._grad = fresh if leaf._grad is None else leaf._grad + g
+        elif leaf._grad is None:
+            leaf._grad = wrap(g.copy())  # never the incoming array itself
+        else:
+            leaf._grad.write(leaf._grad.array + g)
+        if leaf.hooks is not None:
+            for hook in list(leaf.hooks.accumulated.values()):
+                hook(leaf)
+        return ()
+
+
+def edge(x: Tensor) -> Node | None:
+    """The node that a gradient of `x` goes to; None if `x` wants none."""
+    if x.base is not None:
+        x.renew()
+    if x.node is not None:
+        return x.node
+    if not x._requires_grad:
+        return None
+    node = x.accumulator and x.accumulator()
+    if node is None:
+        node = AccumulateGrad(x)
+        x.accumulator = weakref.ref(node)  # the graph holds the leaf, so the leaf must not hold it
+    return node
+
+
+def tensors_of(g: Any) -> Any:
+    """A gradient as tensors: one, or those of several outputs."""
+    return Parts([wrap(each) for each in g]) if isinstance(g, Parts) else wrap(g)
+
+
+def fit(g: Any, node: Node) -> Any:
+    """A gradient summed and cast to the shape and dtype of the tensor it belongs to."""
+    if g is None or isinstance(g, Parts):
+        return g
+    shape = node.shape
+    if g.shape != shape:
+        lead = len(g.shape) - len(shape)
+        if lead < 0 or any(n not in (1, m) for n, m in zip(shape, g.shape[lead:], strict=True)):
+            raise RuntimeError(errors.invalid_gradient(node.name(), g.shape, shape))
+        axes = [i for i, m in enumerate(g.shape) if i < lead or shape[i - lead] != m]
+        g = g.sum(axis=tuple(axes), keepdims=True).reshape(shape)
+    if isinstance(g, Tensor):
+        return g if g.array.dtype is node.dtype else g.to(dtypes.from_numpy(node.dtype))
+    return g if g.dtype is node.dtype else g.astype(node.dtype)
