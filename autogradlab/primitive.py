@@ -177,6 +177,8 @@ class Plan:
         self.names = [name for name in every if name in used or name not in each]
         tensors = [name for name, kind in zip(inputs, kinds, strict=False) if kind is not None]
         self.tensors_at = [i for i, name in enumerate(self.names) if name in tensors]
+        others = set(inputs).difference(tensors)
+        self.others_at = [i for i, name in enumerate(self.names) if name in others]
         self.result_at = self.names.index("result") if "result" in self.names else None
         self.frees = not {*inputs, "result", *primitive.arrays}.isdisjoint(self.names)
         sources = "".join(each.get(n, f"constants[{n!r}]") + ", " for n in self.names)

@@ -14,10 +14,9 @@ import numpy as np
 from ..primitive import Primitive
 from .windows import Ints, Memo, Window, cropped, padded
 
-__all__ = ["col2im", "conv", "conv_input", "conv_weight", "im2col"]
-
-# Columns are (channels · kernel, images · places): one large matrix product per convolution, made
-# by copying a slice per position in the kernel, beats a product per image or per position.
+# Columns are (channels · kernel, images · places): one large matrix product per convolution beats a
+# product per image or per position. They are copied in two steps, first a copy per position across,
+# then one of whole blocks of lines per position down, at half the time of a copy per position.
 
 
 def columns(x: Any, window: Window) -> Any:
@@ -25,10 +24,13 @@ def columns(x: Any, window: Window) -> Any:
     n, c = x.shape[:2]
     if window.out == x.shape[2:] and prod(window.kernel) == 1:
         return x.swapaxes(0, 1).reshape(c, n * prod(window.out))
-    x = padded(x, window.pads(x.shape[2:]))
+    x = padded(x, window.pads(x.shape[2:])).swapaxes(0, 1)
     out = np.empty((c, *window.kernel, n, *window.out), x.dtype)
-    for position, places in window.places():
-        out[(slice(None), *position)] = x[places].swapaxes(0, 1)
+    down, across = window.split()
+    for j, places in across.places():
+        lines = np.ascontiguousarray(x[places])
+        for i, blocks in down.places():
+            out[(slice(None), *i, *j)] = lines[(*blocks, slice(None))]
     return out.reshape(c * prod(window.kernel), n * prod(window.out))
 
 
@@ -38,8 +40,12 @@ def uncolumns(x: Any, shape: Ints, window: Window) -> Any:
     pads = window.pads(size)
     x = x.reshape(c, *window.kernel, n, *window.out)
     total = np.zeros((c, n, *(a + i + b for i, (a, b) in zip(size, pads, strict=True))), x.dtype)
-    for position, places in window.places():
-        total[places] += x[(slice(None), *position)]
+    down, across = window.split()
+    for j, places in across.places():
+        lines = np.zeros_like(total[places], order="C")
+        for i, blocks in down.places():
+            lines[(*blocks, slice(None))] += x[(slice(None), *i, *j)]
+        total[places] += lines
     return np.ascontiguousarray(cropped(total, pads, size).swapaxes(0, 1))
 
 
@@ -56,9 +62,7 @@ def grouped(x: Any, groups: int) -> Any:
     return x.reshape(groups, -1, x.shape[-1])
 
 
-def convolve(
-    input: Any, weight: Any, bias: Any, *, window: Window, groups: int, memo: Memo
-) -> Any:
+def convolve(input: Any, weight: Any, bias: Any, *, window: Window, groups: int, memo: Memo) -> Any:
     made = memo.about((input,), lambda: columns(input, window))
     out = product(grouped(weight.reshape(len(weight), -1), groups), grouped(made, groups))
     out = out.reshape(len(weight), len(input), *window.out).swapaxes(0, 1)
@@ -137,3 +141,5 @@ col2im = Primitive(
     jvp="linear",
     self=lambda g, window: im2col(g, window=window),
 )
+
+__all__ = [name for name, x in globals().items() if isinstance(x, Primitive)]

@@ -8,11 +8,7 @@ import numpy as np
 
 from ..primitive import Primitive
 from .elementwise import mul
-from .windows import Ints, Memo, padded
-
-__all__ = ["attention", "attention_weights", "constant_pad", "embedding",
-           "embedding_back", "pad_back", "pad_places", "reflection_pad", "replication_pad",
-           "safe_softmax"]
+from .windows import Ints, padded
 
 # -------------------------------------------------------------------------------------- embedding
 
@@ -58,9 +54,7 @@ embedding_back = Primitive(
     lambda grad, *, indices, count: rows_added(grad, indices, count),
     jvp="linear",
     arrays=("indices",),
-    grad=lambda g, indices: embedding(
-        g, indices=indices, padding_idx=-1, scale_grad_by_freq=False
-    ),
+    grad=lambda g, indices: embedding(g, indices=indices, padding_idx=-1, scale_grad_by_freq=False),
 )
 
 # ---------------------------------------------------------------------------------------- padding
@@ -188,3 +182,6 @@ attention = Primitive(
         attention_weights(query, key, mask=mask, causal=causal, scale=scale, memo=memo).mT @ g
     ),
 )
+
+__all__ = [name for name, x in globals().items() if isinstance(x, Primitive)]
+__all__ += ["reflection_pad", "replication_pad"]

@@ -13,9 +13,6 @@ from .elementwise import abs_, exp, log, maximum, mul, sigmoid, sign, where
 from .reductions import add_up, average, count
 from .shapes import put_along, reshape_to
 
-__all__ = ["binary_cross_entropy", "binary_cross_entropy_with_logits", "huber_loss", "mse_loss",
-           "nll_loss", "nll_loss2d", "smooth_l1_loss"]
-
 
 def reduced(x: Any, reduction: str) -> Any:
     if reduction == "none":
@@ -40,12 +37,8 @@ def shared(g: Any, x: Any, reduction: str) -> Any:
 mse_loss = Primitive(
     "MseLossBackward0",
     loss(lambda self, target: (self - target) ** 2),
-    self=lambda g, self, target, reduction: (
-        (self - target) * (shared(g, self, reduction) * 2.0)
-    ),
-    target=lambda g, self, target, reduction: (
-        (target - self) * (shared(g, self, reduction) * 2.0)
-    ),
+    self=lambda g, self, target, reduction: (self - target) * (shared(g, self, reduction) * 2.0),
+    target=lambda g, self, target, reduction: (target - self) * (shared(g, self, reduction) * 2.0),
 )
 
 
@@ -144,9 +137,7 @@ def chosen(
     return np.expand_dims(place, dim), np.expand_dims(-counts, dim), dim
 
 
-def likelihood(
-    self: Any, *, target: Any, weight: Any, ignore_index: int, reduction: str
-) -> Any:
+def likelihood(self: Any, *, target: Any, weight: Any, ignore_index: int, reduction: str) -> Any:
     constants = target, weight, ignore_index, reduction
     place, counts, dim = chosen(self.shape, self.dtype, *constants)
     losses = np.where(counts == 0, counts, np.take_along_axis(self, place, dim) * counts)
@@ -173,3 +164,5 @@ nll_loss = Primitive(
     ),
 )
 nll_loss2d = nll_loss.named("NllLoss2DBackward0")
+
+__all__ = [name for name, x in globals().items() if isinstance(x, Primitive)]

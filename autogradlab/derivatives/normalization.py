@@ -7,7 +7,7 @@ row by itself. `standardize` does the work; its derivatives, of any order, are b
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,9 +15,6 @@ from ..primitive import Primitive
 from .elementwise import mul, sub
 from .shapes import expand, reshape_to
 from .windows import Ints, Memo
-
-__all__ = ["batch_norm", "batch_norm_eval", "channel_sum", "group_norm", "layer_norm",
-           "standardize", "standardize_back"]
 
 # Sums over a group are products of a matrix with ones, sums of products are row-by-row dot
 # products: BLAS does both several times faster than NumPy's own reductions.
@@ -53,23 +50,48 @@ def statistics(x: Any, eps: float) -> tuple[Any, Any, Any]:
 
 def standardized(self: Any, weight: Any, *, groups: Ints, eps: float, memo: Memo) -> Any:
     mean, scale, out = statistics(wide(self).reshape(groups), eps)
-    memo.keep((self,), (mean, scale))
+    memo.keep((self,), Moments(mean, scale, Memo()))
     out *= scale if weight is None else scale * weight[:, None]
     return out.reshape(self.shape)
+
+
+class Moments(NamedTuple):
+    """What is known of the groups: mean and scale, and a memo for what is summed over a gradient,
+    which the gradients of input, weight and bias share."""
+
+    mean: Any
+    scale: Any
+    of_gradient: Memo
+
+
+def moments(self: Any, groups: Ints, eps: float, memo: Memo) -> Moments:
+    x = wide(self).reshape(groups)
+    return memo.about((self,), lambda: Moments(*statistics(x, eps)[:2], Memo()))
+
+
+def gradient_sums(grad: Any, self: Any, groups: Ints, eps: float, memo: Memo) -> tuple[Any, Any]:
+    """Σg and Σ(g · x̂) of each group, (C, 1)."""
+    mean, scale, of_gradient = moments(self, groups, eps, memo)
+
+    def work() -> tuple[Any, Any]:
+        g = wide(grad).reshape(groups)
+        total = group_sums(g)
+        return total, (group_dots(g, wide(self).reshape(groups)) - mean * total) * scale
+
+    return of_gradient.about((grad,), work)
 
 
 def standardized_back(
     grad: Any, self: Any, weight: Any, *, groups: Ints, eps: float, memo: Memo
 ) -> Any:
-    """scale · weight · (g - mean(g) - x̂ · mean(g · x̂)), in place on one array."""
-    x, g = wide(self).reshape(groups), wide(grad).reshape(groups)
-    size = x.shape[0] * x.shape[2]
-    mean, scale = memo.about((self,), lambda: statistics(x, eps)[:2])
-    out = x - mean
-    out *= group_dots(g, out) * (-scale * scale / size)
-    out -= group_sums(g) / size
-    out += g
-    out *= scale if weight is None else scale * weight[:, None]
+    """scale · weight · (g - mean(g) - x̂ · mean(g · x̂)), as a · g + b · x + c."""
+    mean, scale, _ = moments(self, groups, eps, memo)
+    total, dot = (x / (groups[0] * groups[2]) for x in gradient_sums(grad, self, groups, eps, memo))
+    a = scale if weight is None else scale * weight[:, None]
+    b = -a * scale * dot
+    out = wide(self).reshape(groups) * b
+    out -= a * total + b * mean
+    out += wide(grad).reshape(groups) * a
     return out.reshape(self.shape).astype(grad.dtype, copy=False)
 
 
@@ -105,17 +127,21 @@ def standardize_twice(g: Any, grad: Any, self: Any, weight: Any, groups: Ints, e
 standardize = Primitive(
     "StandardizeBackward0",
     standardized,
+    jvp=lambda self, self_t, weight, weight_t, groups, eps, memo: (
+        standardize_back(self_t, self, weight, groups=groups, eps=eps, memo=memo)
+        + standardize(self, weight_t, groups=groups, eps=eps, memo=memo)
+    ),
     self=lambda g, self, weight, groups, eps, memo: standardize_back(
         g, self, weight, groups=groups, eps=eps, memo=memo
     ),
-    weight=lambda g, self, groups, eps, memo: channel_sum(
-        g * standardize(self, None, groups=groups, eps=eps, memo=memo), groups=groups
+    weight=lambda g, self, groups, eps, memo: standardize_dot(
+        g, self, groups=groups, eps=eps, memo=memo
     ),
 )
 standardize_back = Primitive(
     "StandardizeBackwardBackward0",
     standardized_back,
-    jvp=lambda self, weight, grad, grad_t, self_t, weight_t, groups, eps, memo: (
+    jvp=lambda grad, grad_t, self, self_t, weight, weight_t, groups, eps, memo: (
         standardize_back(grad_t, self, weight, groups=groups, eps=eps, memo=memo)
         + standardize_twice(self_t, grad, self, weight, groups, eps)
         + standardize_back(grad, self, weight_t, groups=groups, eps=eps, memo=memo)
@@ -128,6 +154,16 @@ standardize_back = Primitive(
     ),
     weight=lambda g, grad, self, groups, eps, memo: channel_sum(
         g * standardize_back(grad, self, None, groups=groups, eps=eps, memo=memo), groups=groups
+    ),
+)
+standardize_dot = Primitive(
+    "StandardizeDotBackward0",
+    lambda grad, self, *, groups, eps, memo: gradient_sums(grad, self, groups, eps, memo)[1][
+        :, 0
+    ].astype(grad.dtype),
+    grad=lambda g, self, groups, eps, memo: standardize(self, g, groups=groups, eps=eps, memo=memo),
+    self=lambda g, grad, self, groups, eps, memo: standardize_back(
+        grad, self, g, groups=groups, eps=eps, memo=memo
     ),
 )
 channel_sum = Primitive(
@@ -169,14 +205,12 @@ batch_norm_eval = Primitive(
         input.dtype,
     ),
     arrays=("mean", "scale"),
-    input=lambda g, input_shape, weight, mean, scale: (
-        mul(g, along(weighted(scale, weight), len(input_shape)))
+    input=lambda g, input_shape, weight, mean, scale: mul(
+        g, along(weighted(scale, weight), len(input_shape))
     ),
-    weight=lambda g, input, mean, scale: (
-        mul(g * sub(input, along(mean, g.ndim)), along(scale, g.ndim)).sum(
-            axis=(0, *range(2, g.ndim))
-        )
-    ),
+    weight=lambda g, input, mean, scale: mul(
+        g * sub(input, along(mean, g.ndim)), along(scale, g.ndim)
+    ).sum(axis=(0, *range(2, g.ndim))),
     bias=lambda g: g.sum(axis=(0, *range(2, g.ndim))),
 )
 batch_norm = Primitive(
@@ -190,8 +224,8 @@ batch_norm = Primitive(
     input=lambda g, input, weight, groups, eps, memo: standardize_back(
         g, input, weight, groups=groups, eps=eps, memo=memo
     ),
-    weight=lambda g, input, groups, eps, memo: channel_sum(
-        g * standardize(input, None, groups=groups, eps=eps, memo=memo), groups=groups
+    weight=lambda g, input, groups, eps, memo: standardize_dot(
+        g, input, groups=groups, eps=eps, memo=memo
     ),
     bias=lambda g, groups: channel_sum(g, groups=groups),
 )
@@ -225,9 +259,9 @@ group_norm = Primitive(
         memo=memo,
     ),
     weight=lambda g, input, groups, eps, memo: (
-        (g * standardize(input, None, groups=groups, eps=eps, memo=memo)).sum(
-            axis=(0, *range(2, g.ndim))
-        )
-    ),
+        g * standardize(input, None, groups=groups, eps=eps, memo=memo)
+    ).sum(axis=(0, *range(2, g.ndim))),
     bias=lambda g: g.sum(axis=(0, *range(2, g.ndim))),
 )
+
+__all__ = [name for name, x in globals().items() if isinstance(x, Primitive)]

@@ -9,13 +9,11 @@ import numpy as np
 from ..primitive import Primitive
 from .elementwise import div
 from .reductions import add_up
-from .windows import Memo, Window, cropped, padded
-
-__all__ = ["adaptive_avg_pool", "avg_pool", "max_pool", "max_put", "max_take", "window_sums"]
+from .windows import Memo, Window, padded
 
 # ---------------------------------------------------------------------------------------- maximum
 # A running maximum over one slice per position in the kernel, with the position that holds it in
-# one byte: neither windows nor indices are ever copied out.
+# one byte: windows are never copied out, and indices are made only in backward.
 
 
 def running_maximum(x: Any, window: Window) -> tuple[Any, Any]:
@@ -38,24 +36,34 @@ def pooled(self: Any, *, window: Window, memo: Memo) -> Any:
     return largest
 
 
-def put_to_winners(grad: Any, self: Any, *, window: Window, memo: Memo) -> Any:
+def winners(self: Any, window: Window, memo: Memo) -> Any:
+    """Where in its plane the largest number of each window is, counted row by row."""
     winner = memo.about((self,), lambda: running_maximum(self, window)[1])
-    size = self.shape[-2:]
-    pads = window.pads(size)
-    total = np.zeros(
-        (*self.shape[:-2], *(a + n + b for n, (a, b) in zip(size, pads, strict=True))), grad.dtype
+    width, (row, column) = self.shape[-1], window.dilation
+    kernel = np.add.outer(
+        np.arange(window.kernel[0]) * row * width, np.arange(window.kernel[1]) * column
     )
-    for k, (_, places) in enumerate(window.places()):
-        total[places] += np.where(winner == k, grad, grad.dtype.type(0))
-    return np.ascontiguousarray(cropped(total, pads, size))
+    sides = zip(window.out, window.stride, window.padding, strict=True)
+    top, left = (np.arange(n) * s - p for n, s, p in sides)
+    return kernel.reshape(-1)[winner] + np.add.outer(top * width, left)
+
+
+def flat(indices: Any, self: Any) -> Any:
+    """Indices in planes as indices in all of `self`."""
+    planes = indices.reshape(-1, *indices.shape[-2:])
+    starts = np.arange(len(planes)) * self.shape[-2] * self.shape[-1]
+    return (planes + starts[:, None, None]).reshape(-1)
+
+
+def put_to_winners(grad: Any, self: Any, *, window: Window, memo: Memo) -> Any:
+    total = np.zeros(self.shape, grad.dtype)
+    np.add.at(total.reshape(-1), flat(winners(self, window, memo), self), grad.reshape(-1))
+    return total
 
 
 def take_from_winners(values: Any, self: Any, *, window: Window, memo: Memo) -> Any:
-    winner = memo.about((self,), lambda: running_maximum(self, window)[1])
-    values, out = padded(values, window.pads(self.shape[-2:])), np.zeros(winner.shape, values.dtype)
-    for k, (_, places) in enumerate(window.places()):
-        np.copyto(out, values[places], where=winner == k)
-    return out
+    indices = winners(self, window, memo)
+    return values.reshape(-1)[flat(indices, self)].reshape(indices.shape)
 
 
 max_pool = Primitive(
@@ -124,3 +132,5 @@ window_sums = Primitive(
         g, rows=turned(rows, self_shape[-2]), columns=turned(columns, self_shape[-1])
     ),
 )
+
+__all__ = [name for name, x in globals().items() if isinstance(x, Primitive)]

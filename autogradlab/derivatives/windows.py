@@ -47,7 +47,12 @@ class Window(NamedTuple):
         """For each position in the kernel: where all windows have it, as an index."""
         for position in itertools.product(*map(range, self.kernel)):
             sides = zip(position, self.stride, self.dilation, self.out, strict=True)
-            yield position, (..., *(slice(i * d, i * d + s * (n - 1) + 1, s) for i, s, d, n in sides))
+            ranges = (slice(i * d, i * d + s * (n - 1) + 1, s) for i, s, d, n in sides)
+            yield position, (..., *ranges)
+
+    def split(self) -> tuple[Window, Window]:
+        """The window of all dimensions but the last, and of the last."""
+        return Window(*(side[:-1] for side in self)), Window(*(side[-1:] for side in self))
 
     def pads(self, size: Sequence[int]) -> list[tuple[int, int]]:
         """The numbers to add before and after each dimension, so that every window fits."""
@@ -60,10 +65,10 @@ def padded(x: Any, pads: Sequence[tuple[int, int]], fill: float = 0) -> Any:
     if not any(map(any, pads)):
         return x
     lead, size = x.shape[: x.ndim - len(pads)], x.shape[x.ndim - len(pads) :]
-    out = np.full([*lead, *(n + a + b for n, (a, b) in zip(size, pads, strict=True))], fill, x.dtype)
-    into = tuple(slice(max(a, 0), out_n - max(b, 0))
-                 for (a, b), out_n in zip(pads, out.shape[len(lead) :], strict=True))
-    taken = tuple(slice(max(-a, 0), n - max(-b, 0)) for (a, b), n in zip(pads, size, strict=True))
+    sides = list(zip(size, pads, strict=True))
+    out = np.full((*lead, *(n + a + b for n, (a, b) in sides)), fill, x.dtype)
+    into = (slice(max(a, 0), n + a + b - max(b, 0)) for n, (a, b) in sides)
+    taken = (slice(max(-a, 0), n - max(-b, 0)) for n, (a, b) in sides)
     out[(..., *into)] = x[(..., *taken)]
     return out
 

@@ -86,7 +86,7 @@ add_at = Primitive(
 replace_at = Primitive(
     "AsStridedScatterBackward0",
     lambda self, values, *, where: replaced(self, values, where),
-    self=lambda g, where: replace_at(g, np.zeros((), g.dtype), where=where),
+    self=lambda g, where: replace_at(g, 0.0, where=where),
     values=lambda g, where: as_strided_at(g, where=where),
     jvp="linear",
 )

@@ -69,9 +69,7 @@ def fused(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, dropou
     )
 
 
-def check(
-    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, is_causal: bool
-) -> None:
+def check(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, is_causal: bool) -> None:
     if min(x.ndim for x in (query, key, value)) < 2:
         raise RuntimeError(
             "Expected query, key, and value to all be  at least 2 dimensional, but got query.dim: "

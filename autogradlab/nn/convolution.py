@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from .. import derivatives as d
 from .. import dtypes
@@ -152,9 +151,7 @@ def check_sizes(input: Tensor, weight: Tensor, bias: Tensor | None, window: Wind
         if x is not None and x.dtype is not input.dtype:
             kinds = (dtypes.cpp_name(each.array.dtype) for each in (input, x))
             raise RuntimeError(
-                "Input type ({}) and {} type ({}) should be the same".format(
-                    next(kinds), name, next(kinds)
-                )
+                f"Input type ({next(kinds)}) and {name} type ({next(kinds)}) should be the same"
             )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from .. import derivatives as d
-from .. import dtypes, errors, random
+from .. import dtypes, random
 from ..ops.elementwise import add, clamp_min, div, mul
 from ..ops.linalg import vector_norm
 from ..ops.products import addmm, matmul
@@ -61,9 +61,7 @@ def embedding(
     )
 
 
-def dropout(
-    input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
-) -> Tensor:
+def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """Each element set to 0 with probability p, the others divided by 1 - p."""
     if p < 0.0 or p > 1.0:
         raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
@@ -146,3 +144,32 @@ def pad(
         places.append(np.clip(place, 0, m - 1))
     kinds = d.reflection_pad if mode == "reflect" else d.replication_pad
     return kinds[n](input, places=tuple(places))
+
+
+def circular(input: Tensor, pairs: list[tuple[int, int]]) -> Tensor:
+    """The input copied into the middle, then the margins, dimension by dimension, from the other
+    side: in place, as torch does it."""
+    first = input.ndim - len(pairs)
+    sizes = [n + a + b for n, (a, b) in zip(input.shape[first:], pairs, strict=True)]
+    if any(max(pair) > n for n, pair in zip(input.shape[first:], pairs, strict=True)):
+        raise RuntimeError("Padding value causes wrapping around more than once.")
+    out = wrap(np.empty((*input.shape[:first], *sizes), input.array.dtype))
+    into, taken = out, input
+    sides = [
+        (dim, n, a, b, max(a, 0), max(b, 0))
+        for dim, (n, (a, b)) in enumerate(zip(sizes, pairs, strict=True), first)
+    ][::-1]
+    for dim, n, a, b, left, right in sides:
+        into = stretch(into, dim, left, n - right)
+        taken = stretch(taken, dim, left - a, input.shape[dim] - (right - b))
+    into.copy_(taken)
+    for dim, n, a, b, left, right in sides:
+        if a > 0:
+            stretch(out, dim, 0, a).copy_(stretch(out, dim, n - a - right, n - right))
+        if b > 0:
+            stretch(out, dim, n - b, n).copy_(stretch(out, dim, left, left + b))
+    return out
+
+
+def stretch(x: Tensor, dim: int, start: int, end: int) -> Tensor:
+    return d.slice_(x, dim=dim, start=start, end=end, step=1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 
 import numpy as np
 
@@ -168,7 +167,9 @@ def binary_cross_entropy_with_logits(
         )
     if not target.is_floating_point():
         names = (dtypes.scalar_name(x.array.dtype) for x in (input, target))
-        raise RuntimeError("result type {} can't be cast to the desired output type {}".format(*names))
+        raise RuntimeError(
+            "result type {} can't be cast to the desired output type {}".format(*names)
+        )
     return d.binary_cross_entropy_with_logits(
         input, target, weight=weight, pos_weight=pos_weight, reduction=reduction
     )
@@ -227,8 +228,7 @@ def nll_loss(
             raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
         if input.ndim == 1 and target.numel() != 1:
             raise ValueError(
-                "For 1D input, 1D target must have size 1, but got target size: "
-                f"{target.numel()}"
+                f"For 1D input, 1D target must have size 1, but got target size: {target.numel()}"
             )
         check_classes(input, target, weight, ignore_index)
         places = places.reshape(input.shape[:-1])
@@ -247,9 +247,7 @@ def nll_loss(
     return reshape(out, *shape) if reduction == "none" and len(shape) != 3 else out
 
 
-def check_classes(
-    input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int
-) -> None:
+def check_classes(input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int) -> None:
     if target.array.dtype not in (np.int64, np.uint8):
         kind = dtypes.scalar_name(target.array.dtype)
         raise RuntimeError(f"expected target dtype to be Long or Byte, but got {kind}")
@@ -281,9 +279,7 @@ def cross_entropy(
     """
     check_reduction(reduction)
     if not 0 <= label_smoothing <= 1:
-        raise RuntimeError(
-            f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing:g}"
-        )
+        raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing:g}")
     if input.shape == target.shape:
         if not target.is_floating_point():
             raise RuntimeError(
@@ -368,7 +364,8 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
         raise RuntimeError(
             f"expected common dtype to be floating point, yet common dtype is {kind}"
         )
-    return sum(mul(*(div(x, at_least(vector_norm(x, 2, dim, keepdim=True), eps)) for x in (x1, x2))), dim)
+    norms = (at_least(vector_norm(x, 2, dim, keepdim=True), eps) for x in (x1, x2))
+    return sum(mul(*map(div, (x1, x2), norms)), dim)
 
 
 def at_least(norm: Tensor, eps: float) -> Tensor:

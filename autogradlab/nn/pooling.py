@@ -45,7 +45,9 @@ def pool_window(
 def pair(function: str, name: str, x: Size) -> Ints:
     given = many(x, 2)
     if len(given) != 2:
-        raise RuntimeError(f"{function}: {name} must either be a single int, or a tuple of two ints")
+        raise RuntimeError(
+            f"{function}: {name} must either be a single int, or a tuple of two ints"
+        )
     return given
 
 
@@ -85,18 +87,7 @@ def max_pool2d(
     out = d.max_pool(input, window=window, memo=memo)
     if not return_indices:
         return out
-    return out, wrap(indices(memo.value, window, input.shape[-1]))
-
-
-def indices(winner: np.ndarray, window: Window, width: int) -> np.ndarray:
-    """Where in the plane the winning positions of the kernel are."""
-    starts = (
-        np.arange(n) * s - p
-        for n, s, p in zip(window.out, window.stride, window.padding, strict=True)
-    )
-    row, column = np.divmod(winner.astype(np.int64), window.kernel[1])
-    top, left = next(starts)[:, None], next(starts)
-    return (top + row * window.dilation[0]) * width + left + column * window.dilation[1]
+    return out, wrap(d.pooling.winners(input.array, window, memo))
 
 
 def max_pool1d(
@@ -197,7 +188,7 @@ def avg_pool1d(
     return squeeze(out, -2)
 
 
-def adaptive_avg_pool2d(input: Tensor, output_size: int | None | Sequence[int | None]) -> Tensor:
+def adaptive_avg_pool2d(input: Tensor, output_size: int | Sequence[int | None] | None) -> Tensor:
     """Averages over a grid of `output_size` cells of (nearly) the same size; None keeps a side."""
     if not isinstance(output_size, int) and output_size is not None:
         if input.ndim <= len(output_size):
