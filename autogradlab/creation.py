@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from . import dtypes, errors, random
+from .modes import modes
 from .ops.arguments import one_shape
 from .tensor import Tensor, wrap
 
@@ -17,6 +18,8 @@ def finish(array: Any, requires_grad: bool = False, device: Any = None) -> Tenso
     if device is not None and str(device).partition(":")[0] != "cpu":
         raise RuntimeError(f"autogradlab computes on the CPU only, not on {device!r}")
     out = wrap(array)
+    if modes.inference:
+        out.inference = True
     if requires_grad:
         if out.array.dtype.kind != "f":
             raise RuntimeError(errors.TENSORS_ONLY_FLOAT)

@@ -171,12 +171,12 @@ def result_type(*operands: np.ndarray | np.generic | builtins.float) -> np.dtype
     """
     arrays = zero_dims = numbers = None
     for x in operands:
-        if isinstance(x, np.ndarray) and x.ndim:
-            arrays = _join(arrays, x.dtype)
-        elif isinstance(x, np.ndarray | np.generic):
-            zero_dims = _join(zero_dims, x.dtype)
-        else:
+        if not hasattr(x, "dtype"):
             numbers = _join(numbers, number_type(x))
+        elif x.ndim:
+            arrays = _join(arrays, x.dtype)
+        else:
+            zero_dims = _join(zero_dims, x.dtype)
     return _outrank(arrays, _outrank(zero_dims, numbers))
 
 

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from . import hooks
-from .node import Node, fit, modes
+from .modes import modes
+from .node import Node, fit
 
 
 def reachable(roots: Sequence[Node]) -> tuple[list[Node], dict[Node, int]]:
@@ -83,11 +84,18 @@ def backward(
             wanted = tuple([p in needed for p in node.parents])
             if (capture and node.is_leaf) or (node.parents and not any(wanted)):
                 return
-        out = (None,) * len(wanted) if g is None else node.apply(g, taped, wanted)
+        if g is None:
+            out = (None,) * len(wanted)
+        elif modes.anomaly is None:
+            out = node.apply(g, taped, wanted)
+        else:
+            out = modes.anomaly(node, g, taped, wanted)
         if not retain_graph:
             node.free()
         pairs = zip(out, node.parents, strict=True)
-        out = tuple([o if o is None or p is None else fit(o, p) for o, p in pairs])
+        out = tuple([
+            o if o is None or p is None else fit(o, p, node, i) for i, (o, p) in enumerate(pairs)
+        ])  # fmt: skip
         if node.hooks is not None and g is not None:
             out = hooks.run_after(node, out, g)
         for watch in modes.observers:
@@ -97,6 +105,7 @@ def backward(
                 deliver(parent, gradient)
 
     before, modes.grad_enabled = modes.grad_enabled, taped
+    modes.passes += ((roots, needed),)
     try:
         with np.errstate(all="ignore"):  # inf and nan are answers here, as in torch
             for root, g in zip(roots, gradients, strict=True):
@@ -106,8 +115,17 @@ def backward(
                 if needed is None or node in needed:
                     execute(node)
     finally:
-        modes.grad_enabled = before
+        modes.grad_enabled, modes.passes = before, modes.passes[:-1]
     return captured
+
+
+def will_run(node: Node) -> bool:
+    """Whether the innermost running pass visits this node."""
+    roots, needed = modes.passes[-1]
+    if needed is not None:
+        return node in needed
+    order, leaves = reachable(roots)
+    return node in leaves or node in order
 
 
 @contextmanager

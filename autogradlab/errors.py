@@ -77,6 +77,24 @@ INDEX_TYPES = (
     "indices "
     "(got {})"
 )
+MESHGRID = (
+    "torch.meshgrid: in an upcoming release, it will be required to pass the indexing argument."
+)
+INDEX_DTYPES = "tensors used as indices must be long, int, byte or bool tensors"
+INDEX_BYTES = (
+    "indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead."
+)
+INDEX_SEQUENCE = (
+    "Using a non-tuple sequence for multidimensional indexing is deprecated and will be changed "
+    "in pytorch 2.9; use x[tuple(seq)] instead of x[seq]. In pytorch 2.9 this will be interpreted "
+    "as tensor index, x[torch.tensor(seq)], which will result either in an error or a different "
+    "result"
+)
+CROSS = (
+    "Using torch.cross without specifying the dim arg is deprecated.\n"
+    "Please either pass the dim explicitly or simply use torch.linalg.cross.\n"
+    "The default value of dim will change to agree with that of linalg.cross in a future release."
+)
 INFERENCE_IN_PLACE = (
     "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone "
     "to get a normal tensor before doing inplace update.See "
@@ -87,6 +105,10 @@ INFERENCE_SAVED = (
     "inference mode in computation tracked by autograd. To work around this, you can make a clone "
     "to get a normal tensor and use it in autograd, or use `torch.no_grad()` instead of "
     "`torch.inference_mode()`."
+)
+DIRTY_NOT_RETURNED = (
+    "Some elements marked as dirty during the forward method were not returned as output. The "
+    "inputs that are modified inplace must all be outputs of the Function."
 )
 SHARED_ELEMENTS = (
     "unsupported operation: more than one element of the written-to tensor refers to a single "
@@ -125,6 +147,14 @@ def view_made(made: str, output_nr: int, indirect: bool = False) -> str:
     how = "is being modified inplace"
     if indirect:
         how = "its base or another view of its base has been modified inplace"
+    if made.startswith("custom "):
+        return (
+            f"Output {output_nr} of {made.removeprefix('custom ')} is a view and {how}. This view "
+            "was created inside a custom Function (or because an input was returned as-is) and the "
+            "autograd logic to handle view+inplace would override the custom backward associated "
+            "with the custom Function, leading to incorrect gradients. This behavior is forbidden. "
+            "You can fix this by cloning the output of the custom Function."
+        )
     if made not in ("no_grad", "inference"):
         return (
             f"Output {output_nr} of {made.partition('Backward')[0]} is a view and {how}. This view "
@@ -143,9 +173,23 @@ def view_made(made: str, output_nr: int, indirect: bool = False) -> str:
     )
 
 
-def invalid_gradient(name: str, got: Sequence[int], expected: Sequence[int]) -> str:
+def gradient_count(name: str, expected: int, got: int) -> str:
     return (
-        f"Function {name} returned an invalid gradient at index 0 - got {list(got)} but "
+        f"function {name} returned an incorrect number of gradients (expected {expected}, got "
+        f"{got})"
+    )
+
+
+def gradient_of_constant(name: str, position: int) -> str:
+    return (
+        f"function {name} returned a gradient different than None at position {position}, but the "
+        "corresponding forward input was not a Variable"
+    )
+
+
+def invalid_gradient(name: str, i: int, got: Sequence[int], expected: Sequence[int]) -> str:
+    return (
+        f"Function {name} returned an invalid gradient at index {i} - got {list(got)} but "
         "expected shape "
         f"compatible with {list(expected)}"
     )
@@ -183,6 +227,14 @@ def broadcast(a: Sequence[int], b: Sequence[int]) -> str:
 def dimension(dim: int, ndim: int) -> str:
     low, high = -max(ndim, 1), max(ndim, 1) - 1
     return f"Dimension out of range (expected to be in range of [{low}, {high}], but got {dim})"
+
+
+def no_dimensions(dim: int) -> str:
+    return f"Dimension specified as {dim} but tensor has no dimensions"
+
+
+def index(i: int, dim: int, size: int) -> str:
+    return f"index {i} is out of bounds for dimension {dim} with size {size}"
 
 
 def not_a_tensor(function: str, argument: str, position: int, got: Any) -> str:

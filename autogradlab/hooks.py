@@ -2,7 +2,7 @@
 
 A node that has hooks carries one `Hooks`; a leaf carries its own, since the node that accumulates
 its gradient may be made anew. Which kind runs when is torch's order: hooks of the tensor, hooks
-before the node, the node, hooks after the node.
+before the node, the node, hooks after the node. Hooks on what the tape saves are at the end.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from . import errors
+from .modes import modes
 from .tensor import Tensor, wrap
 
 if TYPE_CHECKING:
@@ -50,6 +51,17 @@ class RemovableHandle:
         self.remove()
 
 
+class Handles(RemovableHandle):
+    """Several handles as one."""
+
+    def __init__(self, handles: list[RemovableHandle]) -> None:
+        self.handles = handles
+
+    def remove(self) -> None:
+        for handle in self.handles:
+            handle.remove()
+
+
 def register(owner: Any, kind: str, hook: Callable[..., Any]) -> RemovableHandle:
     """Add a hook to a node or a leaf."""
     owner.hooks = owner.hooks or Hooks()
@@ -61,27 +73,54 @@ def register(owner: Any, kind: str, hook: Callable[..., Any]) -> RemovableHandle
 
 def run_before(node: Node, g: Any) -> Any:
     """Run the hooks that see a gradient before its node does; the gradient they leave."""
-    hooks, bare = node.hooks, not isinstance(g, Tensor)
+    hooks = node.hooks
+    if isinstance(g, list):  # of a node with several outputs; those have their own tensor hooks
+        bare = not any(isinstance(each, Tensor) for each in g)
+        came = run_pre(hooks, tuple(map(wrap, g)))
+        return type(g)([x.array if bare and x is not None else x for x in came])
+    bare = not isinstance(g, Tensor)
     g = wrap(g) if bare else g
     for hook in list(hooks.tensor.values()):
         g = replaced(g, hook(g), hook)
-    for hook in list(hooks.pre.values()):
-        new = hook((g,))
-        g = g if new is None else replaced(g, new[0] if isinstance(new, tuple) else new, hook)
+    (g,) = run_pre(hooks, (g,))
     if hooks.retain and (tensor := hooks.retain()) is not None:
         tensor._grad = g.clone() if tensor._grad is None else tensor._grad + g
-    return g.array if bare else g
+    return g.array if bare and g is not None else g
+
+
+def run_pre(hooks: Hooks, came: tuple[Any, ...]) -> tuple[Any, ...]:
+    for hook in list(hooks.pre.values()):
+        new = hook(came)
+        came = came if new is None else as_tuple(new, came, hook)
+    return came
 
 
 def run_after(node: Node, out: Sequence[Any], g: Any) -> Sequence[Any]:
     """Run the hooks that see what a node sends on; the gradients they leave."""
-    bare = not isinstance(g, Tensor)
-    sent, came = tuple(None if o is None else wrap(o) for o in out), (wrap(g),)
+    if not node.hooks.post:
+        return out
+    gradients = g if isinstance(g, list) else [g]
+    bare = not any(isinstance(each, Tensor) for each in gradients)
+    sent, came = tuple(map(wrap, out)), tuple(map(wrap, gradients))
     for hook in list(node.hooks.post.values()):
         new = hook(sent, came)
         if new is not None:
-            sent = new if isinstance(new, tuple) else (new,)
+            sent = as_tuple(new, sent, hook)
     return tuple(s.array if bare and s is not None else s for s in sent)
+
+
+def as_tuple(new: Any, old: Sequence[Any], hook: Callable[..., Any]) -> tuple[Any, ...]:
+    """What a node hook returned: as many gradients as it was given."""
+    if not isinstance(new, tuple):
+        new = (new,) if isinstance(new, Tensor) and len(old) == 1 else new
+        if not isinstance(new, tuple):
+            raise TypeError(f"expected tuple, but hook returned '{type(new).__name__}'")
+    if len(new) != len(old):
+        raise RuntimeError(
+            f"hook '{hook_name(hook)}' has returned an incorrect number of values (got {len(new)}, "
+            f"but expected {len(old)})"
+        )
+    return new
 
 
 def replaced(g: Tensor, new: Any, hook: Callable[..., Any]) -> Tensor:
@@ -91,5 +130,74 @@ def replaced(g: Tensor, new: Any, hook: Callable[..., Any]) -> Tensor:
     if not isinstance(new, Tensor):
         raise TypeError(errors.hook_returned(new))
     if new.array.shape != g.array.shape:
-        raise RuntimeError(errors.hook_changed_size(getattr(hook, "__name__", type(hook).__name__)))
+        raise RuntimeError(errors.hook_changed_size(hook_name(hook)))
     return new
+
+
+def hook_name(hook: Callable[..., Any]) -> str:
+    return getattr(hook, "__name__", type(hook).__name__)
+
+
+# ----------------------------------------------------------------------------------- saved tensors
+
+
+def pack(node: Node) -> None:
+    """Hand every tensor a node has just saved to the innermost pack hook."""
+    pack_hook, unpack_hook = modes.saved_hooks[-1]
+    plan = getattr(node, "plan", None)
+    if plan is None:  # a Function has packed its own
+        return
+    saved = list(node.saved)
+    for i in plan.tensors_at:
+        saved[i] = packed(pack_hook, saved[i])
+    if (i := plan.result_at) is not None and not plan.primitive.multiple:
+        saved[i] = quietly(pack_hook, wrap(saved[i], node))
+    node.saved, node.hooks = tuple(saved), node.hooks or Hooks()
+    node.hooks.unpack = unpack_hook
+
+
+def packed(pack_hook: Callable[[Tensor], Any], x: Tensor) -> tuple[Any, Node | None]:
+    """What the pack hook makes of a tensor, and where the tensor's gradients go."""
+    from .node import edge
+
+    return quietly(pack_hook, x), edge(x)
+
+
+def unpack(node: Node, values: list[Any]) -> None:
+    """Ask the unpack hook for the saved tensors of a node, in place in `values`."""
+    plan, hook = node.plan, node.hooks.unpack
+    for i in plan.tensors_at:
+        values[i] = unpacked(hook, values[i])
+    if (i := plan.result_at) is not None and not plan.primitive.multiple:
+        values[i] = checked(quietly(hook, values[i])).array
+
+
+def unpacked(unpack_hook: Callable[[Any], Tensor], value: tuple[Any, Node | None]) -> Tensor:
+    """The tensor again, with the history of the one that was packed."""
+    data, node = value
+    out = wrap(checked(quietly(unpack_hook, data)).array)
+    if node is not None:
+        out._requires_grad = True
+        if node.is_leaf:
+            out.accumulator = weakref.ref(node)
+        else:
+            out.node = node
+    return out
+
+
+def checked(x: Any) -> Tensor:
+    if not isinstance(x, Tensor):
+        raise TypeError(
+            "Output of saved tensor unpack_hook expected to be a Tensor but got result of type "
+            f"{type(x).__name__}"
+        )
+    return x
+
+
+def quietly(hook: Callable[[Any], Any], x: Any) -> Any:
+    """Call a hook with nothing recorded."""
+    before, modes.grad_enabled = modes.grad_enabled, False
+    try:
+        return hook(x)
+    finally:
+        modes.grad_enabled = before

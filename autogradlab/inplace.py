@@ -17,7 +17,8 @@ from numpy.lib.stride_tricks import as_strided
 
 from . import dtypes, errors
 from .derivatives import writes
-from .node import Node, Wanted, clock, edge, fit, modes
+from .modes import modes
+from .node import Node, Wanted, clock, edge, fit
 from .tensor import Tensor, wrap
 
 as_strided_at = writes.as_strided_at
@@ -183,7 +184,8 @@ def renew(x: Tensor) -> None:
         output_nr = 0 if x.node is None else x.node.output_nr
         raise RuntimeError(errors.view_made(x.made, output_nr, indirect=True))
     retained = x.retains_grad
-    x.node = Node(as_strided_at.plan((True,)), (base,), x.memory(), {"where": positions(x, base)})
+    where = {"where": positions(x, base)}
+    x.node = as_strided_at.node(as_strided_at.plan((True,)), (base,), x.memory(), where)
     x._requires_grad, x.accumulator = True, None
     if retained:
         x.retain_grad()

@@ -8,7 +8,6 @@ Running the tape backwards is `engine.py`; the formulas are in `derivatives/`.
 from __future__ import annotations
 
 import itertools
-import threading
 import weakref
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -16,25 +15,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import dtypes, errors, hooks
+from .arrays import Lifted, lifting
+from .modes import modes
 from .tensor import Tensor, wrap
 
 if TYPE_CHECKING:
     from .primitive import Plan
 
 Wanted = tuple[bool, ...]  # for each input of an operation: is its gradient asked for?
-
-
-class _Modes(threading.local):
-    """The switches of the running thread."""
-
-    grad_enabled = True
-    inference = False
-    lifted = 0  # how many transforms (forward mode, vmap) are open, see arrays/
-    observers: tuple[Callable[[Any, Any, Sequence[Any]], None], ...] = ()
-    recorders: tuple[Callable[[Any], None], ...] = ()  # called with every node that is recorded
-
-
-modes = _Modes()
 clock = itertools.count()  # one for all threads: a node is always older than its consumers
 
 
@@ -53,8 +41,8 @@ class Node:
     """
 
     __slots__ = (
-        *("__weakref__", "cells", "dtype", "hooks", "parents", "plan", "saved", "sequence"),
-        *("shape", "versions", "wanted"),
+        *("__weakref__", "cells", "dtype", "hooks", "lifted", "parents", "plan", "saved"),
+        *("sequence", "shape", "versions", "wanted"),
     )
     is_leaf, output_nr = False, 0
 
@@ -62,7 +50,7 @@ class Node:
         self, plan: Plan, inputs: Sequence[Any], result: Any, constants: dict[str, Any]
     ) -> None:
         self.sequence = next(clock)
-        self.plan = plan
+        self.plan, self.lifted = plan, modes.lifted
         self.wanted = plan.wanted
         self.parents = tuple(
             [edge(x) if want else None for x, want in zip(inputs, plan.wanted, strict=True)]
@@ -72,6 +60,8 @@ class Node:
         if not plan.primitive.multiple:
             self.shape, self.dtype = result.shape, result.dtype
         for i in plan.tensors_at:
+            if self.saved[i].inference:
+                raise RuntimeError(errors.INFERENCE_SAVED)
             cell = self.saved[i].cell
             if cell is not None and cell[0]:
                 self.versions = {**(self.versions or {}), i: cell[0]}
@@ -114,10 +104,11 @@ class Node:
         return wrap(result, self)
 
     def apply(self, g: Any, taped: bool, wanted: Wanted) -> Sequence[Any]:
-        if taped or not modes.lifted:
+        if not (self.lifted or modes.lifted):
             return self.plan.run(wanted, g, self.unpack(taped))
-        out = self.plan.run(wanted, tensors_of(g), self.unpack(True))  # arrays of arrays/
-        return [None if o is None else o.array for o in out]
+        with lifting():  # formulas run on tensors, which may hold duals and batches
+            out = self.plan.run(wanted, g if taped else tensors_of(g), self.unpack(True))
+        return out if taped else [None if o is None else o.array for o in out]
 
     def free(self) -> None:
         if self.plan.frees:
@@ -149,7 +140,7 @@ class Node:
         return self.plan.primitive.name
 
     def __repr__(self) -> str:
-        return f"<{self.name()} object at {id(self):#x}>"
+        return f"<{self.name().rpartition('::')[2]} object at {id(self):#x}>"
 
     @property
     def grad_fn(self) -> Node:
@@ -286,16 +277,22 @@ def tensors_of(g: Any) -> Any:
     return Parts([wrap(each) for each in g]) if isinstance(g, Parts) else wrap(g)
 
 
-def fit(g: Any, node: Node) -> Any:
-    """A gradient summed and cast to the shape and dtype of the tensor it belongs to."""
+def fit(g: Any, node: Any, sender: Node | None = None, i: int = 0) -> Any:
+    """A gradient summed and cast to the shape and dtype of the tensor that `node` has made;
+    `sender` gave it as its gradient number `i`."""
     if g is None or isinstance(g, Parts):
         return g
-    shape = node.shape
-    if g.shape != shape:
-        lead = len(g.shape) - len(shape)
-        if lead < 0 or any(n not in (1, m) for n, m in zip(shape, g.shape[lead:], strict=True)):
-            raise RuntimeError(errors.invalid_gradient(node.name(), g.shape, shape))
-        axes = [i for i, m in enumerate(g.shape) if i < lead or shape[i - lead] != m]
+    shape, array = node.shape, g.array if isinstance(g, Tensor) else g
+    if array.shape != shape:
+        if isinstance(array, Lifted):
+            from .arrays.fit import fit_lifted
+
+            return fit_lifted(g, node)
+        lead = array.ndim - len(shape)
+        if lead < 0 or any(n not in (1, m) for n, m in zip(shape, array.shape[lead:], strict=True)):
+            name = (sender or node).name()
+            raise RuntimeError(errors.invalid_gradient(name, i, array.shape, shape))
+        axes = [i for i, m in enumerate(array.shape) if i < lead or shape[i - lead] != m]
         g = g.sum(axis=tuple(axes), keepdims=True).reshape(shape)
     if isinstance(g, Tensor):
         return g if g.array.dtype is node.dtype else g.to(dtypes.from_numpy(node.dtype))

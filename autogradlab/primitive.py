@@ -8,14 +8,15 @@ formulas themselves are in `derivatives/`, nodes in `node.py`, running them in `
 
 from __future__ import annotations
 
-import inspect
 import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from .node import Node, Output, Wanted, modes
+from . import arrays as arrays_module
+from .modes import modes
+from .node import Node, Output, Wanted
 from .tensor import Tensor, wrap
 
 # For each input: does it want a gradient? None for what is no tensor.
@@ -79,11 +80,11 @@ class Primitive:
         primitive.promote, primitive.view = promote, view
         primitive.arrays, primitive.variadic, primitive.multiple = arrays, variadic, multiple
         primitive.jvp, primitive.batch = jvp, batch
+        primitive.jvp_needs = parameters(jvp) if callable(jvp) else []
         primitive.defaults = getattr(forward, "__kwdefaults__", None) or {}
-        primitive.needs = {
-            n: list(inspect.signature(f).parameters)[1:] for n, f in formulas.items()
-        }
+        primitive.needs = {n: parameters(f)[1:] for n, f in formulas.items()}
         primitive.plans: dict[Kinds, Plan] = {}
+        primitive.node = node_type(name)
 
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"
@@ -109,20 +110,32 @@ class Primitive:
             return primitive.forward(*arrays, **constants)
         if primitive.view:
             arrays[0] = inputs[0].memory()
-        if primitive.promote is not None:
-            arrays = primitive.promote(arrays)
         with np.errstate(all="ignore"):  # inf and nan are answers here, as in torch
-            result = primitive.forward(*arrays, **constants)
+            if modes.lifted:
+                result = primitive.compute(arrays, constants)
+            else:
+                if primitive.promote is not None:
+                    arrays = primitive.promote(arrays)
+                result = primitive.forward(*arrays, **constants)
         outputs = tuple(map(wrap, result)) if primitive.multiple else (wrap(result),)
         if primitive.view:
             for out in outputs:
                 out.become_view_of(inputs[0], primitive.name * primitive.multiple)
-        if modes.inference:
+        elif modes.inference:
             for out in outputs:
                 out.inference = True
-        elif True in kinds and modes.grad_enabled and primitive.formulas:
+        if True in kinds and modes.grad_enabled and primitive.formulas:
             primitive.record(inputs, kinds, outputs, result, constants)
         return outputs if primitive.multiple else outputs[0]
+
+    def compute(self, arrays: list[Any], constants: dict[str, Any]) -> Any:
+        """The result on arrays, which may be lifted (see arrays/)."""
+        if self.promote is not None:
+            arrays = self.promote(arrays)
+        kind = arrays_module.newest([*arrays, *constants.values()])
+        if kind is not None:
+            return kind.lift(self, arrays, constants)
+        return self.forward(*arrays, **constants)
 
     def record(
         self, inputs: Sequence[Any], kinds: list[Any], outputs: Any, result: Any, constants: Any
@@ -131,7 +144,7 @@ class Primitive:
         floats = [out.array.dtype.kind == "f" for out in outputs]
         if True not in floats:
             return
-        node = Node(self.plan(tuple(kinds)), inputs, result, {**self.defaults, **constants})
+        node = self.node(self.plan(tuple(kinds)), inputs, result, {**self.defaults, **constants})
         for k, out in enumerate(outputs):
             if floats[k]:
                 out._requires_grad = True
@@ -142,7 +155,7 @@ class Primitive:
     def named(self, name: str) -> Primitive:
         """The same operation under another of torch's names."""
         twin = object.__new__(Primitive)
-        twin.__dict__.update(self.__dict__, name=name, plans={})
+        twin.__dict__.update(self.__dict__, name=name, plans={}, node=node_type(name))
         return twin
 
     def plan(self, kinds: Kinds) -> Plan:
@@ -150,6 +163,26 @@ class Primitive:
         if kinds not in self.plans:
             self.plans[kinds] = Plan(self, kinds)
         return self.plans[kinds]
+
+
+def parameters(function: Callable[..., Any]) -> list[str]:
+    """The names of what a formula takes."""
+    return list(function.__code__.co_varnames[: function.__code__.co_argcount])
+
+
+class Boundary(Primitive):
+    """A primitive that makes an array of a level, or takes it apart, instead of lifting over it."""
+
+    def compute(self, arrays: list[Any], constants: dict[str, Any]) -> Any:
+        kind = arrays_module.newest(arrays)
+        if kind is not None and kind.level > constants["level"]:
+            return kind.lift(self, arrays, constants)
+        return self.forward(*arrays, **constants)
+
+
+def node_type(name: str) -> type[Node]:
+    """The class of an operation's nodes: `type(y.grad_fn).__name__` is torch's name for it."""
+    return type(name.rpartition("::")[2], (Node,), {"__slots__": (), "__module__": "builtins"})
 
 
 class Plan:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import dtypes, errors, printing
+from .arrays import Lifted
+from .modes import modes
 
 if TYPE_CHECKING:
     from .engine import Node
@@ -85,6 +87,11 @@ class Tensor:
         if self.node is not None:
             if not value:
                 raise RuntimeError(errors.NOT_A_LEAF)
+        elif value and self.inference and not modes.inference:
+            raise RuntimeError(
+                "Setting requires_grad=True on inference tensor outside InferenceMode is not "
+                "allowed."
+            )
         elif value and self.array.dtype.kind != "f":
             raise RuntimeError(only_float)
         else:
@@ -163,6 +170,20 @@ class Tensor:
 
         return hooks.register(self if self.node is None else self.node, "tensor", hook)
 
+    def register_post_accumulate_grad_hook(
+        self, hook: Callable[[Tensor], None]
+    ) -> RemovableHandle:
+        """Call `hook(tensor)` each time backward has added to the `.grad` of this leaf."""
+        if not self._requires_grad:
+            raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+        if self.node is not None:
+            raise RuntimeError(
+                "post accumulate grad hooks cannot be registered on non-leaf tensors"
+            )
+        from . import hooks
+
+        return hooks.register(self, "accumulated", hook)
+
     def backward(
         self,
         gradient: Tensor | None = None,
@@ -231,17 +252,15 @@ class Tensor:
 
     def memory(self) -> np.ndarray:
         """The data as an array that can be shared: a NumPy scalar becomes an array first."""
-        if not isinstance(self.array, np.ndarray):
+        if isinstance(self.array, np.generic):
             self.array = np.asarray(self.array)
         return self.array
 
     def become_view_of(self, x: Tensor, multiple: str = "") -> None:
         """Share the version of `x`, whose memory this tensor shows; `multiple` is the name of an
         operation that gives several views."""
-        from .node import modes
-
         self.base, self.cell = x if x.base is None else x.base, x.version_cell()
-        self.seen = self.cell[0]
+        self.seen, self.inference = self.cell[0], x.inference
         if multiple or not modes.grad_enabled or x.made:
             self.made = multiple or x.made or ("inference" if modes.inference else "no_grad")
 
@@ -254,7 +273,13 @@ class Tensor:
 
     def write(self, array: Any) -> None:
         """Overwrite the data (and count the version up); a scalar nobody shares is replaced."""
-        if isinstance(self.array, np.ndarray):
+        if (modes.lifted and isinstance(array, Lifted)) or isinstance(self.array, Lifted):
+            if self.base is not None or (self.cell is not None and self.cell[0] < 0):
+                raise RuntimeError(
+                    "autogradlab: under forward mode or vmap a view cannot be written in place"
+                )
+            self.array = array
+        elif isinstance(self.array, np.ndarray):
             self.array[...] = array
         else:
             self.array = self.array.dtype.type(array)
@@ -310,7 +335,12 @@ class Tensor:
         return steps if dim is None else steps[dim]
 
     def is_contiguous(self) -> bool:
-        return bool(self.memory().flags.c_contiguous)
+        memory = self.memory()
+        return isinstance(memory, Lifted) or bool(memory.flags.c_contiguous)
+
+    def is_inference(self) -> bool:
+        """Whether this was made under `inference_mode`."""
+        return self.inference
 
     def is_floating_point(self) -> bool:
         return self.array.dtype.kind == "f"
@@ -322,7 +352,7 @@ class Tensor:
 
     def numpy(self) -> np.ndarray:
         """The data as a NumPy array on the same memory."""
-        if self._requires_grad:
+        if self.requires_grad and modes.grad_enabled:
             raise RuntimeError(errors.NUMPY_OF_GRAD)
         return self.memory()
 
@@ -373,7 +403,7 @@ class Tensor:
         if self.array.size != 1:
             number = "more than one value" if self.array.size else "no values"
             raise RuntimeError(f"Boolean value of Tensor with {number} is ambiguous")
-        return bool(self.array.item())
+        return bool(self.array) if isinstance(self.array, Lifted) else bool(self.array.item())
 
     def __len__(self) -> int:
         if not self.array.ndim:

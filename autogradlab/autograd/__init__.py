@@ -14,15 +14,32 @@ from .. import engine, errors
 from ..engine import observe
 from ..node import Node, clock, edge
 from ..tensor import Tensor, tensors, wrap
-from .grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from . import function, graph
+from .anomaly_mode import detect_anomaly, set_detect_anomaly
+from .function import Function
+from .grad_mode import (
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    no_grad,
+    set_grad_enabled,
+)
 
 __all__ = [
+    "Function",
     "backward",
+    "detect_anomaly",
     "enable_grad",
+    "function",
     "grad",
+    "graph",
+    "inference_mode",
     "is_grad_enabled",
+    "is_inference_mode_enabled",
     "no_grad",
     "observe",
+    "set_detect_anomaly",
     "set_grad_enabled",
 ]
 

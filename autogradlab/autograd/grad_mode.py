@@ -9,7 +9,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from ..node import modes
+from ..modes import modes
 
 
 def is_grad_enabled() -> bool:
@@ -28,14 +28,14 @@ class _Mode:
     def __exit__(self, *exception: object) -> None:
         modes.grad_enabled = self.before
 
+    def again(self) -> _Mode:
+        """A mode for one call of a decorated function."""
+        return type(self)()
+
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         def wrapper(*args: Any, **kwargs: Any) -> Any:
-            with (
-                type(self)()
-                if not isinstance(self, set_grad_enabled)
-                else set_grad_enabled(self.enabled)
-            ):
+            with self.again():
                 return function(*args, **kwargs)
 
         return wrapper
@@ -65,11 +65,49 @@ class enable_grad(no_grad):
     enabled = True
 
 
+class inference_mode(_Mode):
+    """Record nothing inside, and make tensors that can never take part in recording.
+
+    >>> from autogradlab import ones
+    >>> with inference_mode():
+    ...     x = ones(2)
+    >>> x.is_inference()
+    True
+    """
+
+    def __new__(cls, mode: Any = True) -> Any:
+        self = super().__new__(cls)
+        self.mode = mode is not False
+        return self(mode) if callable(mode) else self  # @inference_mode and @inference_mode()
+
+    def again(self) -> _Mode:
+        return inference_mode(self.mode)
+
+    def __enter__(self) -> None:
+        self.before = modes.inference, modes.grad_enabled
+        modes.inference, modes.grad_enabled = self.mode, not self.mode
+
+    def __exit__(self, *exception: object) -> None:
+        modes.inference, modes.grad_enabled = self.before
+
+
+def is_inference_mode_enabled() -> bool:
+    """Whether inference mode is on in this thread."""
+    return modes.inference
+
+
 class set_grad_enabled(_Mode):
     """Switch recording to `mode`, at once, or for a `with` block."""
 
     def __init__(self, mode: bool) -> None:
         self.enabled, self.before, modes.grad_enabled = mode, modes.grad_enabled, mode
+
+    def again(self) -> _Mode:
+        return set_grad_enabled(self.enabled)
+
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        modes.grad_enabled = self.before  # as a decorator it acts in the function only
+        return super().__call__(function)
 
     def __enter__(self) -> None:
         modes.grad_enabled = self.enabled

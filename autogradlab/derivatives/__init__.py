@@ -6,15 +6,18 @@ is. `g` is the gradient that comes in; an input's name is its value, `result` th
 
 `elementwise` is arithmetic and functions of one number, `reductions` sums and maxima, `shapes` what
 moves numbers without changing them, `indexing` what picks them by index, `products` matrix
-products, `linalg` inverses, determinants and norms, `writes` what in-place operations are made of;
-`convolution`, `pooling`, `normalization`, `layers` and `losses` are what neural networks need. What
-is made of several primitives, and how torch's functions take their arguments, is in `ops/` and
-`nn/`.
+products, `linalg` inverses, determinants and norms, `writes` what in-place operations are made of.
+Neural networks need `activations`, `convolution`, `pooling`, `normalization`, `layers` and
+`losses`. What is made of several primitives, and how torch's functions take their arguments, is in
+`ops/` and `nn/`.
 """
 
+from .activations import *
 from .convolution import *
 from .elementwise import *
+from .indexing import *
 from .layers import *
+from .linalg import *
 from .losses import *
 from .normalization import *
 from .pooling import *

@@ -26,7 +26,12 @@ def arithmetic(operands: list[Any]) -> list[Any]:
             return broadcastable(operands)
     to = dtypes.result_type(*operands)
     return broadcastable(
-        [x if getattr(x, "dtype", None) is to else np.asarray(x).astype(to)[()] for x in operands]
+        [
+            x
+            if getattr(x, "dtype", None) is to
+            else (x if hasattr(x, "dtype") else np.asarray(x)).astype(to)[()]
+            for x in operands
+        ]
     )
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from ..primitive import Primitive
-from .shapes import index, scattered
+from .indexing import index_put as put_at
+from .indexing import put
 
 __all__ = ["as_strided_at", "copy", "fill_number", "fill_tensor", "put_at", "replace_at", "zero"]
 
@@ -19,12 +20,6 @@ def replaced(x: Any, values: Any, where: Any) -> Any:
     out = x.flatten()
     out[where] = values
     return out.reshape(x.shape)
-
-
-def written(x: Any, values: Any, indices: Any) -> Any:
-    out = x.copy()
-    out[indices] = values
-    return out
 
 
 def zeros(g: Any) -> Any:
@@ -61,15 +56,7 @@ zero = Primitive(
     jvp="linear",
     batch="elementwise",
 )
-put_at = Primitive(
-    "IndexPutBackward0",
-    lambda self, values, *, indices: written(self, values, indices),
-    arrays=("indices",),
-    self=lambda g, indices: put_at(g, np.zeros((), g.dtype), indices=indices),
-    values=lambda g, indices: index(g, indices=indices),
-    jvp="linear",
-)
-# The same for positions in memory (`where`, counted in the flat base): what a view shows of its
+# `put_at` for positions in memory (`where`, counted in the flat base): what a view shows of its
 # base after the base was written, and what the base holds after the view was.
 as_strided_at = Primitive(
     "AsStridedBackward0",
@@ -79,7 +66,9 @@ as_strided_at = Primitive(
 )
 add_at = Primitive(
     "AsStridedScatterBackward0",
-    lambda self, *, where, shape: scattered(self, (int(np.prod(shape)),), where).reshape(shape),
+    lambda self, *, where, shape: put(
+        np.zeros(shape, self.dtype).reshape(-1), self, where, True
+    ).reshape(shape),
     self=lambda g, where: as_strided_at(g, where=where),
     jvp="linear",
 )

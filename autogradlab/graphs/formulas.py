@@ -10,10 +10,19 @@ from typing import Any
 
 import numpy as np
 
-from ..derivatives import elementwise, products, reductions, shapes, writes
+from ..derivatives import (
+    activations,
+    elementwise,
+    indexing,
+    linalg,
+    products,
+    reductions,
+    shapes,
+    writes,
+)
 from ..primitive import Primitive
 
-MODULES = (elementwise, reductions, shapes, products, writes)
+MODULES = (activations, elementwise, reductions, shapes, writes, indexing, products, linalg)
 PRIMITIVES = {p.name: p for m in MODULES for p in vars(m).values() if isinstance(p, Primitive)}
 
 

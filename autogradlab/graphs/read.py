@@ -181,7 +181,7 @@ class Reading:
         label = name if len(name) <= LABEL else f"…{name[1 - LABEL :]}"
         self.results[key] = Operand(named(name), self.real[key], named(label))
         nn = getattr(self.engine, "nn", None)
-        kind = "parameter" if nn and isinstance(variable, nn.Parameter) else "leaf"
+        kind = "parameter" if isinstance(variable, getattr(nn, "Parameter", ())) else "leaf"
         shape, dtype = tuple(variable.shape), dtype_of(variable)
         return GraphNode(key, kind, "AccumulateGrad", label, name, shape, dtype, (), None, "")
 

@@ -1,5 +1,28 @@
 """The functions of torch's `nn.functional`; each family has a module of its own beside this one."""
 
+from .activations import (
+    elu,
+    gelu,
+    glu,
+    hardsigmoid,
+    hardswish,
+    hardtanh,
+    leaky_relu,
+    log_softmax,
+    logsigmoid,
+    mish,
+    prelu,
+    relu,
+    relu6,
+    selu,
+    sigmoid,
+    silu,
+    softmax,
+    softmin,
+    softplus,
+    softsign,
+    tanh,
+)
 from .attention import scaled_dot_product_attention
 from .convolution import conv1d, conv2d, unfold
 from .layers import dropout, embedding, linear, normalize, pad

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -107,7 +106,7 @@ def binary_of_tensors(
 
 
 def with_number(
-    name: str, by_tensor: d.Primitive, by_number: d.Primitive, words: str
+    name: str, by_tensor: d.Primitive, by_number: d.Primitive, constant: str, words: str
 ) -> Callable[..., Tensor]:
     """A function of a tensor and of a tensor or number, which torch tells apart."""
 
@@ -115,7 +114,6 @@ def with_number(
         needs_tensor(function, input)
         if isinstance(operand(name, other, 2), Tensor):
             return by_tensor(input, other)
-        constant = list(inspect.signature(by_number.forward).parameters)[1]
         return by_number(promoted(input, other), **{constant: other})
 
     function.__name__, function.__doc__ = name, words
@@ -138,14 +136,22 @@ logaddexp = binary_of_tensors(
     "logaddexp", d.logaddexp, "log(exp(input) + exp(other)), without overflow.", False
 )
 xlogy = binary_of_tensors("xlogy", d.xlogy, "`input * log(other)`, and 0 where `input` is 0.")
-fmod = with_number("fmod", d.fmod, d.fmod_number, "The remainder, with the sign of `input`.")
+fmod = with_number(
+    "fmod", d.fmod, d.fmod_number, "other", "The remainder, with the sign of `input`."
+)
 remainder = with_number(
-    "remainder", d.remainder, d.remainder_number, "`input % other`, with the sign of `other`."
+    "remainder",
+    d.remainder,
+    d.remainder_number,
+    "other",
+    "`input % other`, with the sign of `other`.",
 )
 clamp_min = with_number(
-    "clamp_min", d.clamp_min, d.clamp_min_number, "`input`, but at least `min`."
+    "clamp_min", d.clamp_min, d.clamp_min_number, "min", "`input`, but at least `min`."
 )
-clamp_max = with_number("clamp_max", d.clamp_max, d.clamp_max_number, "`input`, but at most `max`.")
+clamp_max = with_number(
+    "clamp_max", d.clamp_max, d.clamp_max_number, "max", "`input`, but at most `max`."
+)
 _sub, _div = binary("sub", d.sub, ""), binary("div", d.div, "")
 _div_whole = binary("div", d.div_whole, "")
 

@@ -1,24 +1,42 @@
-"""`x[…]`: each number selects, each slice slices, arrays of indices and masks index at the end."""
+"""`x[…]`, and picking, writing and adding by arrays of indices."""
 
 from __future__ import annotations
 
 import builtins
+import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from .. import derivatives as d
-from .. import errors
-from ..tensor import Tensor
-from .shapes import unsqueeze
+from .. import dtypes, errors
+from ..tensor import Tensor, wrap
+from .arguments import one_dim
+from .shapes import broadcast_shape, expand, unsqueeze, view
+
+# What torch and Tensor offer under the same name, and with a trailing _ in place.
+FUNCTIONS = """
+gather index_add index_fill index_put index_select masked_select scatter scatter_add take
+take_along_dim
+"""
+METHODS = """
+gather index_add index_fill index_put index_select masked_select scatter scatter_add take
+take_along_dim
+"""
+IN_PLACE = """
+index_add index_fill index_put scatter scatter_add
+"""
+
+
+# ---------------------------------------------------------------------------------------- x[key]
 
 
 def getitem(input: Tensor, key: Any) -> Tensor:
-    """`input[key]`: each number selects, each slice slices, arrays of indices or masks index at the
-    end."""
+    """`input[key]`: numbers select, slices slice, arrays of indices and masks index at the end."""
     out, arrays = located(input, key)
     if arrays:
-        return indexed(out, arrays)
+        return d.index(out, indices=numpy_indices(out, arrays))
     return d.alias(input) if out is input else out
 
 
@@ -26,8 +44,8 @@ def located(input: Tensor, key: Any) -> tuple[Tensor, dict[int, np.ndarray]]:
     """What the basic part of an index shows, and the arrays that index its dimensions."""
     if isinstance(key, slice):
         return sliced(input, 0, key), {}
-    items = list(key) if isinstance(key, tuple) else [key]
-    used = builtins.sum(k.ndim if is_mask(k) else k is not None and k is not ... for k in items)
+    items = as_tuple(key)
+    used = builtins.sum(dims_used(k) for k in items)
     if used > input.ndim:
         raise IndexError(f"too many indices for tensor of dimension {input.ndim}")
     out, dim, arrays = input, 0, {}
@@ -39,7 +57,11 @@ def located(input: Tensor, key: Any) -> tuple[Tensor, dict[int, np.ndarray]]:
         elif isinstance(k, slice):
             full = k == slice(None)
             out, dim = out if full else sliced(out, dim, k), dim + 1
-        elif isinstance(k, Tensor | np.ndarray | list) and not is_number(k):
+        elif (truth := truth_value(k)) is not None:
+            out = unsqueeze(out, dim)
+            arrays[dim] = np.zeros(int(truth), np.int64)
+            dim += 1
+        elif isinstance(k, Tensor | np.ndarray | Sequence) and not is_number(k):
             array = index_array(k, out, dim)
             for i, a in enumerate(array):
                 arrays[dim + i] = a
@@ -49,72 +71,92 @@ def located(input: Tensor, key: Any) -> tuple[Tensor, dict[int, np.ndarray]]:
     return out, arrays
 
 
+def as_tuple(key: Any) -> Sequence[Any]:
+    """The indices one by one; a list with lists or slices in it counts as a tuple, as in torch."""
+    if isinstance(key, tuple):
+        return key
+    if isinstance(key, Sequence) and builtins.any(
+        k is None or k is ... or isinstance(k, Sequence | slice | Tensor) for k in key
+    ):
+        warnings.warn(errors.INDEX_SEQUENCE, stacklevel=3)
+        return tuple(key)
+    return (key,)
+
+
+def raw(k: Any) -> Any:
+    return k.array if isinstance(k, Tensor) else k
+
+
 def is_mask(k: Any) -> builtins.bool:
-    return (
-        isinstance(k, Tensor | np.ndarray) and np.asarray(getattr(k, "array", k)).dtype.kind == "b"
-    )
+    return isinstance(k, Tensor | np.ndarray) and raw(k).dtype.kind in "b"
+
+
+def truth_value(k: Any) -> builtins.bool | None:
+    """The value of an index that is one truth value; None for any other index."""
+    single = isinstance(k, Tensor | np.ndarray) and not k.ndim
+    if isinstance(k, builtins.bool) or (single and raw(k).dtype in (np.bool_, np.uint8)):
+        return builtins.bool(raw(k))
+    return None
 
 
 def is_number(k: Any) -> builtins.bool:
-    return isinstance(k, Tensor) and not k.ndim and k.array.dtype.kind in "iu"
+    return isinstance(k, Tensor | np.ndarray) and not k.ndim and raw(k).dtype.kind in "iu"
+
+
+def dims_used(k: Any) -> int:
+    """How many dimensions of the tensor an index is about."""
+    if k is None or k is ... or isinstance(k, builtins.bool):
+        return 0
+    return k.ndim if is_mask(k) else 0 if truth_value(k) is not None else 1
 
 
 def sliced(input: Tensor, dim: int, key: slice) -> Tensor:
     if not input.ndim:
         raise IndexError("slice() cannot be applied to a 0-dim tensor.")
-    if key.step is not None and key.step <= 0:
+    if key.step is not None and key.step < 0:
         raise ValueError("step must be greater than zero")
     start, end, step = key.indices(input.shape[dim])
     return d.slice_(input, dim=dim, start=start, end=end, step=step)
 
 
 def selected(input: Tensor, dim: int, k: Any) -> Tensor:
-    if isinstance(k, str):
-        raise TypeError(f"new(): invalid data type '{type(k).__name__}'")
-    if isinstance(k, builtins.bool) or not hasattr(k, "__index__"):
-        raise IndexError(errors.INDEX_TYPES.format(type(k).__name__))
+    if not hasattr(k, "__index__"):
+        kind = type(k).__name__ if type(k).__module__ != "numpy" else f"numpy.{type(k).__name__}"
+        raise IndexError(errors.INDEX_TYPES.format(kind))
     if not input.ndim:
         raise IndexError(
             "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or "
-            "`tensor.item<T>()` in C++ to "
-            "convert a 0-dim tensor to a number"
+            "`tensor.item<T>()` in C++ to convert a 0-dim tensor to a number"
         )
     size, i = input.shape[dim], k.__index__()
     if not -size <= i < size:
-        raise IndexError(f"index {i} is out of bounds for dimension {dim} with size {size}")
+        raise IndexError(errors.index(i, dim, size))
     return d.select(input, dim=dim, index=i % size)
 
 
 def index_array(k: Any, input: Tensor, dim: int) -> tuple[np.ndarray, ...]:
     """An array of indices; a mask becomes the indices of its true elements."""
-    array = np.asarray(k.array if isinstance(k, Tensor) else k)
+    if isinstance(k, str):
+        raise TypeError(f"new(): invalid data type '{type(k).__name__}'")
+    array = np.asarray(raw(k))
+    if array.dtype == np.uint8:
+        warnings.warn(errors.INDEX_BYTES, stacklevel=3)
+        array = array.astype(bool)
     if array.dtype.kind == "b":
         if array.shape != input.shape[dim : dim + array.ndim]:
             i = next(i for i, n in enumerate(array.shape) if n != input.shape[dim + i])
             raise IndexError(
                 f"The shape of the mask {list(array.shape)} at index {i} does not match the "
-                "shape of the "
-                f"indexed tensor {list(input.shape)} at index {dim + i}"
+                f"shape of the indexed tensor {list(input.shape)} at index {dim + i}"
             )
         return np.nonzero(array)
-    if array.dtype.kind not in "iu" and array.size:
-        raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
+    if array.size and (isinstance(k, Tensor) and array.dtype not in (np.int32, np.int64)):
+        raise IndexError(errors.INDEX_DTYPES)
     return (array.astype(np.int64),)
-
-
-def indexed(input: Tensor, arrays: dict[int, np.ndarray]) -> Tensor:
-    return d.index(input, indices=numpy_indices(input, arrays))
 
 
 def numpy_indices(input: Tensor, arrays: dict[int, np.ndarray]) -> tuple[Any, ...]:
     """Arrays by dimension as an index for NumPy; torch's errors for what does not fit."""
-    for dim, a in arrays.items():
-        size = input.shape[dim]
-        outside = a[(a < -size) | (a >= size)]
-        if outside.size:
-            raise IndexError(
-                f"index {outside[0]} is out of bounds for dimension {dim} with size {size}"
-            )
     try:
         np.broadcast_shapes(*(a.shape for a in arrays.values()))
     except ValueError:
@@ -122,6 +164,11 @@ def numpy_indices(input: Tensor, arrays: dict[int, np.ndarray]) -> tuple[Any, ..
         raise IndexError(
             f"shape mismatch: indexing tensors could not be broadcast together with shapes {shapes}"
         ) from None
+    for i, (dim, a) in enumerate(arrays.items()):  # torch counts the indexed dimensions only
+        size = input.shape[dim]
+        outside = a[(a < -size) | (a >= size)]
+        if outside.size and input.array.size:
+            raise IndexError(errors.index(outside[0], i, size))
     return tuple(arrays.get(i, slice(None)) for i in range(builtins.max(arrays) + 1))
 
 
@@ -129,3 +176,242 @@ def iterate(input: Tensor) -> Any:
     if not input.ndim:
         raise TypeError("iteration over a 0-d tensor")
     return iter(d.unbind(input, dim=0))
+
+
+# -------------------------------------------------------------------------- functions of an index
+
+
+def index_of(
+    name: str, index: Any, position: int, kinds: str = "int32 or int64", error: Any = RuntimeError
+) -> np.ndarray:
+    """The array of a tensor of indices."""
+    if not isinstance(index, Tensor):
+        raise TypeError(errors.not_a_tensor(name, "index", position, index))
+    if index.array.size and index.array.dtype.name not in kinds:
+        raise error(f"{name}(): Expected dtype {kinds} for index" + "." * (error is IndexError))
+    return index.memory()
+
+
+def within(index: np.ndarray, dim: int, size: int, low: int = 0, error: Any = RuntimeError) -> None:
+    outside = index[(index < low) | (index >= size)]
+    if outside.size:
+        raise error(errors.index(outside.flat[0], dim, size))
+
+
+def size_along(input: Tensor, dim: int) -> int:
+    return input.shape[dim] if input.ndim else 1
+
+
+def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
+    """The entries at the indices along a dimension."""
+    array, dim = index_of("index_select", index, 3), one_dim(dim, input.ndim)
+    if array.ndim > 1:
+        raise IndexError("index_select(): Index is supposed to be a vector")
+    if not input.ndim and array.size != 1:
+        raise RuntimeError(
+            f"index_select(): Index to scalar can have only 1 value, got {array.size} value(s)"
+        )
+    if np.any((array < 0) | (array >= size_along(input, dim))):
+        raise IndexError("index out of range in self")
+    return d.index_select(input, dim=dim, index=array)
+
+
+def index_add(
+    input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: float = 1
+) -> Tensor:
+    """The tensor with `alpha * source` added to the entries at the indices along a dimension."""
+    array, dim = index_of("index_add_", index, 3), one_dim(dim, input.ndim)
+    if array.ndim > 1:
+        kind = dtypes.scalar_name(array.dtype)
+        raise IndexError(
+            f"index_add_(): Index is supposed to be a vector, but got dim: {array.ndim} with "
+            f"type: {kind} and size: {list(array.shape)}"
+        )
+    kinds = [dtypes.scalar_name(x.array.dtype) for x in (input, source)]
+    if kinds[0] != kinds[1]:
+        raise RuntimeError(
+            "index_add_(): self ({}) and source ({}) must have the same scalar type".format(*kinds)
+        )
+    shapes = [list(x.shape) for x in (input, source)]
+    if input.ndim > 1 and (
+        len(shapes[0]) != len(shapes[1])
+        or builtins.any(m != n for i, (m, n) in enumerate(zip(*shapes, strict=True)) if i != dim)
+    ):
+        raise RuntimeError(
+            "source tensor shape must match self tensor shape, excluding the specified dimension. "
+            "Got self.shape = {} source.shape = {}".format(*shapes)
+        )
+    if array.size != size_along(source, dim):
+        raise RuntimeError(
+            f"index_add_(): Number of indices ({array.size}) should be equal to "
+            f"source.size(dim): ({size_along(source, dim)}), for dim: {dim}"
+        )
+    within(array, dim, size_along(input, dim))
+    return d.index_add(input, source, dim=dim, index=array, alpha=alpha)
+
+
+def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
+    """The tensor with one value at the indices along a dimension."""
+    array, dim = index_of("index_fill_", index, 3, "int64", IndexError), one_dim(dim, input.ndim)
+    if array.ndim > 1:
+        raise RuntimeError("Index has to be a vector/scalar")
+    within(array, dim, size_along(input, dim), -size_along(input, dim), IndexError)
+    if not isinstance(value, Tensor):
+        return d.index_fill_number(input, dim=dim, index=array, value=value)
+    if value.ndim:
+        raise RuntimeError(
+            "index_fill_ only supports a 0-dimensional value tensor, but got tensor with "
+            f"{value.ndim} dimension(s)."
+        )
+    return d.index_fill_tensor(input, value, dim=dim, index=array)
+
+
+def index_put(
+    input: Tensor, indices: Sequence[Tensor], values: Tensor, accumulate: builtins.bool = False
+) -> Tensor:
+    """The tensor with values written, or added, at `input[indices]`."""
+    if not isinstance(indices, tuple | list):
+        kind = type(indices).__name__
+        raise TypeError(
+            "index_put(): argument 'indices' (position 2) must be tuple of Tensors, not " + kind
+        )
+    names = [dtypes.scalar_name(x.array.dtype) for x in (input, values)]
+    if names[0] != names[1]:
+        raise RuntimeError(
+            "Index put requires the source and destination dtypes match, got {} for the "
+            "destination and {} for the source.".format(*names)
+        )
+    arrays, dim = {}, 0
+    for k in indices:
+        found = (None,) if k is None else index_array(k, input, dim)
+        arrays |= {dim + i: a for i, a in enumerate(found) if a is not None}
+        dim += len(found)
+    if dim > input.ndim:
+        raise IndexError(
+            f"too many indices for tensor of dimension {input.ndim} (got {len(indices)})"
+        )
+    where = numpy_indices(input, arrays)
+    shape = input.memory()[where].shape
+    if not fits(values.shape, shape):
+        raise RuntimeError(
+            f"shape mismatch: value tensor of shape {list(values.shape)} cannot be broadcast to "
+            f"indexing result of shape {list(shape)}"
+        )
+    return d.index_put(input, values, indices=where, accumulate=accumulate)
+
+
+def fits(shape: Sequence[int], into: Sequence[int]) -> builtins.bool:
+    """Whether a shape broadcasts to exactly another."""
+    lead = len(into) - len(shape)
+    return lead >= 0 and builtins.all(n in (1, m) for n, m in zip(shape, into[lead:], strict=True))
+
+
+def elementwise_index(
+    name: str, input: Tensor, dim: int, index: Tensor, source: Tensor | None = None
+) -> tuple[int, np.ndarray]:
+    """The checks that gather and the scatters share."""
+    array, dim = index_of(name, index, 3), one_dim(dim, input.ndim)
+    if source is not None and source.array.dtype != input.array.dtype:
+        raise RuntimeError("scatter(): Expected self.dtype to be equal to src.dtype")
+    if not array.size:
+        return dim, array
+    other = "input" if name == "gather" else "self"
+    for x, what in ((input, other), (source, "src")):
+        if x is not None and builtins.max(x.ndim, 1) != builtins.max(array.ndim, 1):
+            raise RuntimeError(
+                f"Index tensor must have the same number of dimensions as {what} tensor"
+            )
+    small = [i for i in range(input.ndim and array.ndim) if i != dim]
+    sizes = f"{list(array.shape)} to be no larger than self {list(input.shape)} apart from"
+    too_long = next((i for i in small if array.shape[i] > input.shape[i]), None)
+    if name == "gather":
+        if too_long is not None:
+            raise RuntimeError(
+                f"Size does not match at dimension {too_long} expected index {sizes} "
+                f"dimension {dim}"
+            )
+    else:
+        of_source = source is not None and builtins.any(
+            n > size_along(source, i) for i, n in enumerate(array.shape)
+        )
+        if too_long is not None or of_source:
+            also = "" if source is None else (
+                f" and to be no larger size than src {list(source.shape)}"
+            )
+            raise RuntimeError(f"Expected index {sizes} dimension {dim}{also}")
+    within(array, dim, size_along(input, dim))
+    return dim, array
+
+
+def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: builtins.bool = False) -> Tensor:
+    """`out[i][j] = input[index[i][j]][j]` for dim 0, and so on for the others."""
+    dim, array = elementwise_index("gather", input, dim, index)
+    return d.gather(input, dim=dim, index=array)
+
+
+def scatter(
+    input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None,
+    reduce: str | None = None,
+) -> Tensor:
+    """The tensor with `out[index[i][j]][j] = src[i][j]` for dim 0, and so on for the others."""
+    src = value if src is None else src
+    source = src if isinstance(src, Tensor) else None
+    dim, array = elementwise_index("scatter", input, dim, index, source)
+    if source is None:
+        return d.scatter_number(input, dim=dim, index=array, value=src)
+    return d.scatter(input, source, dim=dim, index=array)
+
+
+def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
+    """`scatter` that adds to what is there, as often as an index occurs."""
+    dim, array = elementwise_index("scatter_add", input, dim, index, src)
+    return d.scatter_add(input, src, dim=dim, index=array)
+
+
+def take(input: Tensor, index: Tensor) -> Tensor:
+    """The elements at the indices of the flattened tensor."""
+    if index.array.dtype != np.int64:
+        kind = dtypes.scalar_name(index.array.dtype)
+        raise RuntimeError(f"take(): Expected a long tensor for index, but got {kind}")
+    array, n = index.memory(), input.numel()
+    if not n and array.size:
+        raise IndexError("take(): tried to take from an empty tensor")
+    outside = array[(array < -n) | (array >= n)]
+    if outside.size:
+        raise IndexError(
+            f"out of range: tried to access index {outside.flat[0]} on a tensor of {n} elements."
+        )
+    return d.take(input, index=array)
+
+
+def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
+    """`gather`, its arguments broadcast against each other except along the dimension."""
+    name = "torch.take_along_dim()"
+    if indices.array.dtype != np.int64:
+        kind = dtypes.scalar_name(indices.array.dtype)
+        raise RuntimeError(f"{name}: dtype of indices should be Long but got {kind}")
+    if dim is None:
+        return gather(view(input, -1), 0, wrap(indices.array.reshape(-1) % input.numel()))
+    if input.ndim != indices.ndim:
+        raise RuntimeError(
+            f"{name}: input and indices should have the same number of dimensions, but got "
+            f"{input.ndim} dimensions for input, and {indices.ndim} dimensions for indices"
+        )
+    dim = one_dim(dim, input.ndim)
+    shape = broadcast_shape(
+        *((*x.shape[:dim], 1, *x.shape[dim + 1 :]) for x in (input, indices))
+    )
+    a, b = (
+        expand(x, (*shape[:dim], x.shape[dim], *shape[dim + 1 :])) for x in (input, indices)
+    )
+    return gather(a, dim, wrap(b.array % input.shape[dim]))
+
+
+def masked_select(input: Tensor, mask: Tensor) -> Tensor:
+    """The elements where the mask is true, in one dimension."""
+    if not isinstance(mask, Tensor):
+        raise TypeError(errors.not_a_tensor("masked_select", "mask", 2, mask))
+    if mask.array.dtype.kind != "b":
+        raise RuntimeError("masked_select: expected BoolTensor for mask")
+    broadcast_shape(input.shape, mask.shape)
+    return d.masked_select(input, mask=mask.memory())

@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import dtypes, inplace
 from ..tensor import Tensor, wrap
-from . import elementwise, indexing, products, reductions, shapes
+from . import einsum, elementwise, indexing, linalg, norms, products, reductions, shapes
 from .arguments import Number
 
 
@@ -29,7 +29,7 @@ def operator(
     return method
 
 
-FAMILIES = (elementwise, reductions, shapes, products)
+FAMILIES = (elementwise, reductions, shapes, indexing, products, einsum, linalg, norms)
 OPERATORS = """
 add:add sub:sub mul:mul truediv:div pow:pow matmul:matmul radd:add rmul:mul rsub:rsub rtruediv:rdiv
 mod:remainder floordiv:floor_divide rdiv:rdiv
@@ -62,6 +62,7 @@ def attach() -> None:
         setattr(Tensor, name, found[of])
         if hasattr(Tensor, f"{of}_"):
             setattr(Tensor, f"{name}_", getattr(Tensor, f"{of}_"))
+    Tensor.__rmatmul__ = operator("rmatmul", found["matmul"], flip=True)
     Tensor.__rpow__ = operator("pow", found["pow"], flip=True)
     Tensor.__neg__, Tensor.__abs__ = found["neg"], found["abs"]
     Tensor.__invert__ = lambda self: wrap(np.invert(self.array))

@@ -118,6 +118,8 @@ def translate(x: Any, leaves: list[tuple[Any, Any]], memo: dict[int, Any], side:
                 raise LeftOut("sparse or device")
             if x.dtype not in KINDS | set(DTYPES):
                 raise LeftOut("complex or bfloat16")
+            if x.ndim > 64:
+                raise LeftOut("more dimensions than NumPy has")
             copy = x.detach().clone()
             memo[id(x)] = pair = copy, autogradlab.from_numpy(x.detach().clone().numpy())
             if x.requires_grad:
@@ -216,6 +218,8 @@ def pairs(theirs: Any, ours: Any) -> Iterator[tuple[Any, Any]]:
     if isinstance(theirs, torch.Tensor):
         assert isinstance(ours, autogradlab.Tensor), f"a tensor expected, not {type(ours).__name__}"
         yield theirs, ours
+    elif isinstance(theirs, Exception):
+        assert type(ours) is type(theirs), f"{ours!r}, expected {theirs!r}"
     elif isinstance(theirs, tuple | list):
         assert isinstance(ours, type(theirs).__mro__[-2]), f"{type(ours)} for {type(theirs)}"
         assert len(theirs) == len(ours), f"{len(ours)} results, expected {len(theirs)}"

@@ -105,6 +105,9 @@ def examples():
     v, w = rng.uniform(0.5, 2.0, (2, 3)), rng.uniform(0.6, 1.9, (2, 3))
     index = np.array([[2, 0, 1]])
     shape, mask = {"shape": (3, 2)}, v > 1
+    square, on_diagonal = v[:, :2] + np.eye(2), {"offset": 0, "dim1": 0, "dim2": 1}
+    picked = {"dim": 1, "index": np.array([0, 2])}
+    strided = {"size": (2, 2), "stride": (1, 2), "storage_offset": 1}
     special = {
         "acos": ((v / 3,), {}), "asin": ((v / 3,), {}), "atanh": ((v / 3,), {}),
         "logit": ((v / 3,), {}), "acosh": ((v + 1,), {}),
@@ -124,9 +127,32 @@ def examples():
         "slice_": ((v,), {"dim": 1, "start": 0, "end": 3, "step": 2}),
         "cat": ((v, w), {"dim": 1}), "stack": ((v, w), {"dim": 1}),
         "index": ((v,), {"indices": (np.array([0, 0, 1]),)}),
-        "index_put": ((v,), {"indices": (np.array([0, 1]),), "shape": (3, 3)}),
-        "take_along": ((v,), {"indices": index, "dim": 1}),
-        "put_along": ((w[:1],), {"indices": index, "dim": 1, "shape": (1, 4)}),
+        "index_put": ((v, w[0]), {"indices": (np.array([0, 0]),), "accumulate": True}),
+        "index_select": ((v,), picked),
+        "index_add": ((v, w[:, :2].copy()), {**picked, "alpha": 2.0}),
+        "index_fill_number": ((v,), {**picked, "value": 2.0}),
+        "index_fill_tensor": ((v, np.array(0.7)), picked),
+        "gather": ((v,), {"index": index, "dim": 1}), "take": ((v,), {"index": index}),
+        "scatter": ((v, w[:1, :2].copy()), {"index": index[:, :2], "dim": 1}),
+        "scatter_number": ((v,), {"index": index, "dim": 1, "value": 2.0}),
+        "scatter_add": ((v, w[:1].copy()), {"index": index * 0, "dim": 1}),
+        "masked_select": ((v[0],), {"mask": mask}),
+        "diagonal": ((v,), on_diagonal), "diagonal_copy": ((v,), on_diagonal),
+        "diag_embed": ((v,), {"offset": 1, "dim1": 0, "dim2": 2}),
+        "unfold": ((v,), {"dimension": 1, "size": 2, "step": 1}),
+        "as_strided": ((v,), {**strided, "geometry": ((2, 3), (3, 1), 0)}),
+        "flip": ((v,), {"dims": (0, 1)}), "roll": ((v,), {"shifts": (2,), "dims": ()}),
+        "rot90": ((v,), {"k": 1, "dims": (0, 1)}), "repeat": ((v,), {"repeats": (2, 1, 3)}),
+        "tril": ((v,), {"diagonal": 0}), "triu": ((v,), {"diagonal": 1}),
+        "unbind": ((v,), {"dim": 1}), "split": ((v,), {"split_size": 2, "dim": 1}),
+        "split_with_sizes": ((v,), {"split_sizes": (1, 0, 2), "dim": 1}),
+        "cross": ((v, w), {"dim": 1}), "vdot": ((v[0], w[0]), {}),
+        "addmm": ((v, square, w), {"beta": 2.0, "alpha": 3.0}),
+        "addmv": ((v[:, 0], w, v[0]), {"beta": 2.0, "alpha": 3.0}),
+        "baddbmm": ((v, square[None], w[None]), {"beta": 2.0, "alpha": 3.0}),
+        "inv": ((square,), {}), "det": ((square,), {}), "slogdet": ((square,), {}),
+        "svd": ((v,), {}), "solve": ((square, w), {"left": True, "vector": False}),
+        "vector_norm": ((v - 1,), {"ord": 3, "dim": (0,), "keepdim": False}),
         "mm": ((v, w.T.copy()), {}), "bmm": ((v[None], w.T[None].copy()), {}),
         "copy": ((v, w[0]), {}), "fill_number": ((v,), {"value": 2.0}),
         "fill_tensor": ((v, np.array(0.7)), {}), "zero": ((v,), {}),
@@ -137,8 +163,8 @@ def examples():
     }  # fmt: skip
     for name in sorted(vars(derivatives)):
         primitive = getattr(derivatives, name)
-        if name == "floor_divide" or not isinstance(primitive, Primitive):
-            continue  # the first has no derivative in torch either
+        if name in ("floor_divide", "cholesky") or not isinstance(primitive, Primitive):
+            continue  # one has no derivative in torch either, the other only along symmetric A
         if name in special or not required(primitive):
             inputs = (v, w, v * w)[: len(primitive.formulas)]
             yield pytest.param(primitive, *special.get(name, (inputs, {})), id=name)
@@ -155,11 +181,14 @@ def required(primitive):
 def test_formulas_agree_with_finite_differences(primitive, arrays, constants):
     leaves = [autogradlab.tensor(a, requires_grad=True) for a in arrays]
     out = primitive(*leaves, **constants)
-    weights = np.random.default_rng(1).standard_normal(out.shape)
-    first = autogradlab.autograd.grad(out, leaves, autogradlab.tensor(weights))
+    outputs, rng = out if primitive.multiple else (out,), np.random.default_rng(1)
+    weights = [rng.standard_normal(x.shape) for x in outputs]
+    first = autogradlab.autograd.grad(outputs, leaves, list(map(autogradlab.tensor, weights)))
 
     def value(*inputs):
-        return float(np.sum(primitive.forward(*inputs, **constants) * weights))
+        out = primitive.forward(*inputs, **constants)
+        pairs = zip(out if primitive.multiple else (out,), weights, strict=True)
+        return float(sum(np.sum(x * w) for x, w in pairs))
 
     for i, array in enumerate(arrays):
         numeric = np.zeros_like(array)

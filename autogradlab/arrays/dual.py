@@ -1,0 +1,171 @@
+"""Dual numbers: a value and its tangent, the array kind of forward mode.
+
+An operation on duals computes on the values and sends the tangents through its `jvp` rule. The
+boundary is three primitives, `make_dual`, `primal_of` and `tangent_of`, recorded like any other, so
+that reverse mode goes through forward mode: the gradient of a dual `p + t·ε` is a dual `g` such
+that the coefficient of ε in `g·(p + t·ε)` is what changes the loss.
+
+Source: Griewank & Walther, Evaluating Derivatives, chapters 2 and 13.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..modes import modes
+from ..primitive import Boundary, Primitive
+from ..tensor import Tensor, wrap
+from . import Lifted, Shape, levels_of
+
+
+class Dual(Lifted):
+    """`primal + tangent·ε` at a level; both have the same shape and dtype."""
+
+    __slots__ = ("primal", "tangent")
+
+    def __init__(self, primal: Any, tangent: Any, level: int) -> None:
+        self.primal, self.tangent, self.level, self.dtype = primal, tangent, level, primal.dtype
+        levels = levels_of(primal.shape) | levels_of(tangent.shape) | {level}
+        self.shape = Shape(primal.shape, levels)
+
+    def item(self) -> Any:
+        return self.primal.item()
+
+    def tolist(self) -> Any:
+        return self.primal.tolist()
+
+    def lift(self, primitive: Primitive, arrays: list[Any], constants: dict[str, Any]) -> Any:
+        """The operation on duals of this level."""
+        level = self.level
+        primals, tangents = zip(*(split(x, level) for x in arrays), strict=True)
+        constants = {name: split(x, level)[0] for name, x in constants.items()}
+        result = primitive.compute(list(primals), constants)
+        if primitive.jvp is None or all(t is None for t in tangents):
+            return result
+        with quiet():
+            made = push(primitive, primals, tangents, constants, result)
+        if not primitive.multiple:
+            return joined(result, made, level)
+        return tuple(joined(x, t, level) for x, t in zip(result, made, strict=True))
+
+
+def split(x: Any, level: int) -> tuple[Any, Any]:
+    """Value and tangent at a level; None for the tangent of anything else."""
+    if isinstance(x, Dual) and x.level == level:
+        return x.primal, x.tangent
+    return x, None
+
+
+def joined(result: Any, tangent: Any, level: int) -> Any:
+    """A result with its tangent, of the same shape and dtype; a result that can have none alone."""
+    if result.dtype.kind != "f":
+        return result
+    t = zeros_like(result) if tangent is None else tangent
+    t = t.array if isinstance(t, Tensor) else np.asarray(t)
+    if tuple(t.shape) != tuple(result.shape):
+        from ..derivatives import expand
+
+        t = expand.compute([t], {"shape": tuple(result.shape)})
+    return Dual(result, t if t.dtype is result.dtype else t.astype(result.dtype), level)
+
+
+def push(
+    primitive: Primitive, primals: Any, tangents: Any, constants: dict[str, Any], result: Any
+) -> Any:
+    """The tangent of the result, by the primitive's `jvp` rule."""
+    values = [wrap(p) if hasattr(p, "dtype") else p for p in primals]
+    moves = [None if t is None else wrap(t) for t in tangents]
+    rule = primitive.jvp
+    if rule == "linear":
+        return primitive(*map(or_zero, moves, values), **constants)
+    if rule == "bilinear":
+        terms = [
+            primitive(*(t if k == i else v for k, v in enumerate(values)), **constants)
+            for i, t in enumerate(moves)
+            if t is not None
+        ]
+        return total(terms)
+    known = {**primitive.defaults, **constants}
+    for name, value in zip(primitive.formulas, values, strict=False):
+        known[name], known[f"{name}_shape"] = value, getattr(value, "shape", ())
+    known["result"] = tuple(map(wrap, result)) if primitive.multiple else wrap(result)
+    if rule == "elementwise":  # the Jacobian is diagonal, so the reverse rule is also the forward
+        terms = [
+            formula(t, *(known[need] for need in primitive.needs[name]))
+            for (name, formula), t in zip(primitive.formulas.items(), moves, strict=True)
+            if t is not None
+        ]
+        return total(terms)
+    for name, t, value in zip(primitive.formulas, moves, values, strict=False):
+        known[f"{name}_t"] = or_zero(t, value)
+    if primitive.variadic:
+        name = next(iter(primitive.formulas))
+        known[name], known[f"{name}_t"] = values, list(map(or_zero, moves, values))
+    return rule(**{need: known[need] for need in primitive.jvp_needs})
+
+
+def total(terms: list[Tensor]) -> Tensor:
+    out = terms[0]
+    for term in terms[1:]:
+        out = out + term
+    return out
+
+
+def or_zero(tangent: Tensor | None, value: Any) -> Any:
+    """The tangent, or zeros like the value (0 for a Python number)."""
+    if tangent is not None:
+        return tangent
+    return wrap(zeros_like(value.array)) if isinstance(value, Tensor) else type(value)(0)
+
+
+def zeros_like(array: Any) -> np.ndarray:
+    return np.zeros(tuple(array.shape), array.dtype)
+
+
+class quiet:
+    """Inside, nothing is recorded: the tape has recorded the operation on duals as a whole."""
+
+    def __enter__(self) -> None:
+        self.before, modes.grad_enabled = modes.grad_enabled, False
+
+    def __exit__(self, *exception: object) -> None:
+        modes.grad_enabled = self.before
+
+
+# ------------------------------------------------------------------------------------- boundary
+
+
+def _part(name: str) -> Callable[..., Any]:
+    def take(self: Any, *, level: int) -> Any:
+        if isinstance(self, Dual) and self.level == level:
+            return getattr(self, name)
+        return self if name == "primal" else zeros_like(self)
+
+    return take
+
+
+make_dual = Boundary(
+    "MakeDualBackward0",
+    lambda self, tangent, *, level: Dual(self, tangent, level),
+    self=lambda g, level: tangent_of(g, level=level),
+    tangent=lambda g, level: primal_of(g, level=level),
+    jvp="linear",
+    batch="elementwise",
+)
+primal_of = Boundary(
+    "UnpackDualBackward0",
+    _part("primal"),
+    self=lambda g, level: make_dual(g * 0.0, g, level=level),
+    jvp="linear",
+    batch="elementwise",
+)
+tangent_of = Boundary(
+    "UnpackDualBackward0",
+    _part("tangent"),
+    self=lambda g, level: make_dual(g, g * 0.0, level=level),
+    jvp="linear",
+    batch="elementwise",
+)

@@ -1,0 +1,25 @@
+"""The switches of the running thread: what is recorded, and who looks on."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+
+class _Modes(threading.local):
+    """Read wherever an operation is recorded or run backward; set by context managers only."""
+
+    grad_enabled = True
+    inference = False
+    anomaly: Callable[..., Any] | None = None  # runs a node, in anomaly mode
+    lifted = 0  # how many transforms (forward mode, vmap) are open, see arrays/
+    vmaps: tuple[tuple[int, int, str], ...] = ()  # open vmaps: level, examples, randomness
+    observers: tuple[Callable[[Any, Any, Sequence[Any]], None], ...] = ()
+    recorders: tuple[Callable[[Any], None], ...] = ()  # called with every node that is recorded
+    saved_hooks: tuple[tuple[Callable[[Any], Any], Callable[[Any], Any]], ...] = ()
+    passes: tuple[Any, ...] = ()  # the backward passes that are running, the innermost last
+    executing: Any = None  # the node that runs, in anomaly mode
+
+
+modes = _Modes()

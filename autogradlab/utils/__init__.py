@@ -1,0 +1,3 @@
+"""`torch.utils`: checkpointing."""
+
+from . import checkpoint as checkpoint
