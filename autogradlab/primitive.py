@@ -180,6 +180,12 @@ class Boundary(Primitive):
         return self.forward(*arrays, **constants)
 
 
+def parameters(function: Callable[..., Any]) -> list[str]:
+    """The names of a formula's parameters; `inspect.signature` would cost a fifth of the import."""
+    code = function.__code__
+    return list(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
+
+
 def node_type(name: str) -> type[Node]:
     """The class of an operation's nodes: `type(y.grad_fn).__name__` is torch's name for it."""
     return type(name.rpartition("::")[2], (Node,), {"__slots__": (), "__module__": "builtins"})

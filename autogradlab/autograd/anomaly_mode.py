@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import traceback
 import warnings
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -62,7 +60,9 @@ def switch(anomaly: Callable[..., Any] | None) -> None:
 
 def remember(node: Node) -> None:
     """Note where the program stood, and which node of a running backward made this one."""
-    package = str(Path(__file__).parents[1])
+    import traceback  # it and what it needs would cost every import of the package
+
+    package = __file__.rpartition("autograd")[0]
     own = [f for f in traceback.extract_stack() if not f.filename.startswith(package)]
     node.metadata["traceback_"] = traceback.format_list(own)
     node.metadata["parent_"] = modes.executing

@@ -10,8 +10,10 @@ import numpy as np
 from .. import dtypes
 from ..primitive import Primitive
 from .elementwise import abs_, exp, log, maximum, mul, sigmoid, sign, where
+from .indexing import put_along
+from .linalg import vector_norm
 from .reductions import add_up, average, count
-from .shapes import put_along, reshape_to
+from .shapes import reshape_to
 
 
 def reduced(x: Any, reduction: str) -> Any:
@@ -151,7 +153,7 @@ def likelihood_gradient(
         shape, dtypes.to_numpy(g.dtype), target, weight, ignore_index, reduction
     )
     g = reshape_to(g, shape=place.shape) if reduction == "none" else g
-    return put_along(mul(g, counts), indices=place, dim=dim, shape=shape)
+    return put_along(mul(g, counts), place, dim, shape)
 
 
 nll_loss = Primitive(
@@ -164,5 +166,6 @@ nll_loss = Primitive(
     ),
 )
 nll_loss2d = nll_loss.named("NllLoss2DBackward0")
+norm_dim = vector_norm.named("NormBackward1")  # what torch's distances call
 
 __all__ = [name for name, x in globals().items() if isinstance(x, Primitive)]

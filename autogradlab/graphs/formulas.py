@@ -10,19 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from ..derivatives import (
-    activations,
-    elementwise,
-    indexing,
-    linalg,
-    products,
-    reductions,
-    shapes,
-    writes,
-)
+from .. import derivatives
 from ..primitive import Primitive
 
-MODULES = (activations, elementwise, reductions, shapes, writes, indexing, products, linalg)
+MODULES = [m for m in vars(derivatives).values() if inspect.ismodule(m)]
 PRIMITIVES = {p.name: p for m in MODULES for p in vars(m).values() if isinstance(p, Primitive)}
 
 

@@ -381,7 +381,7 @@ def pairwise_distance(
     """The p-norm of x1 - x2 + eps along the last dimension."""
     difference = d.add_number(sub(x1, x2), other=eps)
     dim = max(x1.ndim, x2.ndim) - 1
-    return d.norm_dim(difference, p=p, dim=(dim,), keepdim=keepdim)
+    return d.norm_dim(difference, ord=p, dim=(dim,), keepdim=keepdim)
 
 
 def cosine_embedding_loss(
