@@ -165,11 +165,6 @@ class Primitive:
         return self.plans[kinds]
 
 
-def parameters(function: Callable[..., Any]) -> list[str]:
-    """The names of what a formula takes."""
-    return list(function.__code__.co_varnames[: function.__code__.co_argcount])
-
-
 class Boundary(Primitive):
     """A primitive that makes an array of a level, or takes it apart, instead of lifting over it."""
 

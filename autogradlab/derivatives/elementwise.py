@@ -455,7 +455,7 @@ copy_to = pointwise(
     self=lambda g: g,
 )
 
-# --------------------------------------------------------- with a number, as in torch's own composites
+# ---------------------------------------------- with a number, as torch's own composites have them
 
 add_number = pointwise("AddBackward1", lambda self, *, other: self + other, self=lambda g: g)
 sub_number = pointwise("SubBackward1", lambda self, *, other: self - other, self=lambda g: g)

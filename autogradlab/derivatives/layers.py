@@ -14,7 +14,7 @@ from .windows import Ints, padded
 
 
 def rows_added(grad: Any, indices: Any, count: int) -> Any:
-    """Each row of the gradient added to the row its index names: sorted first, then in one sweep."""
+    """Each row of the gradient added to the row its index names: sorted, then in one sweep."""
     out = np.zeros((count, grad.shape[-1]), grad.dtype)
     if indices.size:
         order = np.argsort(indices, axis=None, kind="stable")

@@ -90,7 +90,7 @@ def spatial(name: str, x: Size, n: int) -> Ints:
 def by_name(
     input: Tensor, padding: str, kernel: Ints, stride: Ints, dilation: Ints
 ) -> tuple[Tensor, Ints]:
-    """Padding "same" or "valid" in numbers, and the input with what is not the same on both sides."""
+    """Padding "same" or "valid" as numbers, and the input, padded with what is not symmetric."""
     if padding == "valid":
         return input, (0,) * len(kernel)
     if padding != "same":

@@ -37,7 +37,7 @@ def embedding(
     scale_grad_by_freq: bool = False,
     sparse: bool = False,
 ) -> Tensor:
-    """The rows of `weight` (count, width) that `input` names; row `padding_idx` gets no gradient."""
+    """The rows of `weight` (count, width) named by `input`; row `padding_idx` gets no gradient."""
     if max_norm is not None or sparse:
         raise NotImplementedError("autogradlab: embedding has no max_norm and no sparse gradients")
     if weight.ndim != 2:

@@ -101,7 +101,7 @@ def l1_loss(
 def smooth_l1_loss(
     input: Tensor, target: Tensor, *, reduction: str = "mean", beta: float = 1.0
 ) -> Tensor:
-    """(input - target)² / (2 beta) where |input - target| < beta, else |input - target| - beta/2."""
+    """d² / (2 beta) where d = |input - target| < beta, else d - beta / 2."""
     pair = paired(input, target)
     if beta == 0:
         return reduced(abs(sub(*pair)), reduction)

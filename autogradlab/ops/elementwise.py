@@ -11,7 +11,6 @@ import numpy as np
 from .. import derivatives as d
 from .. import dtypes, errors
 from ..inplace import fill_, zero_  # noqa: F401 (offered below)
-from ..primitive import parameters
 from ..tensor import Tensor, wrap
 from .arguments import Number, needs_floats, needs_tensor, operand, to_dtype
 
