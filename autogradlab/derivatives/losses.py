@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import dtypes
 from ..primitive import Primitive
-from .elementwise import abs_, exp, log, maximum, mul, sigmoid, sign, where
+from .elementwise import abs_, arithmetic, exp, log, maximum, mul, sigmoid, sign, where
 from .indexing import put_along
 from .linalg import vector_norm
 from .reductions import add_up, average, count
@@ -36,9 +36,20 @@ def shared(g: Any, x: Any, reduction: str) -> Any:
     return g / count(x.shape, None) if reduction == "mean" else g
 
 
+def gathered(tangents: Any, reduction: str) -> Any:
+    """The tangent of a reduced loss."""
+    if reduction == "none":
+        return tangents
+    return tangents.mean() if reduction == "mean" else tangents.sum()
+
+
 mse_loss = Primitive(
     "MseLossBackward0",
     loss(lambda self, target: (self - target) ** 2),
+    promote=arithmetic,
+    jvp=lambda self, self_t, target, target_t, reduction: gathered(
+        (self - target) * (self_t - target_t) * 2.0, reduction
+    ),
     self=lambda g, self, target, reduction: (self - target) * (shared(g, self, reduction) * 2.0),
     target=lambda g, self, target, reduction: (target - self) * (shared(g, self, reduction) * 2.0),
 )
@@ -56,6 +67,10 @@ def huber_slope(difference: Any, delta: float) -> Any:
 huber_loss = Primitive(
     "HuberLossBackward0",
     loss(huber),
+    promote=arithmetic,
+    jvp=lambda self, self_t, target, target_t, reduction, delta: gathered(
+        huber_slope(self - target, delta) * (self_t - target_t), reduction
+    ),
     self=lambda g, self, target, reduction, delta: (
         shared(g, self, reduction) * huber_slope(self - target, delta)
     ),
@@ -66,6 +81,10 @@ huber_loss = Primitive(
 smooth_l1_loss = Primitive(
     "SmoothL1LossBackward0",
     loss(lambda self, target, beta: huber(self, target, beta) / beta),
+    promote=arithmetic,
+    jvp=lambda self, self_t, target, target_t, reduction, beta: gathered(
+        huber_slope(self - target, beta) * (self_t - target_t) / beta, reduction
+    ),
     self=lambda g, self, target, reduction, beta: (
         shared(g, self, reduction) * huber_slope(self - target, beta) / beta
     ),
@@ -79,18 +98,30 @@ def weighted(g: Any, weight: Any) -> Any:
     return g if weight is None else mul(g, weight)
 
 
-def cross_entropy(self: Any, target: Any, weight: Any) -> Any:
+def entropy(self: Any, target: Any, weight: Any) -> Any:
     """-target · log(p) - (1 - target) · log(1 - p), with logarithms of at least -100."""
+    if not ((self >= 0) & (self <= 1)).all():
+        raise RuntimeError("all elements of input should be between 0 and 1")
     yes, no = np.maximum(np.log(self), -100.0), np.maximum(np.log1p(-self), -100.0)
     return weighted((target - 1) * no - target * yes, weight)
 
 
+def entropy_slope(self: Any, target: Any) -> Any:
+    return (self - target) / maximum((1 - self) * self, 1e-12)
+
+
 binary_cross_entropy = Primitive(
     "BinaryCrossEntropyBackward0",
-    loss(cross_entropy),
+    loss(entropy),
     arrays=("weight",),
+    jvp=lambda self, self_t, target, target_t, reduction, weight: gathered(
+        weighted(
+            entropy_slope(self, target) * self_t + (log(1 - self) - log(self)) * target_t, weight
+        ),
+        reduction,
+    ),
     self=lambda g, self, target, reduction, weight: weighted(
-        shared(g, self, reduction) * (self - target) / maximum((1 - self) * self, 1e-12), weight
+        shared(g, self, reduction) * entropy_slope(self, target), weight
     ),
     target=lambda g, self, reduction, weight: weighted(
         shared(g, self, reduction) * (log(1 - self) - log(self)), weight
@@ -98,28 +129,41 @@ binary_cross_entropy = Primitive(
 )
 
 
-def softplus(x: Any) -> Any:
+def softplus_of(x: Any) -> Any:
     """log(1 + exp(x)), for large x too."""
     return maximum(x, 0.0) + log(1 + exp(-abs_(x)))
 
 
 def with_logits(self: Any, target: Any, weight: Any, pos_weight: Any) -> Any:
-    losses = weighted(target * softplus(-self), pos_weight) + (1 - target) * softplus(self)
+    losses = weighted(target * softplus_of(-self), pos_weight) + (1 - target) * softplus_of(self)
     return weighted(losses, weight)
+
+
+def logits_slope(self: Any, target: Any, pos_weight: Any) -> Any:
+    return (1 - target) * sigmoid(self) - weighted(target * sigmoid(-self), pos_weight)
+
+
+def logits_target_slope(self: Any, pos_weight: Any) -> Any:
+    return weighted(softplus_of(-self), pos_weight) - softplus_of(self)
 
 
 binary_cross_entropy_with_logits = Primitive(
     "BinaryCrossEntropyWithLogitsBackward0",
     loss(with_logits),
     arrays=("weight", "pos_weight"),
+    jvp=lambda self, self_t, target, target_t, reduction, weight, pos_weight: gathered(
+        weighted(
+            logits_slope(self, target, pos_weight) * self_t
+            + logits_target_slope(self, pos_weight) * target_t,
+            weight,
+        ),
+        reduction,
+    ),
     self=lambda g, self, target, reduction, weight, pos_weight: weighted(
-        shared(g, self, reduction)
-        * ((1 - target) * sigmoid(self) - weighted(target * sigmoid(-self), pos_weight)),
-        weight,
+        shared(g, self, reduction) * logits_slope(self, target, pos_weight), weight
     ),
     target=lambda g, self, reduction, weight, pos_weight: weighted(
-        shared(g, self, reduction) * (weighted(softplus(-self), pos_weight) - softplus(self)),
-        weight,
+        shared(g, self, reduction) * logits_target_slope(self, pos_weight), weight
     ),
 )
 

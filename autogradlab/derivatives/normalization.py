@@ -7,6 +7,7 @@ row by itself. `standardize` does the work; its derivatives, of any order, are b
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -124,12 +125,26 @@ def standardize_twice(g: Any, grad: Any, self: Any, weight: Any, groups: Ints, e
     return reshape_to(-(s * s * c * x_hat + s * (b * back_u + a * back_v)), shape=self.shape)
 
 
+def tangent(x: Any, x_t: Any, weight: Any, weight_t: Any, **options: Any) -> Any:
+    """That of `standardize`, whose Jacobian by the input is symmetric."""
+    out = standardize_back(x_t, x, weight, **options)
+    return out if weight is None else out + standardize(x, weight_t, **options)
+
+
+def back_tangent(
+    g: Any, g_t: Any, x: Any, x_t: Any, weight: Any, weight_t: Any, **options: Any
+) -> Any:
+    """That of `standardize_back`, whose Jacobian by the input is symmetric too, being a Hessian."""
+    out = standardize_back(g_t, x, weight, **options)
+    out = out + standardize_twice(x_t, g, x, weight, options["groups"], options["eps"])
+    return out if weight is None else out + standardize_back(g, x, weight_t, **options)
+
+
 standardize = Primitive(
     "StandardizeBackward0",
     standardized,
-    jvp=lambda self, self_t, weight, weight_t, groups, eps, memo: (
-        standardize_back(self_t, self, weight, groups=groups, eps=eps, memo=memo)
-        + standardize(self, weight_t, groups=groups, eps=eps, memo=memo)
+    jvp=lambda self, self_t, weight, weight_t, groups, eps, memo: tangent(
+        self, self_t, weight, weight_t, groups=groups, eps=eps, memo=memo
     ),
     self=lambda g, self, weight, groups, eps, memo: standardize_back(
         g, self, weight, groups=groups, eps=eps, memo=memo
@@ -141,10 +156,8 @@ standardize = Primitive(
 standardize_back = Primitive(
     "StandardizeBackwardBackward0",
     standardized_back,
-    jvp=lambda grad, grad_t, self, self_t, weight, weight_t, groups, eps, memo: (
-        standardize_back(grad_t, self, weight, groups=groups, eps=eps, memo=memo)
-        + standardize_twice(self_t, grad, self, weight, groups, eps)
-        + standardize_back(grad, self, weight_t, groups=groups, eps=eps, memo=memo)
+    jvp=lambda grad, grad_t, self, self_t, weight, weight_t, groups, eps, memo: back_tangent(
+        grad, grad_t, self, self_t, weight, weight_t, groups=groups, eps=eps, memo=memo
     ),
     grad=lambda g, self, weight, groups, eps, memo: standardize_back(
         g, self, weight, groups=groups, eps=eps, memo=memo
@@ -161,6 +174,11 @@ standardize_dot = Primitive(
     lambda grad, self, *, groups, eps, memo: gradient_sums(grad, self, groups, eps, memo)[1][
         :, 0
     ].astype(grad.dtype),
+    jvp=lambda grad, grad_t, self, self_t, groups, eps, memo: channel_sum(
+        grad_t * standardize(self, None, groups=groups, eps=eps, memo=memo)
+        + grad * standardize_back(self_t, self, None, groups=groups, eps=eps, memo=memo),
+        groups=groups,
+    ),
     grad=lambda g, self, groups, eps, memo: standardize(self, g, groups=groups, eps=eps, memo=memo),
     self=lambda g, grad, self, groups, eps, memo: standardize_back(
         grad, self, g, groups=groups, eps=eps, memo=memo
@@ -196,6 +214,14 @@ def affine(x: Any, weight: Any, bias: Any, dtype: np.dtype) -> Any:
     return x.astype(dtype, copy=False)
 
 
+def affine_tangent(
+    x: Any, x_t: Any, weight: Any, weight_t: Any, bias_t: Any, place: Callable[[Any], Any]
+) -> Any:
+    """That of x · weight + bias; `place` brings weight and bias to the dimensions of x."""
+    out = x_t if weight is None else x_t * place(weight) + x * place(weight_t)
+    return out if bias_t is None else out + place(bias_t)
+
+
 batch_norm_eval = Primitive(
     "NativeBatchNormBackward0",
     lambda input, weight, bias, *, mean, scale: affine(
@@ -205,6 +231,14 @@ batch_norm_eval = Primitive(
         input.dtype,
     ),
     arrays=("mean", "scale"),
+    jvp=lambda input, input_t, weight, weight_t, bias_t, mean, scale: affine_tangent(
+        mul(sub(input, along(mean, input.ndim)), along(scale, input.ndim)),
+        mul(input_t, along(scale, input.ndim)),
+        weight,
+        weight_t,
+        bias_t,
+        lambda v: along(v, input.ndim),
+    ),
     input=lambda g, input_shape, weight, mean, scale: mul(
         g, along(weighted(scale, weight), len(input_shape))
     ),
@@ -221,6 +255,14 @@ batch_norm = Primitive(
         None if bias is None else along(bias, input.ndim),
         input.dtype,
     ),
+    jvp=lambda input, input_t, weight, weight_t, bias_t, groups, eps, memo: affine_tangent(
+        standardize(input, None, groups=groups, eps=eps, memo=memo),
+        standardize_back(input_t, input, None, groups=groups, eps=eps, memo=memo),
+        weight,
+        weight_t,
+        bias_t,
+        lambda v: along(v, input.ndim),
+    ),
     input=lambda g, input, weight, groups, eps, memo: standardize_back(
         g, input, weight, groups=groups, eps=eps, memo=memo
     ),
@@ -233,6 +275,14 @@ layer_norm = Primitive(
     "NativeLayerNormBackward0",
     lambda input, weight, bias, *, groups, eps, memo: affine(
         standardized(input, None, groups=groups, eps=eps, memo=memo), weight, bias, input.dtype
+    ),
+    jvp=lambda input, input_t, weight, weight_t, bias_t, groups, eps, memo: affine_tangent(
+        standardize(input, None, groups=groups, eps=eps, memo=memo),
+        standardize_back(input_t, input, None, groups=groups, eps=eps, memo=memo),
+        weight,
+        weight_t,
+        bias_t,
+        lambda v: v,
     ),
     input=lambda g, input, weight, groups, eps, memo: standardize_back(
         weighted(g, weight), input, None, groups=groups, eps=eps, memo=memo
@@ -249,6 +299,14 @@ group_norm = Primitive(
         None if weight is None else along(weight, input.ndim),
         None if bias is None else along(bias, input.ndim),
         input.dtype,
+    ),
+    jvp=lambda input, input_t, weight, weight_t, bias_t, groups, eps, memo: affine_tangent(
+        standardize(input, None, groups=groups, eps=eps, memo=memo),
+        standardize_back(input_t, input, None, groups=groups, eps=eps, memo=memo),
+        weight,
+        weight_t,
+        bias_t,
+        lambda v: along(v, input.ndim),
     ),
     input=lambda g, input, weight, groups, eps, memo: standardize_back(
         g if weight is None else g * along(weight, g.ndim),

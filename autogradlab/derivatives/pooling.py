@@ -72,6 +72,9 @@ max_pool = Primitive(
     jvp=lambda self, self_t, window, memo: max_take(self_t, self, window=window, memo=memo),
     self=lambda g, self, window, memo: max_put(g, self, window=window, memo=memo),
 )
+max_indices = Primitive(
+    "MaxPool2DIndices", lambda self, *, window, memo: winners(self, window, memo)
+)
 max_put = Primitive(
     "MaxPool2DWithIndicesBackwardBackward0",
     put_to_winners,

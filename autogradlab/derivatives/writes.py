@@ -12,6 +12,7 @@ import numpy as np
 from ..primitive import Primitive
 from .indexing import index_put as put_at
 from .indexing import put
+from .shapes import expand
 
 __all__ = ["as_strided_at", "copy", "fill_number", "fill_tensor", "put_at", "replace_at", "zero"]
 
@@ -32,7 +33,7 @@ copy = Primitive(
     lambda self, src: np.broadcast_to(src, self.shape).astype(self.dtype),
     self=lambda g: zeros(g),
     src=lambda g: g,
-    jvp=lambda src_t, self_shape: src_t + np.zeros(self_shape, src_t.dtype),
+    jvp=lambda src_t, self_shape: expand(src_t, shape=self_shape),
 )
 fill_number = Primitive(
     "FillBackward2",

@@ -146,8 +146,6 @@ def binary_cross_entropy(
     if target.dtype is not input.dtype:
         found, expected = (dtypes.scalar_name(x.array.dtype) for x in (target, input))
         raise RuntimeError(f"Found dtype {found} but expected {expected}")
-    if not ((input.array >= 0) & (input.array <= 1)).all():
-        raise RuntimeError("all elements of input should be between 0 and 1")
     return d.binary_cross_entropy(input, target, weight=weight, reduction=reduction)
 
 
@@ -404,7 +402,7 @@ def cosine_embedding_loss(
         )
     squares = (d.add_number(sum(mul(x, x), dim), other=1e-12) for x in (input1, input2))
     cosine = div(sum(mul(input1, input2), dim), sqrt(mul(*squares)))
-    zero = wrap(np.zeros_like(cosine.array)[()])
+    zero = wrap(np.zeros(cosine.shape, cosine.array.dtype)[()])
     near, far = sub(1, cosine), clamp_min(d.sub_number(cosine, other=margin), 0)
     losses = add(where(eq(target, 1), near, zero), where(eq(target, -1), far, zero))
     return reduced(losses, reduction)

@@ -11,7 +11,7 @@ from .. import derivatives as d
 from ..derivatives.windows import Ints, Memo, Window
 from ..ops.reductions import mean
 from ..ops.shapes import squeeze, unsqueeze
-from ..tensor import Tensor, wrap
+from ..tensor import Tensor
 from .convolution import Size, many
 
 
@@ -85,9 +85,7 @@ def max_pool2d(
     window = pool_window(input, kernel, step, padding, dilation, ceil_mode)
     memo = Memo()
     out = d.max_pool(input, window=window, memo=memo)
-    if not return_indices:
-        return out
-    return out, wrap(d.pooling.winners(input.array, window, memo))
+    return (out, d.max_indices(input, window=window, memo=memo)) if return_indices else out
 
 
 def max_pool1d(
