@@ -124,9 +124,15 @@ conv_weight = Primitive(
 
 
 def unfolded(self: Any, *, window: Window) -> Any:
-    made = columns(self, window)
-    made = made.reshape(len(made), len(self), prod(window.out))
-    return np.ascontiguousarray(made.swapaxes(0, 1))
+    """The columns of each image of a batch, or of one image."""
+    batch = self if self.ndim == 4 else self[None]
+    made = columns(batch, window).reshape(-1, len(batch), prod(window.out))
+    return np.ascontiguousarray(made.swapaxes(0, 1)).reshape(*self.shape[:-3], *made.shape[::2])
+
+
+def folded(self: Any, *, shape: Ints, window: Window) -> Any:
+    batch = self if self.ndim == 3 else self[None]
+    return uncolumns(rows(batch), (len(batch), *shape[-3:]), window).reshape(shape)
 
 
 im2col = Primitive(
@@ -137,7 +143,7 @@ im2col = Primitive(
 )
 col2im = Primitive(
     "Col2ImBackward0",
-    lambda self, *, shape, window: uncolumns(rows(self), shape, window),
+    folded,
     jvp="linear",
     self=lambda g, window: im2col(g, window=window),
 )

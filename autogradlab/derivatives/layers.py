@@ -133,7 +133,7 @@ def allowed(queries: int, keys: int) -> Any:
 def masked_softmax(query: Any, key: Any, mask: Any, causal: bool, scale: float) -> Any:
     scores = (query * query.dtype.type(scale)) @ key.mT
     if causal:
-        mask = allowed(*scores.shape[-2:])
+        scores = np.where(allowed(*scores.shape[-2:]), scores, scores.dtype.type(-np.inf))
     if mask is not None and mask.dtype.kind == "b":
         scores = np.where(mask, scores, scores.dtype.type(-np.inf))
     elif mask is not None:

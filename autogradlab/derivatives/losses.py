@@ -173,13 +173,16 @@ binary_cross_entropy_with_logits = Primitive(
 def chosen(
     shape: Any, dtype: Any, target: Any, weight: Any, ignore_index: int, reduction: str
 ) -> tuple[Any, Any, int]:
-    """Where each target is among its classes, minus how much it counts, and the classes' axis."""
+    """Where each target is among its classes, minus how much it counts, and the classes' axis.
+
+    If nothing counts, the mean is 0 / 0, but no gradient is.
+    """
     dim = min(len(shape) - 1, 1)
     ignored = target == ignore_index
     place = np.where(ignored, 0, target)
     counts = np.where(ignored, 0, 1 if weight is None else weight[place]).astype(dtype)
     if reduction == "mean":
-        counts = counts / counts.sum()
+        counts = np.where(counts == 0, counts, counts / counts.sum())
     return np.expand_dims(place, dim), np.expand_dims(-counts, dim), dim
 
 
@@ -187,7 +190,10 @@ def likelihood(self: Any, *, target: Any, weight: Any, ignore_index: int, reduct
     constants = target, weight, ignore_index, reduction
     place, counts, dim = chosen(self.shape, self.dtype, *constants)
     losses = np.where(counts == 0, counts, np.take_along_axis(self, place, dim) * counts)
-    return losses.squeeze(dim)[()] if reduction == "none" else add_up(losses, None, False, None)
+    if reduction == "none":
+        return losses.squeeze(dim)[()]
+    empty = reduction == "mean" and not counts.any()
+    return self.dtype.type(np.nan) if empty else add_up(losses, None, False, None)
 
 
 def likelihood_gradient(
@@ -197,7 +203,7 @@ def likelihood_gradient(
         shape, dtypes.to_numpy(g.dtype), target, weight, ignore_index, reduction
     )
     g = reshape_to(g, shape=place.shape) if reduction == "none" else g
-    return put_along(mul(g, counts), place, dim, shape)
+    return put_along(where(mul(g, counts), 0.0, condition=counts != 0), place, dim, shape)
 
 
 nll_loss = Primitive(

@@ -70,30 +70,33 @@ def moments(self: Any, groups: Ints, eps: float, memo: Memo) -> Moments:
     return memo.about((self,), lambda: Moments(*statistics(x, eps)[:2], Memo()))
 
 
-def gradient_sums(grad: Any, self: Any, groups: Ints, eps: float, memo: Memo) -> tuple[Any, Any]:
+def gradient_sums(grad: Any, centred: Any, known: Moments) -> tuple[Any, Any]:
     """Σg and Σ(g · x̂) of each group, (C, 1)."""
-    mean, scale, of_gradient = moments(self, groups, eps, memo)
-
-    def work() -> tuple[Any, Any]:
-        g = wide(grad).reshape(groups)
-        total = group_sums(g)
-        return total, (group_dots(g, wide(self).reshape(groups)) - mean * total) * scale
-
-    return of_gradient.about((grad,), work)
+    g = wide(grad).reshape(centred.shape)
+    return known.of_gradient.about(
+        (grad,), lambda: (group_sums(g), group_dots(g, centred) * known.scale)
+    )
 
 
 def standardized_back(
     grad: Any, self: Any, weight: Any, *, groups: Ints, eps: float, memo: Memo
 ) -> Any:
-    """scale · weight · (g - mean(g) - x̂ · mean(g · x̂)), as a · g + b · x + c."""
-    mean, scale, _ = moments(self, groups, eps, memo)
-    total, dot = (x / (groups[0] * groups[2]) for x in gradient_sums(grad, self, groups, eps, memo))
-    a = scale if weight is None else scale * weight[:, None]
-    b = -a * scale * dot
-    out = wide(self).reshape(groups) * b
-    out -= a * total + b * mean
+    """scale · weight · (g - mean(g) - x̂ · mean(g · x̂)), as a · g + b · (x - mean) + c."""
+    known, size = moments(self, groups, eps, memo), groups[0] * groups[2]
+    out = wide(self).reshape(groups) - known.mean
+    total, dot = gradient_sums(grad, out, known)
+    a = known.scale if weight is None else known.scale * weight[:, None]
+    out *= a * known.scale * dot / -size
+    out -= a * total / size
     out += wide(grad).reshape(groups) * a
     return out.reshape(self.shape).astype(grad.dtype, copy=False)
+
+
+def standardized_dot(grad: Any, self: Any, *, groups: Ints, eps: float, memo: Memo) -> Any:
+    """Σ(g · x̂) of each group: the gradient of a weight."""
+    known = moments(self, groups, eps, memo)
+    dot = gradient_sums(grad, wide(self).reshape(groups) - known.mean, known)[1]
+    return dot[:, 0].astype(grad.dtype, copy=False)
 
 
 # ----------------------------------------------------------------------------------- second order
@@ -171,9 +174,7 @@ standardize_back = Primitive(
 )
 standardize_dot = Primitive(
     "StandardizeDotBackward0",
-    lambda grad, self, *, groups, eps, memo: gradient_sums(grad, self, groups, eps, memo)[1][
-        :, 0
-    ].astype(grad.dtype),
+    standardized_dot,
     jvp=lambda grad, grad_t, self, self_t, groups, eps, memo: channel_sum(
         grad_t * standardize(self, None, groups=groups, eps=eps, memo=memo)
         + grad * standardize_back(self_t, self, None, groups=groups, eps=eps, memo=memo),

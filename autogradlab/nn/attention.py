@@ -31,12 +31,17 @@ def scaled_dot_product_attention(
 
     Source: Vaswani et al., Attention Is All You Need (2017).
     """
-    check(query, key, value, attn_mask, is_causal)
+    check(query, key, value, attn_mask)
     scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
     if fused(query, key, value, attn_mask, dropout_p):
         mask = None if attn_mask is None else attn_mask.array
         return d.attention(
             query, key, value, mask=mask, causal=is_causal, scale=scale, memo=d.windows.Memo()
+        )
+    if is_causal and attn_mask is not None:
+        raise RuntimeError(
+            "_scaled_dot_product_attention: Explicit attn_mask should not be set when "
+            "is_causal=True"
         )
     if is_causal:
         attn_mask = wrap(d.layers.allowed(query.shape[-2], key.shape[-2]))
@@ -69,7 +74,7 @@ def fused(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, dropou
     )
 
 
-def check(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, is_causal: bool) -> None:
+def check(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> None:
     if min(x.ndim for x in (query, key, value)) < 2:
         raise RuntimeError(
             "Expected query, key, and value to all be  at least 2 dimensional, but got query.dim: "
@@ -81,16 +86,9 @@ def check(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, is_cau
             "Expected query, key, and value to have the same dtype, but got query.dtype: "
             "{} key.dtype: {} and value.dtype: {} instead.".format(*kinds)
         )
-    if mask is None:
-        return
-    if mask.array.dtype.kind not in "bf":
+    if mask is not None and mask.array.dtype.kind not in "bf":
         raise RuntimeError(
             "Expected attn_mask dtype to be bool or float or to match query dtype, but got "
             f"attn_mask.dtype: {dtypes.cpp_name(mask.array.dtype)} and  query.dtype: {kinds[0]} "
             "instead."
-        )
-    if is_causal:
-        raise RuntimeError(
-            "_scaled_dot_product_attention: Explicit attn_mask should not be set when "
-            "is_causal=True"
         )

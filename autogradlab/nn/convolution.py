@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from .. import derivatives as d
-from .. import dtypes
+from .. import dtypes, errors
 from ..derivatives.windows import Ints, Memo, Window
 from ..ops.shapes import squeeze, unsqueeze
 from ..tensor import Tensor
@@ -43,7 +45,7 @@ def convolution(n: int) -> Callable[..., Tensor]:
                 f"Expected {n + 1}D (unbatched) or {n + 2}D (batched) input to conv{n}d, but got "
                 f"input of size: {list(input.shape)}"
             )
-        check_weight(input, weight, n)
+        check_weight(weight, stride, n)
         if input.ndim == n + 1:
             out = conv(unsqueeze(input, 0), weight, bias, stride, padding, dilation, groups)
             return squeeze(out, 0)
@@ -71,7 +73,7 @@ conv1d, conv2d = convolution(1), convolution(2)
 LOWEST = {
     "stride": (1, "non-positive stride is not supported"),
     "padding": (0, "negative padding is not supported"),
-    "dilation": (1, "dilation should be greater than zero"),
+    "dilation": (1, "non-positive dilation is not supported"),
 }
 
 
@@ -99,18 +101,21 @@ def by_name(
         raise RuntimeError("padding='same' is not supported for strided convolutions")
     total = [e * (k - 1) for k, e in zip(kernel, dilation, strict=True)]
     if any(p % 2 for p in total):
+        errors.warn_once(
+            "Using padding='same' with even kernel lengths and odd dilation may require a "
+            "zero-padded copy of the input be created"
+        )
         input = d.constant_pad(input, pad=[(0, p % 2) for p in total], value=0)
     return input, tuple(p // 2 for p in total)
 
 
-def check_weight(input: Tensor, weight: Tensor, n: int) -> None:
+def check_weight(weight: Tensor, stride: Size, n: int) -> None:
     if weight.ndim < 3:
         raise RuntimeError("weight should have at least three dimensions")
     if weight.ndim != n + 2:
         raise RuntimeError(
-            f"Expected {weight.ndim}-dimensional input for {weight.ndim}-dimensional "
-            f"weight{list(weight.shape)}, but got {n + 2}-dimensional input of size "
-            f"{list(input.shape)} instead"
+            f"expected stride to be a single integer value or a list of {weight.ndim - 2} values "
+            f"to match the convolution dimensions, but got stride={list(many(stride, n))}"
         )
 
 
@@ -147,12 +152,18 @@ def check_sizes(input: Tensor, weight: Tensor, bias: Tensor | None, window: Wind
             f"Calculated padded input size per channel: ({given}). Kernel size: ({needed}). Kernel "
             "size can't be greater than actual input size"
         )
-    for name, x in (("weight", weight), ("bias", bias)):
-        if x is not None and x.dtype is not input.dtype:
-            kinds = (dtypes.cpp_name(each.array.dtype) for each in (input, x))
-            raise RuntimeError(
-                f"Input type ({next(kinds)}) and {name} type ({next(kinds)}) should be the same"
-            )
+    a, b = input.array.dtype, weight.array.dtype
+    if a != b and a == np.float32:
+        raise RuntimeError(
+            f"Input type ({dtypes.type_name(a)}) and weight type ({dtypes.type_name(b)}) should be "
+            "the same or input should be a MKLDNN tensor and weight is a dense tensor"
+        )
+    if a != b:
+        names = dtypes.scalar_name(a), dtypes.scalar_name(b)
+        raise RuntimeError("expected scalar type {} but found {}".format(*names))
+    if bias is not None and bias.dtype is not input.dtype:
+        names = dtypes.cpp_name(a), dtypes.cpp_name(bias.array.dtype)
+        raise RuntimeError("Input type ({}) and bias type ({}) should be the same".format(*names))
 
 
 def unfold(
@@ -176,13 +187,10 @@ def unfold(
                 f"{name} should be {text}, but got {short}_height: {high} {short}_width: {wide}"
             )
     kernel, dilation, padding, stride = (many(x, 2) for x, *_ in options.values())
-    if input.ndim == 3:
-        batch = unsqueeze(input, 0)
-        return squeeze(unfold(batch, kernel, dilation, padding, stride), 0)
-    window = window_over(input.shape[2:], kernel, stride, padding, dilation)
+    window = window_over(input.shape[-2:], kernel, stride, padding, dilation)
     if min(window.out) < 1:
         raise RuntimeError(
-            f"Given input with spatial size {tuple(input.shape[2:])}, kernel_size={kernel}, "
+            f"Given input with spatial size {tuple(input.shape[-2:])}, kernel_size={kernel}, "
             f"dilation={dilation}, padding={padding}, calculated shape of the array of sliding "
             f"blocks as {window.out}, but its components must be at least one."
         )

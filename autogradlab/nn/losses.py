@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import derivatives as d
 from .. import dtypes
+from ..modes import modes
 from ..ops.elementwise import (
     abs,
     add,
@@ -26,7 +27,7 @@ from ..ops.elementwise import (
 )
 from ..ops.linalg import vector_norm
 from ..ops.reductions import mean, sum
-from ..ops.shapes import broadcast_tensors, reshape
+from ..ops.shapes import broadcast_shape, broadcast_tensors, expand, reshape
 from ..tensor import Tensor, wrap
 from .activations import log_softmax
 
@@ -133,6 +134,16 @@ def huber_loss(
 # ---------------------------------------------------------------------------------- probabilities
 
 
+def constants(function: str, **arguments: Tensor | None) -> None:
+    """Weights of a loss have no gradient."""
+    for name, x in arguments.items():
+        if x is not None and x.requires_grad and modes.grad_enabled:
+            raise RuntimeError(
+                f"The function '{function}' is not differentiable with respect to argument "
+                f"'{name}'. This input cannot have requires_grad True."
+            )
+
+
 def binary_cross_entropy(
     input: Tensor, target: Tensor, weight: Tensor | None = None, *, reduction: str = "mean"
 ) -> Tensor:
@@ -146,6 +157,7 @@ def binary_cross_entropy(
     if target.dtype is not input.dtype:
         found, expected = (dtypes.scalar_name(x.array.dtype) for x in (target, input))
         raise RuntimeError(f"Found dtype {found} but expected {expected}")
+    constants("binary_cross_entropy", weight=weight)
     return d.binary_cross_entropy(input, target, weight=weight, reduction=reduction)
 
 
@@ -168,6 +180,7 @@ def binary_cross_entropy_with_logits(
         raise RuntimeError(
             "result type {} can't be cast to the desired output type {}".format(*names)
         )
+    constants("binary_cross_entropy_with_logits", weight=weight, pos_weight=pos_weight)
     return d.binary_cross_entropy_with_logits(
         input, target, weight=weight, pos_weight=pos_weight, reduction=reduction
     )
@@ -228,6 +241,7 @@ def nll_loss(
             raise ValueError(
                 f"For 1D input, 1D target must have size 1, but got target size: {target.numel()}"
             )
+        constants("nll_loss_forward", weight=weight)
         check_classes(input, target, weight, ignore_index)
         places = places.reshape(input.shape[:-1])
         return d.nll_loss(input, target=places.astype(np.int64), **options)
@@ -237,6 +251,7 @@ def nll_loss(
         raise RuntimeError(
             f"size mismatch (got input: {list(input.shape)} , target: {list(target.shape)}"
         )
+    constants("nll_loss2d_forward", weight=weight)
     check_classes(input, target, weight, ignore_index)
     if input.ndim != 4:
         input = reshape(input, *input.shape[:2], 1, shape[1] * len(places) and -1)
@@ -356,7 +371,8 @@ def smooth(
 
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """The cosine of the angle between vectors along `dim`, norms being at least `eps`."""
-    x1, x2 = broadcast_tensors(x1, x2)
+    if x1.shape != x2.shape:
+        x1, x2 = (expand(x, broadcast_shape(x1.shape, x2.shape)) for x in (x1, x2))
     if not (x1.is_floating_point() or x2.is_floating_point()):
         kind = dtypes.scalar_name(x1.array.dtype)
         raise RuntimeError(

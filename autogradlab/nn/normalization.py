@@ -58,7 +58,7 @@ def batch_norm(
     variance = (scale**-2 - eps) * (size / (size - 1))
     for x, new in ((running_mean, centre), (running_var, variance)):
         if x is not None:
-            x.write((1 - momentum) * x.array + momentum * new)
+            x.memory()[...] = (1 - momentum) * x.array + momentum * new  # not a new version
     return out
 
 
@@ -144,9 +144,11 @@ def group_norm(
         )
     for name, x in (("weight", weight), ("bias", bias)):
         if x is not None and x.shape != (channels,):
+            shown = x if weight is None else weight  # torch names the weight's shape either way
             raise RuntimeError(
                 f"Expected {name} to be a vector of size equal to the number of channels in input, "
-                f"but got {name} of shape {list(x.shape)} and input of shape {list(input.shape)}"
+                f"but got {name} of shape {list(shown.shape)} and input of shape "
+                f"{list(input.shape)}"
             )
     check_types("GroupNormKernelImpl", input, weight, bias)
     groups = (1, n * num_groups, channels // num_groups * prod(input.shape[2:]))
