@@ -126,8 +126,9 @@ conv_weight = Primitive(
 def unfolded(self: Any, *, window: Window) -> Any:
     """The columns of each image of a batch, or of one image."""
     batch = self if self.ndim == 4 else self[None]
-    made = columns(batch, window).reshape(-1, len(batch), prod(window.out))
-    return np.ascontiguousarray(made.swapaxes(0, 1)).reshape(*self.shape[:-3], *made.shape[::2])
+    made = columns(batch, window)
+    made = made.reshape(len(made), len(batch), prod(window.out)).swapaxes(0, 1)
+    return np.ascontiguousarray(made if self.ndim == 4 else made[0])
 
 
 def folded(self: Any, *, shape: Ints, window: Window) -> Any:

@@ -121,6 +121,7 @@ safe_softmax = Primitive(
     "SafeSoftmaxBackward0",
     lambda self: softmax_of(self.copy()),
     batch="leading",
+    jvp=lambda self_t, result: softmax_gradient(self_t, result),
     self=lambda g, result: softmax_gradient(g, result),
 )
 
@@ -147,6 +148,9 @@ attention_weights = Primitive(
         (query, key), lambda: masked_softmax(query, key, mask, causal, scale)
     ),
     arrays=("mask",),
+    jvp=lambda query, query_t, key, key_t, result, scale: softmax_gradient(
+        (query_t @ key.mT + query @ key_t.mT) * scale, result
+    ),
     query=lambda g, key, result, scale: softmax_gradient(g, result) @ key * scale,
     key=lambda g, query, result, scale: softmax_gradient(g, result).mT @ query * scale,
 )
@@ -156,12 +160,34 @@ def attended(query: Any, key: Any, value: Any, **options: Any) -> Any:
     return attention_weights(query, key, **options) @ value
 
 
+def attended_tangent(
+    query: Any, query_t: Any, key: Any, key_t: Any, value: Any, value_t: Any, **options: Any
+) -> Any:
+    weights = attention_weights(query, key, **options)
+    scores_t = (query_t @ key.mT + query @ key_t.mT) * options["scale"]
+    return softmax_gradient(scores_t, weights) @ value + weights @ value_t
+
+
 attention = Primitive(
     "ScaledDotProductFlashAttentionForCpuBackward0",
     lambda query, key, value, *, mask, causal, scale, memo: attended(
         query, key, value, mask=mask, causal=causal, scale=scale, memo=memo
     ),
     arrays=("mask",),
+    jvp=lambda query, query_t, key, key_t, value, value_t, mask, causal, scale, memo: (
+        attended_tangent(
+            query,
+            query_t,
+            key,
+            key_t,
+            value,
+            value_t,
+            mask=mask,
+            causal=causal,
+            scale=scale,
+            memo=memo,
+        )
+    ),
     query=lambda g, query, key, value, mask, causal, scale, memo: (
         softmax_gradient(
             g @ value.mT,
