@@ -4,7 +4,7 @@ Importing this imports NumPy and nothing else. `%load_ext autogradlab` in a note
 `%%twin` magic, which runs a cell here and in PyTorch and compares.
 """
 
-from . import autograd, dtypes, linalg, nn, utils
+from . import autograd, dtypes, func, linalg, nn, utils
 from .autograd import (
     enable_grad,
     inference_mode,
@@ -58,6 +58,7 @@ from .dtypes import (
     short,
     uint8,
 )
+from .func import vmap
 from .nn.functional import conv1d, conv2d, group_norm, layer_norm, rms_norm
 from .ops import FUNCTIONS
 from .printing import set_printoptions

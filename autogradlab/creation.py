@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -248,6 +248,23 @@ def eye(n: int, m: int | None = None, *, dtype: Any = None, requires_grad: bool 
 # ----------------------------------------------------------------------------------------- random
 
 
+def drawn(draw: Callable[[tuple[int, ...]], np.ndarray], shape: tuple[int, ...]) -> Any:
+    """Random numbers of a shape; under vmap as its `randomness` says."""
+    if any(randomness == "error" for *_, randomness in modes.vmaps):
+        raise RuntimeError(
+            "vmap: called random operation while in randomness error mode. Please either use the "
+            "'same' or 'different' randomness flags on vmap or perform the randomness operation "
+            "out of vmap"
+        )
+    own = [(level, count) for level, count, randomness in modes.vmaps if randomness != "same"]
+    array = draw((*(count for _, count in own), *shape))
+    for level, _ in own:
+        from .arrays.batch import Batch
+
+        array = Batch(array, level)
+    return array
+
+
 def manual_seed(seed: int) -> random.Generator:
     """Start the random numbers anew: the same seed gives the numbers torch gives for it."""
     return random.manual_seed(seed)
@@ -258,7 +275,8 @@ def rand(
 ) -> Tensor:
     """Uniform in [0, 1)."""
     numbers = generator or random.default_generator
-    return finish(numbers.rand(sized("rand", size), dtypes.to_numpy(dtype)), requires_grad)
+    to = dtypes.to_numpy(dtype)
+    return finish(drawn(lambda n: numbers.rand(n, to), sized("rand", size)), requires_grad)
 
 
 def randn(
@@ -266,7 +284,8 @@ def randn(
 ) -> Tensor:
     """Standard normal."""
     numbers = generator or random.default_generator
-    return finish(numbers.randn(sized("randn", size), dtypes.to_numpy(dtype)), requires_grad)
+    to = dtypes.to_numpy(dtype)
+    return finish(drawn(lambda n: numbers.randn(n, to), sized("randn", size)), requires_grad)
 
 
 def randint(*args: Any, dtype: Any = None, generator: Any = None, **named: Any) -> Tensor:
@@ -275,7 +294,7 @@ def randint(*args: Any, dtype: Any = None, generator: Any = None, **named: Any) 
         args if len(args) == 3 else (named.get("low", 0), *args, named.get("size"))[:3]
     )
     numbers, to = generator or random.default_generator, dtypes.to_numpy(dtype or dtypes.int64)
-    return finish(numbers.randint(low, high, sized("randint", (size,)), to))
+    return finish(drawn(lambda n: numbers.randint(low, high, n, to), sized("randint", (size,))))
 
 
 def randperm(n: int, *, dtype: Any = None, generator: Any = None) -> Tensor:

@@ -30,7 +30,7 @@ def in_place(operation: Callable[..., Tensor]) -> Callable[..., Tensor]:
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         writable(self, [*args, *kwargs.values()])
         out = operation(self, *args, **kwargs)
-        if out.array.shape != self.array.shape:
+        if tuple(out.array.shape) != tuple(self.array.shape):
             raise RuntimeError(
                 f"output with shape {list(self.array.shape)} doesn't match the broadcast shape "
                 f"{list(out.array.shape)}"

@@ -15,6 +15,8 @@ class _Modes(threading.local):
     anomaly: Callable[..., Any] | None = None  # runs a node, in anomaly mode
     lifted = 0  # how many transforms (forward mode, vmap) are open, see arrays/
     vmaps: tuple[tuple[int, int, str], ...] = ()  # open vmaps: level, examples, randomness
+    dual_level: int | None = None  # the open level of autograd.forward_ad
+    made: Any = None  # the tensors made under it, to be told when it closes
     observers: tuple[Callable[[Any, Any, Sequence[Any]], None], ...] = ()
     recorders: tuple[Callable[[Any], None], ...] = ()  # called with every node that is recorded
     saved_hooks: tuple[tuple[Callable[[Any], Any], Callable[[Any], Any]], ...] = ()

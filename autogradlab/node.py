@@ -293,7 +293,8 @@ def fit(g: Any, node: Any, sender: Node | None = None, i: int = 0) -> Any:
             name = (sender or node).name()
             raise RuntimeError(errors.invalid_gradient(name, i, array.shape, shape))
         axes = [i for i, m in enumerate(array.shape) if i < lead or shape[i - lead] != m]
-        g = g.sum(axis=tuple(axes), keepdims=True).reshape(shape)
+        if axes:
+            g = g.sum(axis=tuple(axes), keepdims=True).reshape(tuple(shape))
     if isinstance(g, Tensor):
         return g if g.array.dtype is node.dtype else g.to(dtypes.from_numpy(node.dtype))
     return g if g.dtype is node.dtype else g.astype(node.dtype)

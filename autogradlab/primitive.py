@@ -118,6 +118,8 @@ class Primitive:
                     arrays = primitive.promote(arrays)
                 result = primitive.forward(*arrays, **constants)
         outputs = tuple(map(wrap, result)) if primitive.multiple else (wrap(result),)
+        if modes.made is not None:
+            modes.made.update(outputs)
         if primitive.view:
             for out in outputs:
                 out.become_view_of(inputs[0], primitive.name * primitive.multiple)
@@ -226,8 +228,11 @@ class Plan:
         """The line that computes the wanted gradients from what this plan has saved."""
         formulas, needs = self.primitive.formulas, self.primitive.needs
         calls = {name: f"d_{name}({', '.join(['g', *needs[name]])})" for name in formulas}
-        outputs = [calls[n] if want else "None" for n, want in zip(calls, wanted, strict=False)]
-        body = outputs[0] if self.primitive.variadic else f"({', '.join(outputs)},)"
+        if self.primitive.variadic:
+            (body,) = calls.values()
+        else:
+            outputs = [calls[n] if want else "None" for n, want in zip(calls, wanted, strict=True)]
+            body = f"({', '.join(outputs)},)"
         return f"lambda {', '.join(['g', *self.names])}: {body}"
 
     def run(self, wanted: Wanted, g: Any, values: Sequence[Any]) -> Sequence[Any]:

@@ -423,6 +423,8 @@ class Tensor:
         return out
 
     def __repr__(self) -> str:
+        if isinstance(self.array, Lifted):
+            return self.array.describe()
         name = self.grad_fn and self.grad_fn.name().rpartition("::")[2]
         return printing.tensor_repr(self.memory(), grad_fn=name, requires_grad=self._requires_grad)
 

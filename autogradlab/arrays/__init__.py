@@ -41,9 +41,14 @@ def levels_of(shape: Any) -> frozenset[int]:
 
 
 class Lifted:
-    """An array of some level. It has the attributes of an ndarray that are asked for everywhere."""
+    """An array of some level. It has the attributes of an ndarray that are asked for everywhere.
 
-    __slots__ = ("dtype", "level", "shape")
+    `adjoint` marks a gradient that has entered the level from outside, backwards: where it belongs
+    to a tensor that is not of the level, it leaves it again (see fit.py). A gradient inside the
+    level, as of `vmap(grad(f))`, stays.
+    """
+
+    __slots__ = ("adjoint", "dtype", "level", "shape")
     __array_ufunc__ = None  # NumPy leaves operators to us
 
     @property
@@ -97,9 +102,11 @@ class Lifted:
 
 
 def newest(values: Iterable[Any]) -> Lifted | None:
-    """The array of the newest level among the values; None if there is none."""
+    """The array of the newest level among the values, or in tuples of them; None without one."""
     found = None
     for x in values:
+        if isinstance(x, tuple):
+            x = newest(x)
         if isinstance(x, Lifted) and (found is None or x.level > found.level):
             found = x
     return found

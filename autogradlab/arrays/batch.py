@@ -16,7 +16,9 @@ from typing import Any
 
 import numpy as np
 
+from ..modes import modes
 from ..primitive import Boundary, Primitive
+from ..tensor import wrap
 from . import Lifted, Shape, levels_of
 
 SHIFTED = ("dim", "dim0", "dim1", "dims")
@@ -27,8 +29,8 @@ class Batch(Lifted):
 
     __slots__ = ("array", "count")
 
-    def __init__(self, array: Any, level: int) -> None:
-        self.array, self.level, self.dtype = array, level, array.dtype
+    def __init__(self, array: Any, level: int, adjoint: bool = False) -> None:
+        self.array, self.level, self.dtype, self.adjoint = array, level, array.dtype, adjoint
         self.count = array.shape[0]
         self.shape = Shape(array.shape[1:], levels_of(array.shape) | {level})
 
@@ -40,14 +42,21 @@ class Batch(Lifted):
             "bug report."
         )
 
+    def describe(self) -> str:
+        """How a tensor that holds this is printed."""
+        levels = [level for level, *_ in modes.vmaps]
+        place = levels.index(self.level) + 1 if self.level in levels else self.level
+        value = repr(wrap(self.array)).replace("\n", "\n    ")
+        return f"BatchedTensor(lvl={place}, bdim=0, value=\n    {value}\n)"
+
     def tolist(self) -> Any:
         return self.item()
 
     def __bool__(self) -> bool:
         raise RuntimeError(
             "vmap: It looks like you're attempting to use a Tensor in some data-dependent control "
-            "flow. We don't support that yet, please shout over at "
-            "https://github.com/pytorch/functorch/issues/257 ."
+            "flow. We don't support that yet, please file an issue at "
+            "https://github.com/pytorch/pytorch/issues ."
         )
 
     def lift(self, primitive: Primitive, arrays: list[Any], constants: dict[str, Any]) -> Any:
@@ -55,18 +64,22 @@ class Batch(Lifted):
         rule = primitive.batch
         if rule == "elementwise":
             result = self.elementwise(primitive, arrays, constants)
-        elif rule == "leading" and not any(self.mine(x) for x in constants.values()):
+        elif rule == "leading" and not any(map(self.holds, constants.values())):
             result = self.leading(primitive, arrays, constants)
-        elif callable(rule) and not any(self.mine(x) for x in constants.values()):
+        elif callable(rule) and not any(map(self.holds, constants.values())):
             result = rule(primitive, self.count, [self.first(x) for x in arrays], **constants)
         else:
             result = self.one_by_one(primitive, arrays, constants)
+        adjoint = any(self.mine(x) and x.adjoint for x in arrays)
         if primitive.multiple:
-            return tuple(Batch(x, self.level) for x in result)
-        return Batch(result, self.level)
+            return tuple(Batch(x, self.level, adjoint) for x in result)
+        return Batch(result, self.level, adjoint)
 
     def mine(self, x: Any) -> bool:
         return isinstance(x, Batch) and x.level == self.level
+
+    def holds(self, x: Any) -> bool:
+        return any(map(self.mine, x)) if isinstance(x, tuple) else self.mine(x)
 
     def first(self, x: Any) -> Any:
         """An input with the axis of the examples in front, repeated if it had none."""
@@ -106,6 +119,8 @@ class Batch(Lifted):
         from ..derivatives import select, stack
 
         def example(x: Any, i: int) -> Any:
+            if isinstance(x, tuple):
+                return tuple(example(each, i) for each in x)
             return select.compute([x.array], {"dim": 0, "index": i}) if self.mine(x) else x
 
         results = [
@@ -146,7 +161,7 @@ def _swap(primitive: Primitive, size: int, arrays: list[Any], **constants: Any) 
 
 to_batch = Boundary(
     "AddBatchDimBackward0",
-    lambda self, *, level, count: Batch(self, level),
+    lambda self, *, level, count, adjoint=False: Batch(self, level, adjoint),
     self=lambda g, level, count: from_batch(g, level=level, count=count),
     jvp="linear",
     batch=_swap,
@@ -154,7 +169,7 @@ to_batch = Boundary(
 from_batch = Boundary(
     "RemoveBatchDimBackward0",
     _unbatched,
-    self=lambda g, level, count: to_batch(g, level=level, count=count),
+    self=lambda g, level, count: to_batch(g, level=level, count=count, adjoint=True),
     jvp="linear",
     batch=_swap,
 )

@@ -26,13 +26,19 @@ class Dual(Lifted):
 
     __slots__ = ("primal", "tangent")
 
-    def __init__(self, primal: Any, tangent: Any, level: int) -> None:
+    def __init__(self, primal: Any, tangent: Any, level: int, adjoint: bool = False) -> None:
         self.primal, self.tangent, self.level, self.dtype = primal, tangent, level, primal.dtype
+        self.adjoint = adjoint
         levels = levels_of(primal.shape) | levels_of(tangent.shape) | {level}
         self.shape = Shape(primal.shape, levels)
 
     def item(self) -> Any:
         return self.primal.item()
+
+    def describe(self) -> str:
+        """How a tensor that holds this is printed."""
+        value, tangent = repr(wrap(self.primal)), repr(wrap(self.tangent))
+        return f"{value[:-1]}, tangent={tangent})"
 
     def tolist(self) -> Any:
         return self.primal.tolist()
@@ -40,6 +46,7 @@ class Dual(Lifted):
     def lift(self, primitive: Primitive, arrays: list[Any], constants: dict[str, Any]) -> Any:
         """The operation on duals of this level."""
         level = self.level
+        adjoint = any(isinstance(x, Dual) and x.level == level and x.adjoint for x in arrays)
         primals, tangents = zip(*(split(x, level) for x in arrays), strict=True)
         constants = {name: split(x, level)[0] for name, x in constants.items()}
         result = primitive.compute(list(primals), constants)
@@ -48,8 +55,8 @@ class Dual(Lifted):
         with quiet():
             made = push(primitive, primals, tangents, constants, result)
         if not primitive.multiple:
-            return joined(result, made, level)
-        return tuple(joined(x, t, level) for x, t in zip(result, made, strict=True))
+            return joined(result, made, level, adjoint)
+        return tuple(joined(x, t, level, adjoint) for x, t in zip(result, made, strict=True))
 
 
 def split(x: Any, level: int) -> tuple[Any, Any]:
@@ -59,7 +66,7 @@ def split(x: Any, level: int) -> tuple[Any, Any]:
     return x, None
 
 
-def joined(result: Any, tangent: Any, level: int) -> Any:
+def joined(result: Any, tangent: Any, level: int, adjoint: bool) -> Any:
     """A result with its tangent, of the same shape and dtype; a result that can have none alone."""
     if result.dtype.kind != "f":
         return result
@@ -69,7 +76,7 @@ def joined(result: Any, tangent: Any, level: int) -> Any:
         from ..derivatives import expand
 
         t = expand.compute([t], {"shape": tuple(result.shape)})
-    return Dual(result, t if t.dtype is result.dtype else t.astype(result.dtype), level)
+    return Dual(result, t if t.dtype is result.dtype else t.astype(result.dtype), level, adjoint)
 
 
 def push(
@@ -149,7 +156,7 @@ def _part(name: str) -> Callable[..., Any]:
 
 make_dual = Boundary(
     "MakeDualBackward0",
-    lambda self, tangent, *, level: Dual(self, tangent, level),
+    lambda self, tangent, *, level, adjoint=False: Dual(self, tangent, level, adjoint),
     self=lambda g, level: tangent_of(g, level=level),
     tangent=lambda g, level: primal_of(g, level=level),
     jvp="linear",
@@ -158,14 +165,25 @@ make_dual = Boundary(
 primal_of = Boundary(
     "UnpackDualBackward0",
     _part("primal"),
-    self=lambda g, level: make_dual(g * 0.0, g, level=level),
+    self=lambda g, level: make_dual(g * 0.0, g, level=level, adjoint=True),
     jvp="linear",
     batch="elementwise",
 )
 tangent_of = Boundary(
     "UnpackDualBackward0",
     _part("tangent"),
-    self=lambda g, level: make_dual(g, g * 0.0, level=level),
+    self=lambda g, level: make_dual(g, g * 0.0, level=level, adjoint=True),
     jvp="linear",
     batch="elementwise",
 )
+
+
+def paired(x: Tensor, tangent: Tensor, level: int) -> Tensor:
+    """A tensor with a tangent of its shape, cast to its dtype."""
+    if tuple(x.shape) != tuple(tangent.shape):
+        raise RuntimeError(
+            "Trying to set a forward gradient that has a different size than that of the original "
+            f"Tensor, this is not supported. Tensor is of size {list(x.shape)} while the given "
+            f"forward gradient is of size {list(tangent.shape)}."
+        )
+    return make_dual(x, tangent.to(x.dtype), level=level)

@@ -1,4 +1,5 @@
-"""Gradients that leave a level: what belongs to a tensor that was not batched, or not dual."""
+"""Gradients that leave a level they have entered backwards: those of a tensor that was not batched,
+or not dual, while what was computed from it was."""
 
 from __future__ import annotations
 
@@ -18,6 +19,8 @@ def fit_lifted(g: Any, node: Any) -> Any:
         out = wrap(array) if array is g else g
         for level in sorted(levels_of(array.shape) - levels_of(shape), reverse=True):
             layer = layer_of(out.array, level)
+            if not layer.adjoint:
+                continue
             if isinstance(layer, Batch):  # every example has used the tensor: their sum
                 out = from_batch(out, level=level, count=layer.count).sum(0)
             elif isinstance(layer, Dual):  # only what comes with ε changes the loss

@@ -14,7 +14,7 @@ from .. import engine, errors
 from ..engine import observe
 from ..node import Node, clock, edge
 from ..tensor import Tensor, tensors, wrap
-from . import function, graph
+from . import forward_ad, function, graph
 from .anomaly_mode import detect_anomaly, set_detect_anomaly
 from .function import Function
 from .grad_mode import (
@@ -31,6 +31,7 @@ __all__ = [
     "backward",
     "detect_anomaly",
     "enable_grad",
+    "forward_ad",
     "function",
     "grad",
     "graph",
@@ -147,7 +148,7 @@ def first_gradients(outputs: Sequence[Tensor], gradients: Any) -> list[Tensor]:
             if out.array.size != 1:
                 raise RuntimeError(errors.SCALAR_ONLY)
             gradients[i] = wrap(np.ones(out.array.shape, out.array.dtype)[()])
-        elif g is not None and g.array.shape != out.array.shape:
+        elif g is not None and tuple(g.array.shape) != tuple(out.array.shape):
             raise RuntimeError(errors.gradient_shape(i, g.array.shape, out.array.shape))
     return gradients
 

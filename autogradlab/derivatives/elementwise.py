@@ -466,4 +466,19 @@ div_number = pointwise(
     "DivBackward1", lambda self, *, other: self / other, self=lambda g, other: g / other
 )
 
+# ------------------------------------------------------------- comparison, which has no derivative
+
+compare = partial(Primitive, promote=arithmetic, batch="elementwise")
+eq, ne = compare("Eq", np.equal), compare("Ne", np.not_equal)
+lt, le = compare("Lt", np.less), compare("Le", np.less_equal)
+gt, ge = compare("Gt", np.greater), compare("Ge", np.greater_equal)
+logical_and = compare("LogicalAnd", np.logical_and)
+logical_or = compare("LogicalOr", np.logical_or)
+logical_not = compare("LogicalNot", np.logical_not)
+bitwise_and = compare("BitwiseAnd", np.bitwise_and)
+bitwise_or = compare("BitwiseOr", np.bitwise_or)
+bitwise_xor = compare("BitwiseXor", np.bitwise_xor)
+bitwise_not = compare("BitwiseNot", np.invert)
+isnan, isfinite = compare("Isnan", np.isnan), compare("Isfinite", np.isfinite)
+
 __all__ = [name for name, x in globals().items() if isinstance(x, Primitive)]

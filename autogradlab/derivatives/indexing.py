@@ -40,6 +40,11 @@ def put(x: Any, values: Any, where: Any, accumulate: bool) -> Any:
     return out[()]
 
 
+def typed(number: float, x: Any) -> Any:
+    """A number in the dtype of an array: cut off for integers, as in torch."""
+    return np.asarray(number).astype(x.dtype)[()]
+
+
 def rows(x: Any, dim: int, index: np.ndarray) -> tuple[Any, ...]:
     """The NumPy index of the entries along `dim`."""
     return (slice(None),) * dim + (index.reshape(-1),) if dim < x.ndim else (...,)
@@ -123,7 +128,7 @@ index_select = Primitive(
 index_add = Primitive(
     "IndexAddBackward0",
     lambda self, source, *, dim, index, alpha: put_entries(
-        self, source * alpha, dim, index, True
+        self, source * typed(alpha, source), dim, index, True
     ),
     arrays=("index",),
     jvp="linear",
@@ -186,8 +191,10 @@ take = Primitive(
     jvp="linear",
     self=lambda g, self, index: reshape_to(
         index_put(
-            blank(g, self.shape).reshape(-1), reshape_to(g, shape=(-1,)),
-            indices=(index.reshape(-1),), accumulate=True,
+            blank(g, self.shape).reshape(-1),
+            reshape_to(g, shape=(-1,)),
+            indices=(index.reshape(-1),),
+            accumulate=True,
         ),
         shape=self.shape,
     ),

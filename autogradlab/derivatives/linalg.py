@@ -64,7 +64,9 @@ def solved(A: np.ndarray, B: np.ndarray, *, left: bool, vector: bool) -> np.ndar
     try:
         if vector:
             return np.linalg.solve(A, B[..., None])[..., 0]
-        return np.linalg.solve(A, B) if left else np.linalg.solve(A.mT, B.mT).mT
+        if not left:
+            return np.linalg.solve(A.mT, B.mT).mT
+        return np.ascontiguousarray(np.linalg.solve(A, B).mT).mT  # column by column, as in torch
     except np.linalg.LinAlgError:
         text = "The solver failed because the input matrix is singular."
         raise refuse(A, "torch.linalg.solve", rank_deficient, text) from None
@@ -83,7 +85,7 @@ def outer(a: Any, b: Any, vector: bool) -> Any:
 def factor(A: np.ndarray, upper: bool) -> np.ndarray:
     """The Cholesky factor, from the triangle that is asked for."""
     try:
-        return np.linalg.cholesky(A, upper=upper)
+        return np.linalg.cholesky(A.mT, upper=not upper).mT  # column by column, as in torch
     except np.linalg.LinAlgError:
         raise refuse(
             A,

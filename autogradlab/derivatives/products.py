@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ..primitive import Primitive
 from .elementwise import scaled
+from .indexing import typed
+from .shapes import reshape_to, squeeze_dims, unsqueeze
 
 __all__ = [
     "addmm",
@@ -23,10 +26,36 @@ __all__ = [
 ]
 
 
+def times(x: Any, factor: float) -> Any:
+    return x if factor == 1 else x * typed(factor, x)
+
+
 def added(self: Any, a: Any, b: Any, *, beta: float, alpha: float) -> Any:
     """beta·self + alpha·(a @ b); a beta of 0 leaves `self` out, even if it is nan."""
-    product = scaled(np.matmul(a, b), alpha)
-    return product if beta == 0 else scaled(self, beta) + product
+    half = a.dtype == np.float16  # added up in float32
+    product = np.matmul(a.astype(np.float32), b.astype(np.float32)) if half else np.matmul(a, b)
+    out = times(product, alpha) if beta == 0 else times(self, beta) + times(product, alpha)
+    return out.astype(a.dtype, copy=False)
+
+
+def by_bmm(left: int | None, right: int, *drop: int) -> Callable[..., Any]:
+    """A product with vectors on a batch: `bmm`, the vectors as rows or columns."""
+
+    def each(primitive: Primitive, count: int, arrays: list[Any]) -> Any:
+        a, b = arrays
+        a = a if left is None else unsqueeze.compute([a], {"dim": left})
+        b = unsqueeze.compute([b], {"dim": right})
+        return squeeze_dims.compute([bmm.compute([a, b], {})], {"dim": drop})
+
+    return each
+
+
+def add_each(primitive: Primitive, count: int, arrays: list[Any], **factors: float) -> Any:
+    """What is added broadcasts behind the axis of the examples."""
+    x, a, b = arrays
+    ones = (1,) * (a.ndim - x.ndim)
+    x = reshape_to.compute([x], {"shape": (count, *ones, *x.shape[1:])})
+    return primitive.compute([x, a, b], factors)
 
 
 mm = Primitive(
@@ -49,6 +78,7 @@ mv = Primitive(
     "MvBackward0",
     np.matmul,
     jvp="bilinear",
+    batch=by_bmm(None, 2, 2),
     self=lambda g, vec: outer_product(g, vec),
     vec=lambda g, self: mv(self.mT, g),
 )
@@ -56,6 +86,7 @@ dot = Primitive(
     "DotBackward0",
     np.dot,
     jvp="bilinear",
+    batch=by_bmm(1, 2, 1, 2),
     self=lambda g, tensor: g * tensor,
     tensor=lambda g, self: g * self,
 )
@@ -63,6 +94,7 @@ vdot = Primitive(
     "VdotBackward0",
     np.vdot,
     jvp="bilinear",
+    batch=by_bmm(1, 2, 1, 2),
     self=lambda g, other: g * other,
     other=lambda g, self: g * self,
 )
@@ -70,6 +102,7 @@ outer_product = Primitive(
     "GerBackward0",
     np.outer,
     jvp="bilinear",
+    batch=by_bmm(2, 1),
     self=lambda g, vec2: mv(g, vec2),
     vec2=lambda g, self: mv(g.mT, self),
 )
@@ -87,6 +120,7 @@ addmm = Primitive(
     jvp=lambda self_t, mat1, mat1_t, mat2, mat2_t, beta, alpha: (
         scaled(self_t, beta) + scaled(mm(mat1_t, mat2) + mm(mat1, mat2_t), alpha)
     ),
+    batch=add_each,
     self=lambda g, beta: scaled(g, beta),
     mat1=lambda g, mat2, alpha: scaled(mm(g, mat2.mT), alpha),
     mat2=lambda g, mat1, alpha: scaled(mm(mat1.mT, g), alpha),
@@ -107,6 +141,7 @@ baddbmm = Primitive(
     jvp=lambda self_t, batch1, batch1_t, batch2, batch2_t, beta, alpha: (
         scaled(self_t, beta) + scaled(bmm(batch1_t, batch2) + bmm(batch1, batch2_t), alpha)
     ),
+    batch=add_each,
     self=lambda g, beta: scaled(g, beta),
     batch1=lambda g, batch2, alpha: scaled(bmm(g, batch2.mT), alpha),
     batch2=lambda g, batch1, alpha: scaled(bmm(batch1.mT, g), alpha),

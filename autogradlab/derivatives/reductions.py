@@ -72,18 +72,33 @@ def all_of(x: Any) -> Dims:
     return tuple(range(len(x.shape)))
 
 
+def place(find: Any, x: Any, dim: int) -> Any:
+    """The index of one element along a dimension, which is kept."""
+    return np.expand_dims(find(x, dim), dim) if x.ndim else np.int64(0)
+
+
+def ordered(x: Any, dim: int, descending: bool) -> Any:
+    """Indices that sort along a dimension; equal elements stay in order, nan is the largest."""
+    if not x.ndim:
+        return np.int64(0)
+    if not descending:
+        return np.argsort(x, dim, kind="stable")
+    last = x.shape[dim] - 1
+    return last - np.flip(np.argsort(np.flip(x, dim), dim, kind="stable"), dim)
+
+
 def middle(x: Any, dim: int) -> Any:
     """Where along a dimension the median is, the lower of two; the first nan, if there is one."""
     order = np.argsort(x, dim, kind="stable")
     nans = np.isnan(x).sum(dim, keepdims=True)
     n = x.shape[dim]
     at = np.where(nans, n - nans, (n - 1) // 2)
-    return np.take_along_axis(order, at, dim)
+    return np.squeeze(np.take_along_axis(order, at, dim), dim)
 
 
 def median_value(x: Any) -> Any:
     flat = x.reshape(-1)
-    return flat[middle(flat, 0)][0] if flat.size else np.full((), np.nan, x.dtype)[()]
+    return flat[middle(flat, 0)] if flat.size else np.full((), np.nan, x.dtype)[()]
 
 
 def log_add_up(x: Any, dim: Dims, keepdim: bool) -> Any:
@@ -152,11 +167,17 @@ def without_each(x: Any, dim: int) -> Any:
     return where(1.0, unsqueeze(x, dim=dim), condition=same)
 
 
+def may_have_zeros(x: Any) -> bool:
+    """Also of what cannot be asked, such as the examples of a batch."""
+    array = getattr(x, "array", x)
+    return not isinstance(array, np.ndarray | np.generic) or not np.all(array)
+
+
 def prod_slope(x: Any, result: Any, dim: int, keepdim: bool) -> Any:
     """The product of all the other elements."""
     if not len(x.shape):
         return x**0
-    if (x == 0).any():
+    if may_have_zeros(x):
         return prod_dim(without_each(x, dim), dim=dim + 1, keepdim=False)
     return spread(result, x.shape, (dim,), keepdim) / x
 
@@ -171,7 +192,7 @@ def cumprod_slope(x: Any, dim: int) -> Any:
 def cumprod_gradient(g: Any, x: Any, result: Any, dim: int) -> Any:
     if not len(x.shape):
         return g
-    if (x == 0).any():
+    if may_have_zeros(x):
         return total(unsqueeze(g, dim=dim) * cumprod_slope(x, dim), (dim + 1,), False)
     return cumsum(g * result, dim=dim, backward=True) / x
 
@@ -324,6 +345,13 @@ std_mean = Primitive(
 
 # -------------------------------------------------------------------------------- extreme values
 
+# Where they are: indices have no derivative.
+argmax = Primitive("Argmax", lambda self, *, dim: place(np.argmax, self, dim), batch="leading")
+argmin = Primitive("Argmin", lambda self, *, dim: place(np.argmin, self, dim), batch="leading")
+argmedian = Primitive("Argmedian", lambda self, *, dim: place(middle, self, dim), batch="leading")
+argsort = Primitive(
+    "Argsort", lambda self, *, dim, descending: ordered(self, dim, descending), batch="leading"
+)
 max_all = Primitive(
     "MaxBackward1",
     np.max,

@@ -77,10 +77,16 @@ def blank(g: Any, shape: Shape) -> Any:
 
 def filled(gradients: list[Any], shapes: list[Shape]) -> list[Any]:
     """The gradients of several outputs, zeros of their shape where none has arrived."""
-    some = next(g for g in gradients if g is not None)
-    return [
-        blank(some, shape) if g is None else g for g, shape in zip(gradients, shapes, strict=True)
-    ]
+    some = reshape_to(next(g for g in gradients if g is not None), shape=(-1,))
+    none = slice_(some, dim=0, start=0, end=0, step=1)
+
+    def zeros(shape: Shape) -> Any:
+        whole = (int(np.prod(shape)),)
+        return reshape_to(
+            slice_put(none, shape=whole, dim=0, start=0, end=0, step=1), shape=tuple(shape)
+        )
+
+    return [zeros(s) if g is None else g for g, s in zip(gradients, shapes, strict=True)]
 
 
 def pieces(sizes: Shape, shape: Shape, dim: int) -> list[Shape]:
@@ -179,6 +185,23 @@ def folded(g: Any, shape: Shape, repeats: Shape) -> Any:
     return reshape_to(g.sum(axis=tuple(range(0, len(pairs), 2))), shape=tuple(shape))
 
 
+def expand_each(expand: Primitive, count: int, arrays: list[Any], shape: Shape) -> Any:
+    """`expand` on a batch: new dimensions come behind the axis of the examples."""
+    (x,) = arrays
+    ones = (1,) * (len(shape) + 1 - x.ndim)
+    x = reshape_to.compute([x], {"shape": (count, *ones, *x.shape[1:])})
+    return expand.compute([x], {"shape": (count, *shape)})
+
+
+def squeeze_each(squeeze: Primitive, count: int, arrays: list[Any]) -> Any:
+    (x,) = arrays
+    return view.compute([x], {"shape": (count, *(n for n in x.shape[1:] if n != 1))})
+
+
+def transpose_each(t: Primitive, count: int, arrays: list[Any]) -> Any:
+    return transpose.compute(arrays, {"dim0": 1, "dim1": arrays[0].ndim - 1})
+
+
 # ------------------------------------------------------------------------------------------ views
 
 view = Primitive(
@@ -211,6 +234,7 @@ expand = Primitive(
     lambda self, *, shape: strided(self, shape, np.broadcast_to(self, shape).strides),
     view=True,
     jvp="linear",
+    batch=expand_each,
     self=lambda g: g,  # summing over what was expanded is what the engine does after broadcasting
 )
 transpose = Primitive(
@@ -224,7 +248,12 @@ transpose = Primitive(
     self=lambda g, dim0, dim1: transpose(g, dim0=dim0, dim1=dim1),
 )
 t = Primitive(
-    "TBackward0", lambda self: np.transpose(self), view=True, jvp="linear", self=lambda g: t(g)
+    "TBackward0",
+    lambda self: np.transpose(self),
+    view=True,
+    jvp="linear",
+    batch=transpose_each,
+    self=lambda g: t(g),
 )
 permute = Primitive(
     "PermuteBackward0",
@@ -239,6 +268,7 @@ squeeze_all = Primitive(
     lambda self: self.reshape(without(self.shape, tuple(range(self.ndim)))),
     view=True,
     jvp="linear",
+    batch=squeeze_each,
     self=lambda g, self_shape: reshape_to(g, shape=self_shape),
 )
 squeeze_dim = Primitive(

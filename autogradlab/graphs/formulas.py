@@ -14,7 +14,9 @@ from .. import derivatives
 from ..primitive import Primitive
 
 MODULES = [m for m in vars(derivatives).values() if inspect.ismodule(m)]
-PRIMITIVES = {p.name: p for m in MODULES for p in vars(m).values() if isinstance(p, Primitive)}
+PRIMITIVES = {
+    p.name: p for m in MODULES for p in vars(m).values() if isinstance(p, Primitive) and p.formulas
+}
 
 
 def inputs_of(name: str) -> list[str]:

@@ -109,9 +109,7 @@ def parsed(
         start += len(text) + 1
     if len(terms) != len(operands):
         few = "fewer" if len(operands) < len(terms) else "more"
-        raise RuntimeError(
-            f"einsum(): {few} operands were provided than specified in the equation"
-        )
+        raise RuntimeError(f"einsum(): {few} operands were provided than specified in the equation")
     rest, inputs = 0, []
     for i, (term, x) in enumerate(zip(terms, operands, strict=True)):
         n = len(term) - (REST in term)
@@ -230,9 +228,11 @@ def sum_of_products(a: Tensor, b: Tensor, summed: list[int]) -> Tensor:
     batch = [i for i in free if a.shape[i] != 1 and b.shape[i] != 1]
     left = [i for i in free if a.shape[i] != 1 and i not in batch]
     right = [i for i in free if i not in batch and i not in left]
+    if left and right and right[-1] < left[0]:  # then the result needs no permuting
+        a, b, left, right = b, a, right, left
+    order = batch + left + summed + right
     count, rows, size = (prod(a.shape[i] for i in dims) for dims in (batch, left, summed))
     columns = prod(b.shape[i] for i in right)
-    order = batch + left + summed + right
     x = reshape(permute(a, order), count, rows, size)
     y = reshape(permute(b, batch + summed + right + left), count, size, columns)
     sizes = [1 if i in summed else b.shape[i] if i in right else a.shape[i] for i in order]

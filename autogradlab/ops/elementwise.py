@@ -11,6 +11,7 @@ import numpy as np
 from .. import derivatives as d
 from .. import dtypes, errors
 from ..inplace import fill_, zero_  # noqa: F401 (offered below)
+from ..primitive import parameters
 from ..tensor import Tensor, wrap
 from .arguments import Number, needs_floats, needs_tensor, operand, to_dtype
 
@@ -52,8 +53,8 @@ WRITABLE = f"""
 hypot lerp logit masked_fill mul nan_to_num neg pow relu remainder round square sub xlogy
 """
 BOTH = f"""
-{WRITABLE} allclose bitwise_and bitwise_or bitwise_xor clone eq equal fill_ ge gt isfinite isnan le
-logaddexp logical_and logical_not logical_or lt maximum minimum ne zero_
+{WRITABLE} allclose bitwise_and bitwise_not bitwise_or bitwise_xor clone eq equal fill_ ge gt
+isfinite isnan le logaddexp logical_and logical_not logical_or lt maximum minimum ne zero_
 """
 FUNCTIONS = f"{BOTH} fill rsub where"
 METHODS = BOTH
@@ -106,9 +107,10 @@ def binary_of_tensors(
 
 
 def with_number(
-    name: str, by_tensor: d.Primitive, by_number: d.Primitive, constant: str, words: str
+    name: str, by_tensor: d.Primitive, by_number: d.Primitive, words: str
 ) -> Callable[..., Tensor]:
     """A function of a tensor and of a tensor or number, which torch tells apart."""
+    constant = parameters(by_number.forward)[1]
 
     def function(input: Tensor, other: Any) -> Tensor:
         needs_tensor(function, input)
@@ -136,22 +138,14 @@ logaddexp = binary_of_tensors(
     "logaddexp", d.logaddexp, "log(exp(input) + exp(other)), without overflow.", False
 )
 xlogy = binary_of_tensors("xlogy", d.xlogy, "`input * log(other)`, and 0 where `input` is 0.")
-fmod = with_number(
-    "fmod", d.fmod, d.fmod_number, "other", "The remainder, with the sign of `input`."
-)
+fmod = with_number("fmod", d.fmod, d.fmod_number, "The remainder, with the sign of `input`.")
 remainder = with_number(
-    "remainder",
-    d.remainder,
-    d.remainder_number,
-    "other",
-    "`input % other`, with the sign of `other`.",
+    "remainder", d.remainder, d.remainder_number, "`input % other`, with the sign of `other`."
 )
 clamp_min = with_number(
-    "clamp_min", d.clamp_min, d.clamp_min_number, "min", "`input`, but at least `min`."
+    "clamp_min", d.clamp_min, d.clamp_min_number, "`input`, but at least `min`."
 )
-clamp_max = with_number(
-    "clamp_max", d.clamp_max, d.clamp_max_number, "max", "`input`, but at most `max`."
-)
+clamp_max = with_number("clamp_max", d.clamp_max, d.clamp_max_number, "`input`, but at most `max`.")
 _sub, _div = binary("sub", d.sub, ""), binary("div", d.div, "")
 _div_whole = binary("div", d.div_whole, "")
 
@@ -366,43 +360,37 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
 # ------------------------------------------------------------------------- comparison, no gradient
 
 
-def comparison(name: str, ufunc: np.ufunc) -> Callable[[Any, Any], Tensor]:
-    def function(input: Tensor, other: Any) -> Tensor:
-        b = operand(name, other, 2)
-        arrays = d.elementwise.arithmetic([input.array, b.array if isinstance(b, Tensor) else b])
-        return wrap(ufunc(*arrays))
+def comparison(name: str, words: str) -> Callable[[Any, Any], Tensor]:
+    primitive = getattr(d, name)
 
-    function.__name__ = name
+    def function(input: Tensor, other: Any) -> Tensor:
+        return primitive(needs_tensor(function, input), operand(name, other, 2))
+
+    function.__name__, function.__doc__ = name, words
     return function
 
 
-eq, ne = comparison("eq", np.equal), comparison("ne", np.not_equal)
-lt, le = comparison("lt", np.less), comparison("le", np.less_equal)
-gt, ge = comparison("gt", np.greater), comparison("ge", np.greater_equal)
-logical_and, logical_or = (
-    comparison("logical_and", np.logical_and),
-    comparison("logical_or", np.logical_or),
-)
-bitwise_and, bitwise_or = (
-    comparison("bitwise_and", np.bitwise_and),
-    comparison("bitwise_or", np.bitwise_or),
-)
-bitwise_xor = comparison("bitwise_xor", np.bitwise_xor)
-
-
-def logical_not(input: Tensor) -> Tensor:
-    """True where an element is zero."""
-    return wrap(np.logical_not(input.array))
-
-
-def isnan(input: Tensor) -> Tensor:
-    """True where an element is not a number."""
-    return wrap(np.isnan(input.array))
-
-
-def isfinite(input: Tensor) -> Tensor:
-    """True where an element is neither infinite nor nan."""
-    return wrap(np.isfinite(input.array))
+COMPARISONS = {
+    "eq": "input == other.",
+    "ne": "input != other.",
+    "lt": "input < other.",
+    "le": "input <= other.",
+    "gt": "input > other.",
+    "ge": "input >= other.",
+    "logical_and": "Whether both are not 0.",
+    "logical_or": "Whether one is not 0.",
+    "bitwise_and": "`input & other`, of integers and bools.",
+    "bitwise_or": "`input | other`, of integers and bools.",
+    "bitwise_xor": "`input ^ other`, of integers and bools.",
+}
+globals().update({name: comparison(name, words) for name, words in COMPARISONS.items()})
+TESTS = {
+    "logical_not": "True where an element is zero.",
+    "bitwise_not": "`~input`, of integers and bools.",
+    "isnan": "True where an element is not a number.",
+    "isfinite": "True where an element is neither infinite nor nan.",
+}
+globals().update({name: unary(name, getattr(d, name), words) for name, words in TESTS.items()})
 
 
 def equal(input: Tensor, other: Tensor) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 
 from .. import derivatives as d
 from .. import dtypes, errors
+from ..arrays import Lifted
 from ..tensor import Tensor, wrap
 from .arguments import one_dim
 from .shapes import broadcast_shape, expand, unsqueeze, view
@@ -44,6 +45,8 @@ def located(input: Tensor, key: Any) -> tuple[Tensor, dict[int, np.ndarray]]:
     """What the basic part of an index shows, and the arrays that index its dimensions."""
     if isinstance(key, slice):
         return sliced(input, 0, key), {}
+    if isinstance(key, int) and not isinstance(key, builtins.bool):
+        return selected(input, 0, key), {}
     items = as_tuple(key)
     used = builtins.sum(dims_used(k) for k in items)
     if used > input.ndim:
@@ -100,6 +103,8 @@ def truth_value(k: Any) -> builtins.bool | None:
 
 
 def is_number(k: Any) -> builtins.bool:
+    if isinstance(k, Tensor) and isinstance(k.array, Lifted):
+        return False
     return isinstance(k, Tensor | np.ndarray) and not k.ndim and raw(k).dtype.kind in "iu"
 
 
@@ -138,6 +143,8 @@ def index_array(k: Any, input: Tensor, dim: int) -> tuple[np.ndarray, ...]:
     """An array of indices; a mask becomes the indices of its true elements."""
     if isinstance(k, str):
         raise TypeError(f"new(): invalid data type '{type(k).__name__}'")
+    if isinstance(raw(k), Lifted):  # under vmap: what it holds is not looked at
+        return (raw(k),)
     array = np.asarray(raw(k))
     if array.dtype == np.uint8:
         warnings.warn(errors.INDEX_BYTES, stacklevel=3)
@@ -165,9 +172,11 @@ def numpy_indices(input: Tensor, arrays: dict[int, np.ndarray]) -> tuple[Any, ..
             f"shape mismatch: indexing tensors could not be broadcast together with shapes {shapes}"
         ) from None
     for i, (dim, a) in enumerate(arrays.items()):  # torch counts the indexed dimensions only
+        if isinstance(a, Lifted):
+            continue
         size = input.shape[dim]
         outside = a[(a < -size) | (a >= size)]
-        if outside.size and input.array.size:
+        if outside.size:
             raise IndexError(errors.index(outside[0], i, size))
     return tuple(arrays.get(i, slice(None)) for i in range(builtins.max(arrays) + 1))
 
@@ -335,8 +344,10 @@ def elementwise_index(
             n > size_along(source, i) for i, n in enumerate(array.shape)
         )
         if too_long is not None or of_source:
-            also = "" if source is None else (
-                f" and to be no larger size than src {list(source.shape)}"
+            also = (
+                ""
+                if source is None
+                else (f" and to be no larger size than src {list(source.shape)}")
             )
             raise RuntimeError(f"Expected index {sizes} dimension {dim}{also}")
     within(array, dim, size_along(input, dim))
@@ -350,8 +361,7 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: builtins.bool
 
 
 def scatter(
-    input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None,
-    reduce: str | None = None,
+    input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None
 ) -> Tensor:
     """The tensor with `out[index[i][j]][j] = src[i][j]` for dim 0, and so on for the others."""
     src = value if src is None else src
@@ -398,12 +408,8 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
             f"{input.ndim} dimensions for input, and {indices.ndim} dimensions for indices"
         )
     dim = one_dim(dim, input.ndim)
-    shape = broadcast_shape(
-        *((*x.shape[:dim], 1, *x.shape[dim + 1 :]) for x in (input, indices))
-    )
-    a, b = (
-        expand(x, (*shape[:dim], x.shape[dim], *shape[dim + 1 :])) for x in (input, indices)
-    )
+    shape = broadcast_shape(*((*x.shape[:dim], 1, *x.shape[dim + 1 :]) for x in (input, indices)))
+    a, b = (expand(x, (*shape[:dim], x.shape[dim], *shape[dim + 1 :])) for x in (input, indices))
     return gather(a, dim, wrap(b.array % input.shape[dim]))
 
 
@@ -413,5 +419,5 @@ def masked_select(input: Tensor, mask: Tensor) -> Tensor:
         raise TypeError(errors.not_a_tensor("masked_select", "mask", 2, mask))
     if mask.array.dtype.kind != "b":
         raise RuntimeError("masked_select: expected BoolTensor for mask")
-    broadcast_shape(input.shape, mask.shape)
+    broadcast_shape(mask.shape, input.shape)
     return d.masked_select(input, mask=mask.memory())

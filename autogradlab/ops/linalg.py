@@ -12,11 +12,11 @@ import numpy as np
 from .. import derivatives as d
 from .. import dtypes, errors
 from ..tensor import Tensor, wrap
-from . import reductions
 from .arguments import many_dims, one_dim
 from .elementwise import clone, mul
 from .products import cross as cross_
 from .products import matmul, same_types, vdot
+from .reductions import amax, amin
 from .reductions import sum as sum_
 from .shapes import broadcast_shape, permute, unsqueeze
 
@@ -101,11 +101,6 @@ def solve(A: Tensor, B: Tensor, *, left: bool = True) -> Tensor:
     same_types(A, B, message, dtypes.scalar_name)
     vector = B.ndim == 1 or (A.ndim - 1 == B.ndim and A.shape[:-1] == B.shape)
     shape = (*B.shape, 1) if vector else B.shape
-    if not left and vector:
-        raise RuntimeError(
-            "linalg.solve: Vector broadcasting of the left hand side is not supported for "
-            "left=False. In this case linalg.solve is equivalent to B / A.squeeze(-1)"
-        )
     if A.shape[-1] != shape[-2 if left else -1]:
         a, b = (f"{rows}x{columns}" for rows, columns in (A.shape[-2:], shape[-2:]))
         equation = "AX = B" if left else "XA = B"
@@ -204,8 +199,19 @@ def number(ord: Any) -> str:
     return ord if isinstance(ord, str) else f"{ord:g}"
 
 
+def largest(x: Tensor, dim: int, keepdim: bool) -> Tensor:
+    """`amax`, and 0 where there is nothing."""
+    if x.shape[dim]:
+        return amax(x, dim, keepdim)
+    return sum_(x.detach(), dim, keepdim)
+
+
 def matrix_norm(
-    A: Tensor, ord: Any = "fro", dim: Sequence[int] = (-2, -1), keepdim: bool = False, *,
+    A: Tensor,
+    ord: Any = "fro",
+    dim: Sequence[int] = (-2, -1),
+    keepdim: bool = False,
+    *,
     dtype: Any = None,
 ) -> Tensor:
     """A norm of matrices.
@@ -222,14 +228,12 @@ def matrix_norm(
         )
     rows, columns = (one_dim(i, A.ndim) for i in dim)
     if rows == columns:
-        raise RuntimeError(
-            f"linalg.matrix_norm: dims must be different. Got ({dim[0]}, {dim[1]})"
-        )
+        raise RuntimeError(f"linalg.matrix_norm: dims must be different. Got ({dim[0]}, {dim[1]})")
     if ord == "fro":
         return vector_norm(A, 2, (rows, columns), keepdim, dtype=dtype)
     if ord not in ("nuc", 1, -1, 2, -2, inf, -inf):
         raise RuntimeError(f"linalg.matrix_norm: Order {number(ord)} not supported.")
-    extreme = getattr(reductions, 'amin' if ord != 'nuc' and ord < 0 else 'amax')
+    extreme = amin if ord != "nuc" and ord < 0 else largest
     if ord in (1, -1, inf, -inf):
         first, second = (rows, columns) if abs(ord) == 1 else (columns, rows)
         sums = vector_norm(A, 1, first, keepdim, dtype=dtype)
@@ -248,12 +252,12 @@ def norm(
 ) -> Tensor:
     """`vector_norm` of one dimension, `matrix_norm` of two; without `ord` the 2-norm of all."""
     dims = (dim,) if isinstance(dim, int) else dim
-    if ord is None:
-        return vector_norm(A, 2, dims, keepdim, dtype=dtype)
     if dims is not None and len(dims) not in (1, 2):
         raise RuntimeError(
             f"linalg.norm: If dim is specified, it must be of length 1 or 2. Got {list(dims)}"
         )
+    if ord is None:
+        return vector_norm(A, 2, dims, keepdim, dtype=dtype)
     if dims is None and A.ndim not in (1, 2):
         raise RuntimeError(
             "linalg.norm: If dim is not specified but ord is, the input must be 1D or 2D. Got "

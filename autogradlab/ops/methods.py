@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes, inplace
-from ..tensor import Tensor, wrap
+from ..tensor import Tensor
 from . import einsum, elementwise, indexing, linalg, norms, products, reductions, shapes
 from .arguments import Number
 
@@ -65,7 +65,7 @@ def attach() -> None:
     Tensor.__rmatmul__ = operator("rmatmul", found["matmul"], flip=True)
     Tensor.__rpow__ = operator("pow", found["pow"], flip=True)
     Tensor.__neg__, Tensor.__abs__ = found["neg"], found["abs"]
-    Tensor.__invert__ = lambda self: wrap(np.invert(self.array))
+    Tensor.__invert__ = found["bitwise_not"]
     Tensor.__getitem__, Tensor.__setitem__ = indexing.getitem, inplace.setitem
     Tensor.__iter__ = indexing.iterate
     Tensor.T, Tensor.mT = property(shapes.reversed_dims), property(shapes.matrix_transpose)

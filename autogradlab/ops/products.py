@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any
@@ -65,10 +64,9 @@ def addmm(
     input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: float = 1, alpha: float = 1
 ) -> Tensor:
     """beta·input + alpha·(mat1 @ mat2); `input` broadcasts."""
-    same_types(mat1, mat2, "mat1 and mat2 must have the same dtype, but got {} and {}",
-               dtypes.scalar_name)
-    same_types(input, mat2, "self and mat2 must have the same dtype, but got {} and {}",
-               dtypes.scalar_name)
+    for name, x in (("self", input), ("mat1", mat1)):
+        message = name + " and mat2 must have the same dtype, but got {} and {}"
+        same_types(x, mat2, message, dtypes.scalar_name)
     matrix_sizes(mat1, mat2, "mat1", "{} must be a matrix, got {}-D tensor")
     expand(input, mat1.shape[0], mat2.shape[1])
     return d.addmm(input, mat1, mat2, beta=beta, alpha=alpha)
@@ -85,15 +83,11 @@ def mv(input: Tensor, vec: Tensor) -> Tensor:
 def vector_sizes(mat: Tensor, vec: Tensor, shape: Sequence[int], ndim: int) -> None:
     """Torch's checks of vector + matrix @ vector."""
     if (ndim > 1, mat.ndim, vec.ndim) != (False, 2, 1):
-        raise RuntimeError(
-            f"vector + matrix @ vector expected, got {ndim}, {mat.ndim}, {vec.ndim}"
-        )
+        raise RuntimeError(f"vector + matrix @ vector expected, got {ndim}, {mat.ndim}, {vec.ndim}")
     (rows, columns), n = mat.shape, vec.shape[0]
     if columns != n or (shape and shape[0] not in (1, rows)):
         size = shape[0] if shape else rows
-        raise RuntimeError(
-            f"size mismatch, got input ({size}), mat ({rows}x{columns}), vec ({n})"
-        )
+        raise RuntimeError(f"size mismatch, got input ({size}), mat ({rows}x{columns}), vec ({n})")
 
 
 def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
@@ -157,11 +151,12 @@ def baddbmm(
     input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, alpha: float = 1
 ) -> Tensor:
     """beta·input + alpha·bmm(batch1, batch2); `input` broadcasts."""
-    if batch1.ndim == batch2.ndim == 3:
+    if batch1.ndim > 1 and batch2.ndim > 2:
         expand(input, batch1.shape[0], batch1.shape[1], batch2.shape[2])
     batch_sizes(batch1, batch2)
-    same_types(input, batch1, "Input dtypes must be the same, got: input {}, batch1: {}",
-               dtypes.cpp_name)
+    same_types(
+        input, batch1, "Input dtypes must be the same, got: input {}, batch1: {}", dtypes.cpp_name
+    )
     return d.baddbmm(input, batch1, batch2, beta=beta, alpha=alpha)
 
 
@@ -282,9 +277,9 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
     for i, j, named_i, named_j in zip(over_a, over_b, first, second, strict=True):
         m, n = a.shape[i], b.shape[j]
         if n == 1:  # what is broadcast can be summed right away
-            x = sum_(x, i, True)
+            x = sum_(x, i, True, dtype=x.dtype)
         elif m == 1:
-            y = sum_(y, j, True)
+            y = sum_(y, j, True, dtype=y.dtype)
         elif m != n:
             raise RuntimeError(
                 f"contracted dimensions need to match, but first has size {m} in dim {named_i} "
@@ -302,7 +297,7 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
     elif x.is_contiguous() and y.is_contiguous():
         out = dot(flatten(x), flatten(y))
     else:
-        out = sum_(mul(squeeze(x), squeeze(y)))
+        out = sum_(mul(squeeze(x), squeeze(y)), dtype=x.dtype)
     return reshape(out, (*shape_a, *shape_b))
 
 
@@ -321,7 +316,7 @@ def inner(input: Tensor, other: Tensor) -> Tensor:
 def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
     """The vector products of vectors of three along a dimension."""
     if dim is None:
-        warnings.warn(errors.CROSS, stacklevel=2)
+        errors.warn_once(errors.CROSS)
         dim = next((i for i, n in enumerate(input.shape) if n == 3), None)
         if dim is None:
             raise RuntimeError("no dimension of size 3 in input")

@@ -164,17 +164,20 @@ def nonempty(name: str, input: Tensor, dims: tuple[int, ...] | None) -> None:
 
 
 def along(
-    name: str, primitive: d.Primitive, input: Tensor, indices: np.ndarray, dim: int, keepdim: bool
+    name: str, primitive: d.Primitive, arg: d.Primitive, input: Tensor, dim: int, keepdim: bool
 ) -> Any:
-    """Elements of a dimension and where they are, the indices with the dimension kept."""
+    """Elements of a dimension, and where they are."""
+    dim = one_dim(dim, input.ndim)
+    nonempty(name, input, (dim,))
+    indices = arg(input, dim=dim)
     values = primitive(input, indices=indices, dim=dim, keepdim=keepdim)
     if input.ndim and not keepdim:
-        indices = np.squeeze(indices, dim)[()]
-    return PAIRS[name](values, wrap(indices))
+        indices = d.squeeze_dim(indices, dim=dim)
+    return PAIRS[name](values, indices)
 
 
 def extreme(
-    name: str, whole: d.Primitive, at: d.Primitive, pairwise: Any, arg: Callable[..., Any]
+    name: str, whole: d.Primitive, at: d.Primitive, pairwise: Any, arg: d.Primitive
 ) -> Callable[..., Any]:
     def function(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
         needs_tensor(function, input)
@@ -183,17 +186,14 @@ def extreme(
         if dim is None:
             nonempty(name, input, None)
             return whole(input)
-        dim = one_dim(dim, input.ndim)
-        nonempty(name, input, (dim,))
-        indices = np.expand_dims(arg(input.array, dim), dim) if input.ndim else np.int64(0)
-        return along(name, at, input, indices, dim, keepdim)
+        return along(name, at, arg, input, dim, keepdim)
 
     function.__name__ = name
     return function
 
 
-max = extreme("max", d.max_all, d.max_dim, maximum, np.argmax)
-min = extreme("min", d.min_all, d.min_dim, minimum, np.argmin)
+max = extreme("max", d.max_all, d.max_dim, maximum, d.argmax)
+min = extreme("min", d.min_all, d.min_dim, minimum, d.argmin)
 
 
 def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
@@ -201,10 +201,7 @@ def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     needs_tensor(median, input)
     if dim is None:
         return d.median_all(input)
-    dim = one_dim(dim, input.ndim)
-    nonempty("median", input, (dim,))
-    indices = d.reductions.middle(input.array, dim) if input.ndim else np.int64(0)
-    return along("median", d.median_dim, input, indices, dim, keepdim)
+    return along("median", d.median_dim, d.argmedian, input, dim, keepdim)
 
 
 def extreme_over_dims(name: str, primitive: d.Primitive, words: str) -> Callable[..., Tensor]:
@@ -241,32 +238,21 @@ def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> 
     return AMINMAX(*d.aminmax(input, dim=dims, keepdim=keepdim))
 
 
-def order(input: Tensor, dim: int, descending: bool) -> np.ndarray:
-    """Indices that sort along a dimension; equal elements stay in order, nan is the largest."""
-    array = input.array
-    if not input.ndim:
-        return np.int64(0)
-    if not descending:
-        return np.argsort(array, dim, kind="stable")
-    last = array.shape[dim] - 1
-    return last - np.flip(np.argsort(np.flip(array, dim), dim, kind="stable"), dim)
-
-
 def sort(
     input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool | None = None
 ) -> Any:
     """The elements in order along a dimension, and where they were."""
     dim = one_dim(dim, needs_tensor(sort, input).ndim)
-    indices = order(input, dim, descending)
+    indices = d.argsort(input, dim=dim, descending=descending)
     primitive = d.sort if stable is None else d.stable_sort
-    return PAIRS["sort"](primitive(input, indices=indices, dim=dim), wrap(indices))
+    return PAIRS["sort"](primitive(input, indices=indices, dim=dim), indices)
 
 
 def argsort(
     input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool = False
 ) -> Tensor:
     """The indices that sort along a dimension."""
-    return wrap(order(input, one_dim(dim, input.ndim), descending))
+    return d.argsort(input, dim=one_dim(dim, input.ndim), descending=descending)
 
 
 def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Any:
@@ -274,25 +260,32 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
     dim = one_dim(dim, input.ndim)
     if not 0 <= k <= (input.array.shape[dim] if input.ndim else 1):
         raise RuntimeError("selected index k out of range")
-    indices = order(input, dim, descending=largest)
+    indices = d.argsort(input, dim=dim, descending=largest)
     if input.ndim:
-        indices = indices[(slice(None),) * dim + (slice(k),)]
-    return PAIRS["topk"](d.topk(input, indices=indices, dim=dim), wrap(indices))
+        indices = d.slice_(indices, dim=dim, start=0, end=k, step=1)
+    return PAIRS["topk"](d.topk(input, indices=indices, dim=dim), indices)
 
 
-def arg_extreme(name: str, function: Callable[..., Any]) -> Callable[..., Tensor]:
+def arg_extreme(name: str, primitive: d.Primitive, words: str) -> Callable[..., Tensor]:
     def arg(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
         if dim is None:
-            return wrap(np.int64(function(input.array)))
+            if not input.array.size:
+                raise IndexError(
+                    f"{name}(): Expected reduction dim to be specified for input.numel() == 0."
+                )
+            found = primitive(d.reshape_to(input, shape=(-1,)), dim=0)
+            return d.reshape_to(found, shape=(1,) * input.ndim if keepdim else ())
         dim = one_dim(dim, input.ndim)
-        found = function(input.array, dim) if input.ndim else np.int64(0)
-        return wrap(np.expand_dims(found, dim) if keepdim and input.ndim else found)
+        nonempty(name, input, (dim,))
+        found = primitive(input, dim=dim)
+        return found if keepdim else d.squeeze_dim(found, dim=dim)
 
-    arg.__name__ = name
+    arg.__name__, arg.__doc__ = name, words
     return arg
 
 
-argmax, argmin = arg_extreme("argmax", np.argmax), arg_extreme("argmin", np.argmin)
+argmax = arg_extreme("argmax", d.argmax, "The index of the first largest element.")
+argmin = arg_extreme("argmin", d.argmin, "The index of the first smallest element.")
 
 
 def any(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:

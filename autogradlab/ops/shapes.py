@@ -13,7 +13,7 @@ import numpy as np
 from .. import derivatives as d
 from .. import dtypes, errors
 from ..arrays import Lifted
-from ..tensor import Tensor
+from ..tensor import Tensor, wrap
 from .arguments import many_dims, one_dim, one_shape, to_dtype
 
 # What torch and Tensor offer under the same name, and with a trailing _ in place.
@@ -127,9 +127,7 @@ def unflatten(input: Tensor, dim: int, sizes: Any) -> Tensor:
     return view(input, (*input.shape[:dim], *sizes, *input.shape[dim + 1 :]))
 
 
-def as_strided(
-    input: Tensor, size: Any, stride: Any, storage_offset: int | None = None
-) -> Tensor:
+def as_strided(input: Tensor, size: Any, stride: Any, storage_offset: int | None = None) -> Tensor:
     """The memory of a tensor seen with this shape, these steps (in elements) and this start."""
     array, size, stride = input.memory(), tuple(size), tuple(stride)
     if len(size) != len(stride):
@@ -194,7 +192,7 @@ def t(input: Tensor) -> Tensor:
 
 def permute(input: Tensor, *args: Any, dims: Any = None) -> Tensor:
     """The dimensions in another order."""
-    dims = one_shape("permute", args if dims is None else (dims,))
+    dims = named_dims("permute", args, dims)
     if len(dims) != input.ndim:
         raise RuntimeError(
             "permute(sparse_coo): number of dimensions in the tensor input does not match the "
@@ -389,6 +387,13 @@ def reshape_as(input: Tensor, other: Tensor) -> Tensor:
     return reshape(input, other.shape)
 
 
+def named_dims(name: str, args: tuple[Any, ...], dims: Any) -> tuple[int, ...]:
+    """Dimensions given as numbers, as one sequence or as `dims=`."""
+    if not args and dims is None:
+        raise TypeError(f'{name}() missing 1 required positional arguments: "dims"')
+    return one_shape(name, args if dims is None else (dims,))
+
+
 def repeat(input: Tensor, *repeats: Any) -> Tensor:
     """The tensor copied side by side, so often along each dimension."""
     repeats = one_shape("repeat", repeats)
@@ -400,34 +405,44 @@ def repeat(input: Tensor, *repeats: Any) -> Tensor:
     if builtins.any(n < 0 for n in repeats):
         shape = (1,) * (len(repeats) - input.ndim) + input.shape
         sizes = [n * m for n, m in zip(repeats, shape, strict=True)]
-        raise RuntimeError(
-            f"Trying to create tensor with negative dimension {min(sizes)}: {sizes}"
-        )
+        raise RuntimeError(f"Trying to create tensor with negative dimension {min(sizes)}: {sizes}")
     return d.repeat(input, repeats=repeats)
 
 
 def tile(input: Tensor, *args: Any, dims: Any = None) -> Tensor:
     """`repeat`, the missing leading numbers taken as 1."""
-    dims = one_shape("tile", args if dims is None else (dims,))
+    dims = named_dims("tile", args, dims)
     return repeat(input, (1,) * (input.ndim - len(dims)) + dims)
 
 
 def repeat_interleave(
-    input: Tensor, repeats: Any, dim: int | None = None, *, output_size: int | None = None
+    input: Tensor, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None
 ) -> Tensor:
-    """Each element repeated next to itself; of the flattened tensor if there is no `dim`."""
+    """Each element repeated next to itself; of the flattened tensor if there is no `dim`.
+
+    Without `repeats` the input is the counts, and the result what to repeat: [2, 1] → [0, 0, 1].
+    """
+    if repeats is None:
+        return wrap(np.repeat(np.arange(input.numel()), input.array))
     if dim is None:
         input, dim = flatten(input), 0
     dim = one_dim(dim, input.ndim)
     if isinstance(repeats, int):
         if repeats < 0:
             raise RuntimeError("Repeats must be non-negative")
+        size = input.shape[dim] * repeats
+        if output_size not in (None, size):
+            raise RuntimeError(
+                f"repeat_interleave: Invalid output_size, expected {size} but got {output_size}"
+            )
         shape = (*input.shape[: dim + 1], repeats, *input.shape[dim + 1 :])
         return flatten(d.clone(expand(unsqueeze(input, dim + 1), shape)), dim, dim + 1)
     counts = np.asarray(repeats.array)
-    if counts.ndim > 1 or counts.dtype not in (np.int32, np.int64):
-        text = "0-dim or 1-dim tensors" if counts.ndim > 1 else "int64 or int32"
-        raise RuntimeError(f"repeats must be {text}" + (" tensor" if counts.ndim <= 1 else ""))
+    if counts.ndim > 1:
+        raise RuntimeError("repeats must be 0-dim or 1-dim tensor")
+    if counts.dtype not in (np.int32, np.int64):
+        kind = dtypes.scalar_name(counts.dtype)
+        raise NotImplementedError(f"\"repeat_interleave_cpu\" not implemented for '{kind}'")
     if counts.size not in (1, input.shape[dim]):
         raise RuntimeError(
             "repeats must have the same size as input along dim, but got repeats.size(0) = "
@@ -443,7 +458,7 @@ def repeat_interleave(
 
 def flip(input: Tensor, *args: Any, dims: Any = None) -> Tensor:
     """The order reversed along dimensions."""
-    dims = one_shape("flip", args if dims is None else (dims,))
+    dims = named_dims("flip", args, dims)
     return d.flip(input, dims=many_dims(dims, input.ndim) if dims else ())
 
 
@@ -484,8 +499,7 @@ def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
     first, second = (one_dim(i, input.ndim) for i in dims)
     if first == second:
         raise RuntimeError(
-            "expected rotation dims to be different, but got "
-            f"dim0 = {dims[0]} and dim1 = {dims[1]}"
+            f"expected rotation dims to be different, but got dim0 = {dims[0]} and dim1 = {dims[1]}"
         )
     return d.rot90(input, k=k, dims=(first, second))
 
@@ -537,9 +551,7 @@ def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
     dim = one_dim(dimension, input.ndim)
     n = input.shape[dim] if input.ndim else 1
     if size > n:
-        raise RuntimeError(
-            f"maximum size for tensor at dimension {dim} is {n} but size is {size}"
-        )
+        raise RuntimeError(f"maximum size for tensor at dimension {dim} is {n} but size is {size}")
     if size < 0:
         raise RuntimeError(f"size is {size} but must be >= 0")
     if step <= 0:

@@ -169,6 +169,12 @@ class Case:
         except Exception as error:
             return error
 
+    def run_on(self, side: int, replace: Callable[[Any], Any]) -> Any:
+        """The result with other tensors in place of the leaves; an exception is raised."""
+        (torch, autogradlab)[side].manual_seed(0)
+        first, args, kwargs = mapped(self.arguments[side], replace)
+        return self.calls[side](first, *args, **kwargs)
+
     @cached_property
     def results(self) -> tuple[Any, Any]:
         theirs, ours = self.run(0), self.run(1)
@@ -227,6 +233,17 @@ def pairs(theirs: Any, ours: Any) -> Iterator[tuple[Any, Any]]:
             yield from pairs(*each)
     else:
         assert ours == theirs, f"{ours!r}, expected {theirs!r}"
+
+
+def mapped(x: Any, replace: Callable[[Any], Any]) -> Any:
+    """Nested arguments with their tensors replaced."""
+    if isinstance(x, dict):
+        return {key: mapped(value, replace) for key, value in x.items()}
+    if isinstance(x, slice):
+        return slice(*(mapped(part, replace) for part in (x.start, x.stop, x.step)))
+    if type(x) in (list, tuple):
+        return type(x)(mapped(each, replace) for each in x)
+    return replace(x)
 
 
 def both_grads(outputs: Any, inputs: Any, cotangents: Any) -> list[tuple[Any, Any]]:
@@ -344,14 +361,109 @@ def check_in_place(case: Case) -> None:
         raise AssertionError(f"in place: {type(error).__name__}: {error}") from error
 
 
+def check_forward_mode(case: Case) -> None:
+    """The tangents of the outputs, for random tangents of the leaves."""
+    if not case.op.supports_forward_ad or any(a.dtype is DTYPES[0] for a, _ in case.leaves):
+        return
+    generator = torch.Generator().manual_seed(3)
+    moves = [torch.randn(a.shape, dtype=a.dtype, generator=generator) for a, _ in case.leaves]
+    found = []
+    for side, engine in enumerate((torch, autogradlab)):
+        with engine.autograd.forward_ad.dual_level():
+            duals = {
+                id(pair[side]): engine.autograd.forward_ad.make_dual(
+                    pair[side].detach(), move if side == 0 else engine.tensor(move.numpy())
+                )
+                for pair, move in zip(case.leaves, moves, strict=True)
+            }
+            outputs = list(tensors(case.run_on(side, lambda x, duals=duals: duals.get(id(x), x))))
+            found.append([engine.autograd.forward_ad.unpack_dual(x)[1] for x in outputs])
+    for i, (theirs, ours) in enumerate(zip(*found, strict=True)):
+        zeros = torch.zeros_like(case.outputs[i][0]).detach()  # the same as no tangent
+        theirs = zeros if theirs is None else theirs
+        ours = autogradlab.tensor(zeros.numpy()) if ours is None else ours
+        assert_close(theirs, ours, f"tangent gradient of output {i}")
+
+
+def check_saved(case: Case) -> None:
+    """Writing into an input or output before backward raises exactly when it does in torch."""
+    if not case.differentiable:
+        return
+    for k in range(len(case.leaves) + len(case.outputs)):
+        raised = []
+        for side, engine in enumerate((torch, autogradlab)):
+            copies = {id(pair[side]): pair[side] * 1 for pair in case.leaves}
+            result = case.run_on(side, lambda x, copies=copies: copies.get(id(x), x))
+            outputs = list(tensors(result))
+            written = [*copies.values(), *outputs][k]
+            wanting = [x for x in outputs if x.requires_grad]
+            try:
+                written.detach().add_(0)  # shares the version
+            except RuntimeError:  # an output whose elements share memory
+                raised.append("not written")
+                continue
+            try:
+                ones = [engine.ones_like(x) for x in wanting]
+                engine.autograd.grad(
+                    wanting, list(copies.values()), ones, allow_unused=True
+                ) if wanting else None
+                raised.append("")
+            except RuntimeError as error:
+                raised.append("changed" if "inplace" in str(error) else str(error))
+        what = f"leaf {k}" if k < len(case.leaves) else f"output {k - len(case.leaves)}"
+        theirs, ours = raised
+        assert ours == theirs, f"after writing into {what}: {ours!r}, expected {theirs!r}"
+
+
+def check_batched(case: Case) -> None:
+    """vmap over two examples gives the two results, and so do its gradients."""
+    if not case.leaves or not case.differentiable:
+        return
+    leaves = [ours.detach() for _, ours in case.leaves]
+    ids = [id(ours) for _, ours in case.leaves]
+
+    def run(*values: Any) -> tuple[Any, ...]:
+        given = dict(zip(ids, values, strict=True))
+        return tuple(tensors(case.run_on(1, lambda x: given.get(id(x), x))))
+
+    def slopes(*values: Any) -> tuple[Any, ...]:
+        out, back = autogradlab.func.vjp(run, *values)
+        return back(tuple(autogradlab.ones_like(x) * 1.0 for x in out))
+
+    second = [x.flip(0) if x.ndim else x * 1 for x in leaves]
+    for function in (run, slopes) if all(x.is_floating_point() for x in run(*leaves)) else (run,):
+        examples = [function(*leaves), function(*second)]
+        batched = autogradlab.vmap(function, randomness="same")(
+            *(autogradlab.stack(pair) for pair in zip(leaves, second, strict=True))
+        )
+        for i, each in enumerate(batched):
+            for k in (0, 1):
+                expected = torch.from_numpy(examples[k][i].numpy().copy())
+                assert_close(expected, each[k], f"gradient {i} of example {k}, batched")
+
+
+def tensors(x: Any) -> Iterator[Any]:
+    """The tensors of a result."""
+    if isinstance(x, torch.Tensor | autogradlab.Tensor):
+        yield x
+    elif isinstance(x, tuple | list):
+        for each in x:
+            yield from tensors(each)
+    elif isinstance(x, Exception):
+        raise x
+
+
 CHECKS = (
     check_values,
     check_graph,
     check_gradient,
     check_second_order,
+    check_forward_mode,
     check_forms,
     check_in_place,
 )
+FEW = 6  # samples that go through the checks that need many runs
+LONG_CHECKS = (check_saved, check_batched)
 
 
 def check_error(case: Case) -> None:
@@ -405,7 +517,8 @@ def examine(op: OpInfo, dtype: torch.dtype) -> Report:
 
     def pass_all(sample: SampleInput) -> None:
         case = Case(op, sample)
-        for check in CHECKS:
+        long = dtype is DTYPES[1] and report.passed < FEW
+        for check in CHECKS + LONG_CHECKS * long:
             check(case)
 
     with warnings.catch_warnings():

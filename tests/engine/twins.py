@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import re
+import types
 import warnings
 from typing import Any
 
@@ -89,5 +90,22 @@ def assert_twins(code: str) -> None:
     assert error == their_error, f"{error!r} is not torch's {their_error!r}"
     assert warned == they_warned, f"{warned!r} is not torch's {they_warned!r}"
     for name, value in theirs.items():
-        if name not in ("torch", "np") and not name.startswith("_") and not callable(value):
+        if not (name.startswith("_") or callable(value) or isinstance(value, types.ModuleType)):
             assert_same(ours[name], value, name)
+
+
+def assert_second_order(start: str, expression: str, leaves: str) -> None:
+    """Gradients by the leaves, and gradients of these, in float64."""
+    assert_twins(
+        f"torch.set_default_dtype(torch.float64)\n{start}"
+        f"""
+r = {expression}
+leaves = [{leaves}]
+g = torch.autograd.grad((r * r).sum(), leaves, create_graph=True, allow_unused=True)
+total = sum((v.sin().sum() for v in g if v is not None), 0 * leaves[0].sum())
+total.backward()
+values, slopes = [v.detach() if v is not None else None for v in g], [v.grad for v in leaves]
+del g, total, leaves
+torch.set_default_dtype(torch.float32)
+"""
+    )

@@ -1,0 +1,187 @@
+# ruff: noqa: E501 - one program, one line
+"""torch.func and forward mode: the same programs here and on torch, with what they print and raise."""
+
+import pytest
+import torch
+from twins import assert_twins
+
+import autogradlab
+
+START = """
+from torch.func import grad, grad_and_value, hessian, jacfwd, jacrev, jvp, vjp, vmap
+import torch.autograd.forward_ad as fwAD
+x = torch.tensor([1., 2., 3.])
+m = torch.arange(6.).reshape(2, 3)
+"""
+
+PROGRAMS = [
+    'print(vmap(lambda a: a.sum())(m))',
+    'print(vmap(lambda a,b: a*b)(m, x))',
+    'print(vmap(lambda a,b: a*b, in_dims=(0,None))(m, x))',
+    'print(vmap(lambda a: a*2, in_dims=1, out_dims=1)(m))',
+    'print(vmap(lambda a: (a*2,a.sum()), out_dims=(1,0))(m))',
+    'print(vmap(lambda a: 3)(m))',
+    'print(vmap(lambda a: torch.ones(2))(m))',
+    'print(vmap(lambda a: a)(3))',
+    'print(vmap(lambda a: a)())',
+    'print(vmap(lambda a: a, in_dims=(0,0))(m))',
+    'print(vmap(lambda a: a, in_dims=5)(m))',
+    "print(vmap(lambda a: a, in_dims='a')(m))",
+    'print(vmap(lambda a: a, in_dims=None)(m))',
+    'print(vmap(lambda a: a, out_dims=None)(m))',
+    'print(vmap(lambda a: a, out_dims=(0,0))(m))',
+    'print(vmap(lambda a: a.item())(x))',
+    'print(vmap(lambda a: a if a>0 else -a)(x))',
+    'print(vmap(lambda a: torch.randn(2))(x))',
+    "print(vmap(lambda a: torch.rand(2)+a, randomness='same')(x)[0].shape)",
+    "print(vmap(lambda a: a, randomness='x')(x))",
+    "print(vmap(lambda d: {'q': d['a']*2, 'l':[d['b']]})({'a':m,'b':m}))",
+    "print(vmap(lambda d: d['a']*2, in_dims=({'a':1},))({'a':m}))",
+    'print(vmap(vmap(lambda a: a*2))(m))',
+    'print(vmap(vmap(lambda a,b: a*b, in_dims=(0,None)), in_dims=(None,0))(x,x))',
+    'print(grad(lambda a: (a**2).sum())(x))',
+    'print(grad(lambda a: (a**2))(x))',
+    'print(grad(lambda a: 3.)(x))',
+    'print(grad(lambda a: (a.sum(),a))(x))',
+    'print(grad(lambda a: (a**2).sum())(3))',
+    'print(grad(lambda a: (a**2).sum())(torch.tensor([1,2])))',
+    'print(grad(lambda a,b: (a*b).sum(), argnums=1)(x,x*2))',
+    'print(grad(lambda a,b: (a*b).sum(), argnums=(0,1))(x,x*2))',
+    'print(grad(lambda a,b: (a*b).sum(), argnums=5)(x,x*2))',
+    'print(grad(lambda a: ((a**2).sum(), a*3), has_aux=True)(x))',
+    'print(grad(lambda a: (a**2).sum(), has_aux=True)(x))',
+    'print(grad_and_value(lambda a: (a**2).sum())(x))',
+    'print(grad(grad(lambda a: a**3))(x[1]))',
+    'print(vmap(grad(lambda a: a**3))(x))',
+    'print(grad(lambda a: vmap(lambda b: b*a)(x).sum())(x[0]))',
+    "print(grad(lambda d: (d['a']*d['b']).sum())({'a':x,'b':x*3}))",
+    'print(grad(lambda a: torch.zeros(()))(x))',
+    'o,f=vjp(lambda a: (a*2, a.sum()), x); print(f((torch.ones(3),torch.tensor(1.))))',
+    'o,f=vjp(lambda a: a*2, x); print(f(torch.ones(4)))',
+    'o,f=vjp(lambda a,b: a*b, x, x*2); print(f(torch.ones(3)))',
+    'o,f,aux=vjp(lambda a: (a*2,a), x, has_aux=True); print(o, f(torch.ones(3)), aux)',
+    'print(jvp(lambda a: a**2, (x,), (torch.ones(3),)))',
+    'print(jvp(lambda a: a**2, x, torch.ones(3)))',
+    'print(jvp(lambda a: a**2, (x,), (torch.ones(4),)))',
+    'print(jvp(lambda a: a**2, (x,), (torch.ones(3),torch.ones(3))))',
+    'print(jvp(lambda a,b: a*b, (x,x), (torch.ones(3),x)))',
+    'print(jvp(lambda a: (a**2,a.sum()), (x,), (torch.ones(3),), has_aux=True))',
+    'print(jvp(lambda x: x * jvp(lambda y: x + y, (torch.tensor(1.),), (torch.tensor(1.),))[1], (torch.tensor(2.),), (torch.tensor(1.),)))',
+    'print(jacrev(lambda a: a**2)(x))',
+    'print(jacfwd(lambda a: a**2)(x))',
+    'print(jacrev(lambda a: m@a)(x), jacfwd(lambda a: m@a)(x))',
+    'print(jacrev(lambda a,b: a*b, argnums=(0,1))(x,x))',
+    'print(jacrev(lambda a: (a*2, a.sum()))(x))',
+    "print(jacfwd(lambda a: {'p':a*2})(x))",
+    'print(jacrev(lambda a: a.sum())(x), jacfwd(lambda a: m*a.sum())(x).shape)',
+    'print(hessian(lambda a: (a**3).sum())(x))',
+    'print(jacrev(jacrev(lambda a: (a**3).sum()))(x), jacfwd(jacfwd(lambda a: (a**3).sum()))(x))',
+    'print(jacrev(lambda a: a**2, has_aux=False, chunk_size=1)(x))',
+    'print(jacrev(lambda a: 3)(x))',
+    '_w=x.clone().requires_grad_(); _y=grad(lambda a: (a*_w).sum())(x); print(_y)',
+    '_w=x.clone().requires_grad_(); _y=grad(lambda a: (a*a*_w).sum())(x); _y.sum().backward(); print(_w.grad)',
+    '_w=x.clone().requires_grad_(); _y=vmap(lambda a: a*_w)(m); _y.sum().backward(); print(_w.grad, _y.grad_fn is not None)',
+    '_w=x.clone().requires_grad_(); _y=jvp(lambda a: a*a*_w, (x,), (x,))[1]; _y.sum().backward(); print(_w.grad)',
+    '_w=x.clone().requires_grad_(); _y=jvp(lambda a: a*a*a, (_w,), (x,))[1]; _y.sum().backward(); print(_w.grad)',
+    'with fwAD.dual_level(): _d=fwAD.make_dual(x,torch.ones(3)); _y=_d*_d; print(fwAD.unpack_dual(_y), _y, _d)',
+    'with fwAD.dual_level(): _d=fwAD.make_dual(x,torch.ones(4))',
+    'with fwAD.dual_level(): _d=fwAD.make_dual(torch.tensor([1]),torch.ones(1))',
+    '_d=fwAD.make_dual(x,torch.ones(3))',
+    'with fwAD.dual_level(): _d=fwAD.make_dual(x,torch.ones(3)); _y=_d*_d\nprint(_y, fwAD.unpack_dual(_y))',
+    'with fwAD.dual_level(): \n    with fwAD.dual_level(): pass',
+    'with fwAD.dual_level(): print(fwAD.unpack_dual(x))',
+    'with fwAD.dual_level(): _w=x.clone().requires_grad_(); _d=fwAD.make_dual(_w,torch.ones(3)); _y=(_d*_d).sum(); _t=fwAD.unpack_dual(_y).tangent; print(_t.detach(), _t.requires_grad); _t.backward(); print(_w.grad)',
+    'with fwAD.dual_level(): _d=fwAD.make_dual(x,torch.ones(3)); _d2=x*1; _d2.mul_(_d); print(fwAD.unpack_dual(_d2))',
+    'print(vmap(lambda a: a[0])(m), vmap(lambda a: a.unsqueeze(0).expand(2,3))(m).shape, vmap(lambda a: a.max())(m))',
+    'print(vmap(lambda a: torch.where(a>1,a,0.))(m))',
+    'print(vmap(lambda a,i: a[i])(m, torch.tensor([0,2])))',
+    'print(vmap(lambda a: a.argmax())(m))',
+    'print(vmap(lambda a: a.shape)(m))',
+    'print(vmap(lambda a: a.add_(1))(m.clone()))',
+    'print(vmap(torch.dot)(m,m), vmap(torch.mv, in_dims=(None,0))(m,m), vmap(torch.outer)(m,m).shape)',
+    'print(vmap(lambda a: print(a))(m))',
+    'vmap(lambda a: str(a.shape)+str(a.dim()))(m)',
+]
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_func(program: str) -> None:
+    assert_twins(START + program)
+
+
+# Functions of one tensor that take every kind of rule: elementwise, linear, bilinear, reductions,
+# views, joins, indices, several outputs.
+FUNCTIONS = """
+(a * a.sin()).sum()
+(m @ a).tanh().sum()
+(a.exp() / (1 + a.exp())).prod()
+torch.cat([a, a[1:] * a[0]]).cumsum(0).square().sum()
+torch.stack([a.sin(), a.cos()]).max(0)[0].sum()
+torch.where(a > 1.5, a ** 3, a * 2).sum()
+a.view(3, 1).expand(3, 2).t().reshape(-1).softmax(0).square().sum()
+(a.unbind()[0] * a.unbind()[2]).exp()
+a[torch.tensor([0, 2, 2])].pow(3).sum()
+a.outer(a).norm() + a.logsumexp(0)
+(a.sort()[0] * torch.tensor([1., 2., 3.])).square().sum()
+(m * a).mean(1).relu().sum() + a.var() + a.std()
+torch.einsum('ij,j->i', m, a).dot(torch.einsum('ij,j->i', m, a))
+""".strip().split("\n")
+TRANSFORMS = """
+jvp(f, (x,), (t,))
+jvp(grad(f), (x,), (t,))
+grad(lambda a: jvp(f, (a,), (t,))[1])(x)
+grad(lambda a: (grad(f)(a) * t).sum())(x)
+jacrev(grad(f))(x)
+jacfwd(grad(f))(x)
+hessian(f)(x)
+jacrev(lambda a: jvp(f, (a,), (t,))[1])(x)
+jacfwd(jacfwd(f))(x)
+jvp(jvp_of, (x,), (t,))
+vmap(f)(xs)
+vmap(grad(f))(xs)
+vmap(hessian(f))(xs)
+vmap(lambda a: jvp(f, (a,), (t,)))(xs)
+grad(lambda b: vmap(f)(b).sum())(xs)
+grad(lambda a: vmap(lambda s: f(a * s))(t).sum())(x)
+jacrev(vmap(f))(xs)
+jacfwd(lambda a: vmap(lambda s: f(a * s))(t))(x)
+vmap(vmap(lambda a, s: f(a * s), (None, 0)), (0, None))(xs, t)
+grad(lambda a: grad(lambda b: vmap(lambda s: f(b * s))(t).sum())(a).sum())(x)
+jacfwd(jacrev(grad(f)))(x)
+jacrev(jacfwd(jacfwd(f)))(x)
+""".strip().split("\n")
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_transforms_nest_in_any_order(function: str) -> None:
+    results = []
+    for engine in (autogradlab, torch):
+        engine.set_default_dtype(engine.float64)
+        space = {"torch": engine, **vars(engine.func)}
+        space["m"] = engine.tensor([[0.3, -0.7, 1.1], [2.0, 0.4, -0.9]])
+        space["x"], space["t"] = engine.tensor([0.5, 1.2, 2.1]), engine.tensor([1.0, -0.5, 0.25])
+        space["xs"] = engine.tensor([[0.5, 1.2, 2.1], [1.9, -1.0, 0.4]])
+        exec(f"f = lambda a: {function}\njvp_of = lambda a: jvp(f, (a,), (t,))[1]", space)
+        results.append([evaluated(transform, space) for transform in TRANSFORMS])
+        engine.set_default_dtype(engine.float32)
+    assert sum(theirs is None for theirs in results[1]) < 3
+    for transform, ours, theirs in zip(TRANSFORMS, *results, strict=True):
+        for a, b in zip(ours, theirs or [], strict=theirs is not None):
+            torch.testing.assert_close(
+                torch.from_numpy(a.numpy().copy()), b, rtol=1e-7, atol=1e-9, msg=transform
+            )
+
+
+def evaluated(transform, space):
+    """The tensors a transform gives; None where torch cannot: its forward mode over forward mode
+    over some operations writes into what its reverse mode has saved."""
+    try:
+        return flat(eval(transform, space))
+    except RuntimeError as error:
+        if space["torch"] is torch and "modified by an inplace operation" in str(error):
+            return None
+        raise
+
+
+def flat(x):
+    return [x.detach()] if not isinstance(x, tuple) else [y for part in x for y in flat(part)]
