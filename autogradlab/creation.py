@@ -19,7 +19,7 @@ def finish(array: Any, requires_grad: bool = False, device: Any = None) -> Tenso
         raise RuntimeError(f"autogradlab computes on the CPU only, not on {device!r}")
     out = wrap(array)
     if modes.inference:
-        out.inference = True
+        out.inference = out.special = True
     if requires_grad:
         if out.array.dtype.kind != "f":
             raise RuntimeError(errors.TENSORS_ONLY_FLOAT)
@@ -58,8 +58,23 @@ def copied(data: Any, dtype: Any) -> Any:
     else:
         shape, leaves = shape_of(data), []
         kind = leaf_types(data, leaves)
-        array = np.array(leaves, kind).reshape(shape)
-    return np.array(array, to or array.dtype)[()] if not np.ndim(array) else np.array(array, to)
+        return numbers_as(to or kind, leaves, kind).reshape(shape)[()]
+    with np.errstate(all="ignore"):  # too large a number becomes inf, as in torch
+        return np.array(array, to or array.dtype)[()]
+
+
+def numbers_as(to: np.dtype, numbers: list[Any], kind: np.dtype) -> np.ndarray:
+    """Numbers, of a type no wider than `kind`, straight in the type asked for."""
+    with np.errstate(all="ignore"):
+        if to.kind not in "iu":
+            return np.array(numbers, to)
+        wide = np.array(numbers, np.float64 if kind.kind == "f" else np.int64)
+        low, high = np.iinfo(to).min, np.iinfo(to).max
+        if to.kind == "u" and wide.dtype.kind == "i":
+            low = -high  # −1 is 255
+        if not ((low <= wide) & (wide <= high)).all():
+            raise RuntimeError(errors.overflow(to))
+        return wide.astype(to)
 
 
 def is_sequence(x: Any) -> bool:

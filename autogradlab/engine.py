@@ -13,11 +13,9 @@ from contextlib import contextmanager
 from operator import attrgetter
 from typing import Any
 
-import numpy as np
-
 from . import hooks
-from .modes import modes
-from .node import Node, fit
+from .modes import modes, reset, silence
+from .node import Node, Wanted, fit
 
 
 def reachable(roots: Sequence[Node]) -> tuple[list[Node], dict[Node, int]]:
@@ -59,62 +57,74 @@ def backward(
     """
     order, missing = reachable(roots)
     needed = None if targets is None else set(targets)
-    if needed is not None:  # from the oldest up: a node is needed if a needed one is behind it
-        needed.update(n for n in order if not needed.isdisjoint(n.parents) and not needed.add(n))
+    if needed is not None:
+        for node in order:  # from the oldest up: a node is needed if a needed one is behind it
+            if not needed.isdisjoint(node.parents):
+                needed.add(node)
     arrived: dict[Node, Any] = {}
     captured: dict[Node, Any] = {}
     ready: deque[Node] = deque()  # leaves that have all their gradients
 
-    def deliver(node: Node, g: Any) -> None:
+    def deliver(node: Node, g: Any, sender: Node | None = None) -> None:
         if g is not None:
-            arrived[node] = arrived[node] + g if node in arrived else g
+            if g.shape != node.shape or g.dtype is not node.dtype:
+                g = fit(g, node, sender)
+            before = arrived.get(node)
+            arrived[node] = g if before is None else before + g
         if node.is_leaf:
             missing[node] -= 1
             if not missing[node]:
                 ready.append(node)
 
-    def execute(node: Node) -> None:
-        g = arrived.pop(node, None)
-        if node.hooks is not None and g is not None:
-            g = hooks.run_before(node, g)
-        if capture and node in targets:
-            captured[node] = g
-        wanted = node.wanted
-        if needed is not None:
-            wanted = tuple([p in needed for p in node.parents])
-            if (capture and node.is_leaf) or (node.parents and not any(wanted)):
-                return
-        if g is None:
-            out = (None,) * len(wanted)
-        elif modes.anomaly is None:
-            out = node.apply(g, taped, wanted)
-        else:
-            out = modes.anomaly(node, g, taped, wanted)
+    def run(node: Node, g: Any, wanted: Wanted | None) -> Sequence[Any]:
+        """The gradients a node sends, and whoever wants to see them sees them."""
+        if g is None and not node.runs_on_none:
+            return (None,) * len(node.parents)
+        out = (modes.anomaly or type(node).apply)(node, g, taped, wanted)
         if not retain_graph:
             node.free()
-        pairs = zip(out, node.parents, strict=True)
-        out = tuple([
-            o if o is None or p is None else fit(o, p, node, i) for i, (o, p) in enumerate(pairs)
-        ])  # fmt: skip
-        if node.hooks is not None and g is not None:
-            out = hooks.run_after(node, out, g)
-        for watch in modes.observers:
-            watch(node, g, out)
-        for parent, gradient in zip(node.parents, out, strict=True):
-            if parent is not None and (needed is None or parent in needed):
-                deliver(parent, gradient)
+        if node.extras is not None or modes.observers:
+            pairs = zip(out, node.parents, strict=True)
+            out = [o if o is None or p is None else fit(o, p, node) for o, p in pairs]
+            out = hooks.run_after(node, out, g) if node.extras and g is not None else out
+            for watch in modes.observers:
+                watch(node, g, out)
+        return out
 
     before, modes.grad_enabled = modes.grad_enabled, taped
     modes.passes += ((roots, needed),)
+    # A pass that nobody watches or differentiates runs each plain node in one call.
+    special = modes.observers or modes.anomaly or modes.lifted
+    plain = not (special or taped or needed is not None)
+    token = silence()
     try:
-        with np.errstate(all="ignore"):  # inf and nan are answers here, as in torch
-            for root, g in zip(roots, gradients, strict=True):
-                deliver(root, fit(g, root))
-            while ready or order:
-                node = ready.popleft() if ready else order.pop()
-                if needed is None or node in needed:
-                    execute(node)
+        for root, g in zip(roots, gradients, strict=True):
+            deliver(root, g)
+        while ready or order:
+            node = ready.popleft() if ready else order.pop()
+            g, wanted, plan = arrived.pop(node, None), None, node.plan
+            if node.extras is not None and g is not None:
+                g = hooks.run_before(node, g)
+            if needed is not None:
+                if node not in needed:
+                    continue
+                if capture and node in targets:
+                    captured[node] = g
+                wanted = tuple([p in needed for p in node.parents])
+                if (capture and node.is_leaf) or (node.parents and not any(wanted)):
+                    continue
+            out = None
+            if plain and plan is not None and node.extras is None and g is not None:
+                out = plan.quick(g, node.saved)  # None if this has to be looked at first
+                if not retain_graph and plan.frees and out is not None:
+                    node.saved = None
+            if out is None:
+                out = run(node, g, wanted)
+            for parent, gradient in zip(node.parents, out, strict=True):
+                if parent is not None and (needed is None or parent in needed):
+                    deliver(parent, gradient, node)
     finally:
+        reset(token)
         modes.grad_enabled, modes.passes = before, modes.passes[:-1]
     return captured
 

@@ -116,6 +116,10 @@ SHARED_ELEMENTS = (
 )
 
 
+def overflow(to: Any) -> str:
+    return f"value cannot be converted to type {to} without overflow"
+
+
 @functools.cache
 def warn_once(text: str) -> None:
     """Warn the first time only: torch gives some of its warnings once in a process."""
@@ -130,7 +134,8 @@ def modified(array: Any, node: Any, version: int, expected: int) -> str:
     """A saved value was overwritten; `node` made it, None for a leaf."""
     maker = ""
     if node is not None:
-        maker = f", which is output 0 of {node.name().partition('Backward')[0]},"
+        operation, _, number = node.name().partition("Backward")
+        maker = f", which is output 0 of {operation}{number.strip('0')},"
     return (
         "one of the variables needed for gradient computation has been modified by an inplace "
         f"operation: [{dtypes.type_name(array.dtype)} {list(array.shape)}]{maker} is at version "
@@ -275,3 +280,200 @@ def gradient_dtype(got: Any, expected: Any) -> str:
 
 def fill_value(ndim: int) -> str:
     return f"fill_ only supports 0-dimension value tensor but got tensor with {ndim} dimensions."
+
+
+def batched_shape(i: int, got: Any, expected: Any) -> str:
+    return (
+        "If `is_grads_batched=True`, we interpret the first dimension of each grad_output as the "
+        "batch dimension. The sizes of the remaining dimensions are expected to match the shape of "
+        f"corresponding output, but a mismatch was detected: grad_output[{i}] has a shape of {got} "
+        f"and output[{i}] has a shape of {expected}. If you only want some tensors in "
+        "`grad_output` to be considered batched, consider using vmap."
+    )
+
+
+def not_floating(what: str, dtype: Any) -> str:
+    return f"Expected {what} to be floating point or complex, but got: {dtype}"
+
+
+# ------------------------------------------------------------------------------------ gradcheck
+
+NOTHING_TO_CHECK = (
+    "gradcheck expects at least one input tensor to require gradient, but none of them have "
+    "requires_grad=True."
+)
+UNDEFINED_GRAD = (
+    "Backwards compatibility: New undefined gradient support checking feature is enabled by "
+    "default, but it may break existing callers of this function. If this is true for you, you "
+    'can call this function with "check_undefined_grad=False" to disable the feature'
+)
+_NOTES = (
+    'Please look at "Notes about undefined output gradients" in "tools/autograd/derivatives.yaml"'
+)
+UNDEFINED_UNHANDLED = f"Expected backward function to handle undefined output grads. {_NOTES}"
+UNDEFINED_NOT_ZERO = (
+    "Expected all input grads to be undefined or zero when all output grads are undefined or "
+    f"zero. {_NOTES}"
+)
+_WORKAROUND = """
+If you are adding a new operator, please file an issue and then use one of the
+workarounds. The workaround depends on how your test invokes gradcheck/gradgradcheck{}
+If the test
+- manually invokes gradcheck/gradgradcheck, then call gradcheck/gradgradcheck
+  with `{}` as a keyword argument.
+- is OpInfo-based (e.g., in test_ops_gradients.py), then modify the OpInfo for the test
+  to have `gradcheck_{}`{}
+- is a Module test (e.g., in common_nn.py), then modify the corresponding
+  module_test entry to have `gradcheck_{}`
+"""
+_NOT_REENTRANT = """\n
+NOTE: If your op relies on non-deterministic operations i.e., it is listed here:
+https://pytorch.org/docs/stable/generated/torch.use_deterministic_algorithms.html
+this failure might be expected.
+""" + _WORKAROUND.format(".", *["nondet_tol=<tol>"] * 2, ".", "nondet_tol=<tol>")
+_FAST_ONLY = """
+Fast gradcheck failed but element-wise differences are small. This means that the
+test might've passed in slow_mode!
+""" + _WORKAROUND.format(":\n", *["fast_mode=False"] * 2, "", "fast_mode=False")
+
+
+def not_double(i: int) -> str:
+    return (
+        f"Input #{i} requires gradient and is not a double precision floating point or complex. "
+        "This check will likely fail if all the inputs are not of double precision floating point "
+        "or complex. "
+    )
+
+
+def stride_0(i: int) -> str:
+    return (
+        f"The {i}th input has a dimension with stride 0. gradcheck only supports inputs that are "
+        "non-overlapping to be able to compute the numerical gradients correctly. You should call "
+        ".contiguous on the input before passing it to gradcheck."
+    )
+
+
+def perturbed(what: str, on: str, eps: float, before: Any, after: Any) -> str:
+    return (
+        f"Expected `func` to return outputs with the same {what} when inputs are perturbed {on}by "
+        f"{eps}, but got: {what}s {before} and {after}."
+    )
+
+
+def not_reentrant(tolerance: float) -> str:
+    return (
+        "Backward is not reentrant, i.e., running backward with same input and grad_output "
+        "multiple times gives different values, although analytical gradient matches numerical "
+        f"gradient.The tolerance for nondeterminism was {tolerance}.{_NOT_REENTRANT}"
+    )
+
+
+def mismatch(numerical: Any, analytical: Any, output: int, input: int, forward: bool) -> str:
+    mode = "computed with forward mode " * forward
+    return (
+        f"Jacobian {mode}mismatch for output {output} with respect to input {input},\n"
+        f"numerical:{numerical}\nanalytical:{analytical}\n"
+    )
+
+
+def fast_mode(numerical: Any, analytical: Any, difference: Any, slow_passes: bool) -> str:
+    return (
+        "\nThe above quantities relating the numerical and analytical jacobians are computed \n"
+        "in fast mode. See: https://github.com/pytorch/pytorch/issues/53876 for more background \n"
+        "about fast mode. Below, we recompute numerical and analytical jacobians in slow mode:\n\n"
+        f"Numerical:\n {numerical}\nAnalytical:\n{analytical}\n\n"
+        f"The max per-element difference (slow mode) is: {difference}.\n"
+        + _FAST_ONLY.strip() * slow_passes
+    )
+
+
+def undefined_tangent(k: int, x: Any, got: Any, expected: Any) -> tuple[Any, ...]:
+    return (
+        *("Mismatch in tangent values for output with index: ", k, " when input: ", x),
+        *(" has an undefined tangent value. ", " Got: ", got, " but expected: ", expected),
+    )
+
+
+def batched_mismatch(output: int, input: int, got: Any, expected: Any) -> str:
+    return f"For output {output} and input {input}:\n\nGot:\n{got}\n\nExpected:\n{expected}"
+
+
+# ------------------------------------------------------------------------- autograd.functional
+
+NO_V = "The vector v can only be None if the {} a single Tensor with a single element."
+ONE_ELEMENT = "The Tensor returned by the function given to {} should contain a single element"
+STRATEGY = 'Expected strategy to be either "forward-mode" or "reverse-mode".'
+STRATEGY_HINT = (
+    f"{STRATEGY} Hint: If your function has more outputs than inputs, "
+    '"forward-mode" tends to be more performant. Otherwise, prefer to use "reverse-mode".'
+)
+FORWARD_ONLY_VECTORIZED = (
+    "Computing Jacobian using forward-AD or forward-over-reverse Hessian isonly implemented for "
+    "`vectorize=True`."
+)
+NOT_WITH_FORWARD = (
+    'torch.autograd.functional.jacobian: `{0}=True` and `strategy="forward-mode"` are not '
+    'supported together (yet). Please either set `{0}=False` or `strategy="reverse-mode"`.'
+)
+STRICT_VECTORIZED = (
+    "torch.autograd.functional.jacobian: `strict=True` and `vectorized=True` are not supported "
+    "together. Please either set `strict=False` or `vectorize=False`."
+)
+_STRICT = " This is not allowed in strict mode"
+STRICT = {  # what was found not to depend on the inputs, by the stage at which it was
+    "outputs": (
+        "Output {} of the user-provided function does not require gradients. The outputs must be "
+        "computed in a differentiable manner from the input when running in strict mode."
+    ),
+    "grad_inputs": (
+        "The gradient with respect to input {} is independent of the inputs of the user-provided "
+        f"function.{_STRICT}."
+    ),
+    "jacobian": (
+        "While computing the hessian, found that the jacobian of the user-provided function with "
+        f"respect to input {{}} is independent of the input.{_STRICT}. You should ensure that your "
+        "function is twice differentiable and that the jacobian depends on the inputs (this would "
+        "be violated by a linear function for example)."
+    ),
+    "back": f"The output of the user-provided function is independent of input {{}}.{_STRICT}.",
+    "back_trick": (
+        "The gradient with respect to the input is independent of entry {} in the grad_outputs "
+        f"when using the double backward trick to compute forward mode gradients.{_STRICT}."
+    ),
+    "double_back": (
+        f"The jacobian of the user-provided function is independent of input {{}}.{_STRICT}."
+    ),
+    "double_back_trick": (
+        "The hessian of the user-provided function is independent of entry {} in the "
+        f"grad_jacobian.{_STRICT} as it prevents from using the double backward trick to replace "
+        "forward mode AD."
+    ),
+}
+
+
+def constant(what: str, i: int) -> str:
+    return (
+        f"The {what} of the user-provided function is independent of input {i}.{_STRICT} when "
+        "create_graph=True."
+    )
+
+
+def independent_output(k: int, i: int) -> str:
+    return f"Output {k} of the user-provided function is independent of input {i}.{_STRICT}."
+
+
+def tensor_or_tuple(what: str, name: str, where: str, kind: type) -> str:
+    return (
+        f"The {what} given to {name} must be either a Tensor or a tuple of Tensors but the {where} "
+        f"has type {kind}."
+    )
+
+
+def length_of_v(got: int, expected: int, many: bool) -> str:
+    if not many:
+        return "The given v should contain a single Tensor."
+    return f"v is a tuple of invalid length: should be {expected} but got {got}."
+
+
+def size_of_v(i: int, got: Any, expected: Any, many: bool) -> str:
+    return f"{f'Entry {i} in ' * many}v has invalid size: should be {expected} but got {got}."

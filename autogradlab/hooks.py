@@ -1,8 +1,8 @@
-"""Hooks: functions that backward calls with the gradients it passes, and that may replace them.
+"""Extras: functions that backward calls with the gradients it passes, and that may replace them.
 
-A node that has hooks carries one `Hooks`; a leaf carries its own, since the node that accumulates
+A node that has hooks carries one `Extras`; a leaf carries its own, since the node that accumulates
 its gradient may be made anew. Which kind runs when is torch's order: hooks of the tensor, hooks
-before the node, the node, hooks after the node. Hooks on what the tape saves are at the end.
+before the node, the node, hooks after the node. Extras on what the tape saves are at the end.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 _ids = itertools.count()
 
 
-class Hooks:
-    """The hooks of one node, by kind, in the order they were registered."""
+class Extras:
+    """What few nodes have: hooks by kind, in the order they were registered; versions that saved
+    tensors had, where that was not 0; notes."""
 
     def __init__(self) -> None:
         self.tensor: dict[int, Callable[..., Any]] = {}
@@ -33,16 +34,24 @@ class Hooks:
         self.retain: weakref.ref[Tensor] | None = None  # whose .grad is to be filled
         self.unpack: Callable[[Any], Tensor] | None = None  # undoes what a pack hook has done
         self.notes: dict[str, Any] = {}
+        self.versions: dict[int, int] = {}  # by place among the saved values
+        self.cells: dict[int, tuple[list[int], int]] = {}  # by output: its version, and then
+        self.lifted = False  # formulas run on tensors that hold duals and batches
+
+    @property
+    def watching(self) -> bool:
+        """Whether a user's code sees the gradient that passes here."""
+        return any((self.tensor, self.pre, self.post, self.retain, self.unpack))
 
 
 class RemovableHandle:
     """What registering a hook returns: `remove()` takes the hook away again."""
 
     def __init__(self, hooks: dict[int, Callable[..., Any]]) -> None:
-        self.hooks, self.id = hooks, next(_ids)
+        self.extras, self.id = hooks, next(_ids)
 
     def remove(self) -> None:
-        self.hooks.pop(self.id, None)
+        self.extras.pop(self.id, None)
 
     def __enter__(self) -> RemovableHandle:
         return self
@@ -64,8 +73,8 @@ class Handles(RemovableHandle):
 
 def register(owner: Any, kind: str, hook: Callable[..., Any]) -> RemovableHandle:
     """Add a hook to a node or a leaf."""
-    owner.hooks = owner.hooks or Hooks()
-    hooks = getattr(owner.hooks, kind)
+    owner.extras = owner.extras or Extras()
+    hooks = getattr(owner.extras, kind)
     handle = RemovableHandle(hooks)
     hooks[handle.id] = hook
     return handle
@@ -73,7 +82,7 @@ def register(owner: Any, kind: str, hook: Callable[..., Any]) -> RemovableHandle
 
 def run_before(node: Node, g: Any) -> Any:
     """Run the hooks that see a gradient before its node does; the gradient they leave."""
-    hooks = node.hooks
+    hooks = node.extras
     if isinstance(g, list):  # of a node with several outputs; those have their own tensor hooks
         bare = not any(isinstance(each, Tensor) for each in g)
         came = run_pre(hooks, tuple(map(wrap, g)))
@@ -88,7 +97,7 @@ def run_before(node: Node, g: Any) -> Any:
     return g.array if bare and g is not None else g
 
 
-def run_pre(hooks: Hooks, came: tuple[Any, ...]) -> tuple[Any, ...]:
+def run_pre(hooks: Extras, came: tuple[Any, ...]) -> tuple[Any, ...]:
     for hook in list(hooks.pre.values()):
         new = hook(came)
         came = came if new is None else as_tuple(new, came, hook)
@@ -97,12 +106,12 @@ def run_pre(hooks: Hooks, came: tuple[Any, ...]) -> tuple[Any, ...]:
 
 def run_after(node: Node, out: Sequence[Any], g: Any) -> Sequence[Any]:
     """Run the hooks that see what a node sends on; the gradients they leave."""
-    if not node.hooks.post:
+    if not node.extras.post:
         return out
     gradients = g if isinstance(g, list) else [g]
     bare = not any(isinstance(each, Tensor) for each in gradients)
     sent, came = tuple(map(wrap, out)), tuple(map(wrap, gradients))
-    for hook in list(node.hooks.post.values()):
+    for hook in list(node.extras.post.values()):
         new = hook(sent, came)
         if new is not None:
             sent = as_tuple(new, sent, hook)
@@ -152,8 +161,8 @@ def pack(node: Node) -> None:
         saved[i] = packed(pack_hook, saved[i])
     if (i := plan.result_at) is not None and not plan.primitive.multiple:
         saved[i] = quietly(pack_hook, wrap(saved[i], node))
-    node.saved, node.hooks = tuple(saved), node.hooks or Hooks()
-    node.hooks.unpack = unpack_hook
+    node.saved, node.extras = tuple(saved), node.extras or Extras()
+    node.extras.unpack = unpack_hook
 
 
 def packed(pack_hook: Callable[[Tensor], Any], x: Tensor) -> tuple[Any, Node | None]:
@@ -165,7 +174,7 @@ def packed(pack_hook: Callable[[Tensor], Any], x: Tensor) -> tuple[Any, Node | N
 
 def unpack(node: Node, values: list[Any]) -> None:
     """Ask the unpack hook for the saved tensors of a node, in place in `values`."""
-    plan, hook = node.plan, node.hooks.unpack
+    plan, hook = node.plan, node.extras.unpack
     for i in plan.tensors_at:
         values[i] = unpacked(hook, values[i])
     if (i := plan.result_at) is not None and not plan.primitive.multiple:

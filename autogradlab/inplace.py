@@ -80,12 +80,12 @@ def write(x: Tensor, out: Tensor) -> Tensor:
     keep_saved(node, x)
     x.write(out.array)
     if (i := node.plan.result_at) is not None:  # what it saved is now this memory
-        node.saved, node.cells = (*node.saved[:i], x.array, *node.saved[i + 1 :]), None
+        node.saved = (*node.saved[:i], x.array, *node.saved[i + 1 :])
         node.watch(x.cell)
     base = x if x.base is None else x.base
-    retained = base.node.hooks.retain if base.retains_grad else None
+    retained = base.node.extras.retain if base.retains_grad else None
     if retained:
-        base.node.hooks.retain = None
+        base.node.extras.retain = None
     if x.base is not None:
         node = CopySlices(base, positions(x, base), node)
     base.node, base._requires_grad, base.accumulator = node, True, None
@@ -102,7 +102,7 @@ def keep_saved(node: Node, x: Tensor) -> None:
         if node.saved[i] is x and next(iter(node.plan.primitive.formulas)) == node.plan.names[i]:
             old = wrap(np.array(x.array), x.node)
             old._requires_grad = x._requires_grad
-            node.versions = {k: v for k, v in (node.versions or {}).items() if k != i}
+            node.extra.versions.pop(i, None)
             node.saved = (*node.saved[:i], old, *node.saved[i + 1 :])
 
 
@@ -113,13 +113,14 @@ class CopySlices(Node):
     """An operation that was done in place on a view, as its base sees it: the positions the view
     shows went through the operation, the others did not."""
 
-    __slots__ = ("inner", "where")
+    __slots__ = ("inner", "wanted", "where")
+    plan = None
 
     def __init__(self, base: Tensor, where: np.ndarray, inner: Node) -> None:
         self.sequence, self.inner, self.where = next(clock), inner, where
         self.parents = (edge(base), *inner.parents[1:])
         self.wanted = tuple([p is not None for p in self.parents])
-        self.shape, self.dtype, self.hooks = base.array.shape, base.array.dtype, None
+        self.shape, self.dtype, self.extras = base.array.shape, base.array.dtype, None
 
     def name(self) -> str:
         return "torch::autograd::CopySlices"
@@ -136,10 +137,9 @@ class CopySlices(Node):
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(f"'{self.name()}' object has no attribute '{name}'")
 
-    def apply(self, g: Any, taped: bool, wanted: Wanted) -> Sequence[Any]:
-        first, *rest = self.inner.apply(
-            as_strided_at(g, where=self.where), taped, (wanted[0], *wanted[1:])
-        )
+    def apply(self, g: Any, taped: bool, wanted: Wanted | None) -> Sequence[Any]:
+        wanted = self.wanted if wanted is None else wanted
+        first, *rest = self.inner.apply(as_strided_at(g, where=self.where), taped, wanted)
         if not wanted[0]:
             return (None, *rest)
         none = first is None

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
+
+import numpy as np
 
 
 class _Modes(threading.local):
@@ -13,6 +16,7 @@ class _Modes(threading.local):
     grad_enabled = True
     inference = False
     anomaly: Callable[..., Any] | None = None  # runs a node, in anomaly mode
+    special = 0  # how many of the switches below are on that the short way does not know
     lifted = 0  # how many transforms (forward mode, vmap) are open, see arrays/
     vmaps: tuple[tuple[int, int, str], ...] = ()  # open vmaps: level, examples, randomness
     dual_level: int | None = None  # the open level of autograd.forward_ad
@@ -25,3 +29,11 @@ class _Modes(threading.local):
 
 
 modes = _Modes()
+
+# inf and nan are answers here, as in torch: NumPy is not to warn of them. `np.errstate` costs a
+# microsecond for each operation, so the setting it makes is kept, and put in place by hand:
+# `token = silence()`, the operation, `reset(token)`.
+_setting = np._core.umath._extobj_contextvar
+with np.errstate(all="ignore"):
+    silence = functools.partial(_setting.set, _setting.get())
+reset = _setting.reset

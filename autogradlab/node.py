@@ -41,60 +41,80 @@ class Node:
     """
 
     __slots__ = (
-        *("__weakref__", "cells", "dtype", "hooks", "lifted", "parents", "plan", "saved"),
-        *("sequence", "shape", "versions", "wanted"),
+        *("__weakref__", "dtype", "extras", "parents", "plan", "saved", "sequence", "shape"),
     )
     is_leaf, output_nr = False, 0
+    runs_on_none = False  # whether it has something to do when no gradient has arrived
 
     def __init__(
         self, plan: Plan, inputs: Sequence[Any], result: Any, constants: dict[str, Any]
     ) -> None:
-        self.sequence = next(clock)
-        self.plan, self.lifted = plan, modes.lifted
-        self.wanted = plan.wanted
-        self.parents = tuple(
-            [edge(x) if want else None for x, want in zip(inputs, plan.wanted, strict=True)]
-        )
-        self.saved = plan.pack(inputs, result, constants)
-        self.hooks = self.versions = self.cells = self.shape = self.dtype = None
-        if not plan.primitive.multiple:
+        self.sequence, self.plan, self.extras = next(clock), plan, None
+        self.parents = plan.edges(inputs)
+        self.saved = saved = plan.pack(inputs, result, constants)
+        if plan.primitive.multiple:
+            self.shape = self.dtype = None
+        else:
             self.shape, self.dtype = result.shape, result.dtype
+        if modes.lifted:
+            self.extra.lifted = True
         for i in plan.tensors_at:
-            if self.saved[i].inference:
+            x = saved[i]
+            if x.inference:
                 raise RuntimeError(errors.INFERENCE_SAVED)
-            cell = self.saved[i].cell
+            if x.cell is not None and x.cell[0]:
+                self.extra.versions[i] = x.cell[0]
+        for i in plan.arrays_at:
+            cell = getattr(saved[i], "cell", None)
             if cell is not None and cell[0]:
-                self.versions = {**(self.versions or {}), i: cell[0]}
+                self.extra.versions[i] = cell[0]
+
+    @property
+    def extra(self) -> hooks.Extras:
+        """Hooks, versions, notes: made when first asked for."""
+        if self.extras is None:
+            self.extras = hooks.Extras()
+        return self.extras
+
+    @property
+    def wanted(self) -> Wanted:
+        """For each input: does it want a gradient?"""
+        return self.plan.wanted
 
     def watch(self, cell: list[int], output_nr: int = 0) -> None:
         """A result that may be saved here gets a version: it must not have changed by backward."""
-        self.cells = {**(self.cells or {}), output_nr: (cell, cell[0])}
+        if self.plan.result_at is not None:
+            self.extra.cells[output_nr] = cell, cell[0]
 
     def unpack(self, taped: bool) -> list[Any]:
         """The saved values, as arrays or (taped) as tensors; an error if freed or overwritten."""
         if self.saved is None:
             raise RuntimeError(errors.FREED)
-        plan, values = self.plan, list(self.saved)
-        if self.hooks is not None and self.hooks.unpack is not None:
+        plan, values, extras = self.plan, list(self.saved), self.extras
+        if extras is not None and extras.unpack is not None:
             hooks.unpack(self, values)
-        for i in plan.tensors_at:
+        for i in (*plan.tensors_at, *plan.arrays_at):
             x = values[i]
+            if not isinstance(x, Tensor):  # arrays that no tensor has held
+                continue
             if x.cell is not None:
-                then = self.versions.get(i, 0) if self.versions else 0
+                then = 0 if extras is None else extras.versions.get(i, 0)
                 if x.cell[0] != then:
                     raise RuntimeError(errors.modified(x.array, x.grad_fn, x.cell[0], then))
-            if not taped:
+            if not taped or i in plan.arrays_at:
                 values[i] = x.array
         for i in plan.others_at if taped else ():
             if isinstance(values[i], np.ndarray):  # an array does not calculate with tensors
                 values[i] = wrap(values[i])
         if (i := plan.result_at) is not None:
-            for k, (cell, then) in (self.cells or {}).items():
-                if cell[0] != then:
+            for k, (cell, then) in extras.cells.items() if extras is not None else ():
+                if cell[0] != then and plan.result_nr in (None, k):
                     array = values[i][k] if plan.primitive.multiple else values[i]
                     raise RuntimeError(errors.modified(array, self, cell[0], then))
             if taped:  # saved as a bare array, so that a node never holds its own output alive
                 values[i] = self.rewrap(values[i])
+            if plan.result_nr is not None:
+                values[i] = values[i][plan.result_nr]
         return values
 
     def rewrap(self, result: Any) -> Any:
@@ -103,8 +123,9 @@ class Node:
             return tuple(wrap(x, Output(self, k, len(result), x)) for k, x in enumerate(result))
         return wrap(result, self)
 
-    def apply(self, g: Any, taped: bool, wanted: Wanted) -> Sequence[Any]:
-        if not (self.lifted or modes.lifted):
+    def apply(self, g: Any, taped: bool, wanted: Wanted | None) -> Sequence[Any]:
+        """The gradients of the inputs; `wanted` says which, None all this node was made for."""
+        if not (modes.lifted or (self.extras is not None and self.extras.lifted)):
             return self.plan.run(wanted, g, self.unpack(taped))
         with lifting():  # formulas run on tensors, which may hold duals and batches
             out = self.plan.run(wanted, g if taped else tensors_of(g), self.unpack(True))
@@ -121,10 +142,9 @@ class Node:
         taped = modes.grad_enabled
         came = [g if g is None or taped else g.array for g in gradients]
         with np.errstate(all="ignore"):
-            out = self.apply(came[0] if self.shape is not None else Parts(came), taped, self.wanted)
-        out = [
-            None if p is None else wrap(fit(o, p)) for o, p in zip(out, self.parents, strict=True)
-        ]
+            out = self.apply(came[0] if self.shape is not None else Parts(came), taped, None)
+            pairs = zip(out, self.parents, strict=True)
+            out = [None if p is None else wrap(fit(o, p, self)) for o, p in pairs]
         return out[0] if len(out) == 1 else tuple(out)
 
     def __getattr__(self, name: str) -> Any:
@@ -158,8 +178,7 @@ class Node:
     @property
     def metadata(self) -> dict[str, Any]:
         """A place for notes; anomaly mode keeps the forward traceback here."""
-        self.hooks = self.hooks or hooks.Hooks()
-        return self.hooks.notes
+        return self.extra.notes
 
     def register_prehook(self, hook: Callable[..., Any]) -> hooks.RemovableHandle:
         return hooks.register(self, "pre", hook)
@@ -185,9 +204,10 @@ class Output(Node):
     """
 
     __slots__ = ("count", "output_nr")
+    wanted, plan = (True,), None
 
     def __init__(self, node: Node, k: int, count: int, array: Any) -> None:
-        self.parents, self.wanted, self.hooks = (node,), (True,), None
+        self.parents, self.extras = (node,), None
         self.output_nr, self.count = k, count
         self.sequence = node.sequence + 0.5  # before the node, after all that used the output
         self.shape, self.dtype = array.shape, array.dtype
@@ -205,7 +225,7 @@ class Output(Node):
     def free(self) -> None:
         """Nothing is saved here."""
 
-    def apply(self, g: Any, taped: bool, wanted: Wanted) -> Sequence[Any]:
+    def apply(self, g: Any, taped: bool, wanted: Wanted | None) -> Sequence[Any]:
         out = Parts([None] * self.count)
         out[self.output_nr] = g
         return (out,)
@@ -215,21 +235,21 @@ class AccumulateGrad(Node):
     """The end of an edge: adds the gradient that arrives to the `.grad` of a leaf."""
 
     __slots__ = ("variable",)
-    is_leaf = True
+    is_leaf, wanted, parents, saved, plan = True, (), (), (), None
 
     def __init__(self, variable: Tensor) -> None:
-        self.variable, self.parents, self.wanted, self.saved = variable, (), (), ()
+        self.variable = variable
         self.sequence = 2**64 - 1  # runs as soon as its last gradient is in
         self.shape, self.dtype = variable.array.shape, variable.array.dtype
 
     @property
-    def hooks(self) -> hooks.Hooks | None:
+    def extras(self) -> hooks.Extras | None:
         """They live on the leaf, since this node may be made anew."""
-        return self.variable.hooks
+        return self.variable.extras
 
-    @hooks.setter
-    def hooks(self, value: hooks.Hooks) -> None:
-        self.variable.hooks = value
+    @extras.setter
+    def extras(self, value: hooks.Extras) -> None:
+        self.variable.extras = value
 
     def name(self) -> str:
         return "torch::autograd::AccumulateGrad"
@@ -240,7 +260,7 @@ class AccumulateGrad(Node):
     def __dir__(self) -> list[str]:
         return object.__dir__(self)
 
-    def apply(self, g: Any, taped: bool, wanted: Wanted) -> Sequence[Any]:
+    def apply(self, g: Any, taped: bool, wanted: Wanted | None) -> Sequence[Any]:
         leaf = self.variable
         if not leaf._requires_grad:
             return ()
@@ -251,8 +271,8 @@ class AccumulateGrad(Node):
             leaf._grad = wrap(g.copy())  # never the incoming array itself
         else:
             leaf._grad.write(leaf._grad.array + g)
-        if leaf.hooks is not None:
-            for hook in list(leaf.hooks.accumulated.values()):
+        if leaf.extras is not None:
+            for hook in list(leaf.extras.accumulated.values()):
                 hook(leaf)
         return ()
 
@@ -277,9 +297,9 @@ def tensors_of(g: Any) -> Any:
     return Parts([wrap(each) for each in g]) if isinstance(g, Parts) else wrap(g)
 
 
-def fit(g: Any, node: Any, sender: Node | None = None, i: int = 0) -> Any:
-    """A gradient summed and cast to the shape and dtype of the tensor that `node` has made;
-    `sender` gave it as its gradient number `i`."""
+def fit(g: Any, node: Any, sender: Node | None = None) -> Any:
+    """A gradient, which `sender` sends, summed and cast to the shape and dtype of the tensor that
+    `node` has made."""
     if g is None or isinstance(g, Parts):
         return g
     shape, array = node.shape, g.array if isinstance(g, Tensor) else g
@@ -290,7 +310,9 @@ def fit(g: Any, node: Any, sender: Node | None = None, i: int = 0) -> Any:
             return fit_lifted(g, node)
         lead = array.ndim - len(shape)
         if lead < 0 or any(n not in (1, m) for n, m in zip(shape, array.shape[lead:], strict=True)):
-            name = (sender or node).name()
+            name, i = node.name(), 0
+            if sender is not None:
+                name, i = sender.name(), sender.parents.index(node)
             raise RuntimeError(errors.invalid_gradient(name, i, array.shape, shape))
         axes = [i for i, m in enumerate(array.shape) if i < lead or shape[i - lead] != m]
         if axes:

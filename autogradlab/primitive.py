@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from . import arrays as arrays_module
-from .modes import modes
-from .node import Node, Output, Wanted
+from .modes import modes, reset, silence
+from .node import Node, Output, Wanted, edge
 from .tensor import Tensor, wrap
 
 # For each input: does it want a gradient? None for what is no tensor.
@@ -42,7 +42,7 @@ class Primitive:
         arrays: constants that hold data, which backward frees like any saved value.
         variadic: any number of inputs, and one formula that returns a list of gradients.
         multiple: the operation gives a tuple; formulas get a list of gradients, one for each output
-            (None where none arrived), and `result` is the tuple.
+            (None where none arrived), `result` is the tuple, `result0` its first part.
         jvp: how a tangent goes forward. "linear": the operation itself on the tangents; "bilinear":
             with one input at a time replaced by its tangent, summed; "elementwise": the formulas on
             the tangents, summed; else a function of values by name, tangents by name and `_t`
@@ -103,20 +103,24 @@ class Primitive:
                 kinds.append(None)
             arrays.append(x)
         on_tensors = kinds.count(None) < len(kinds)
-        for name, value in constants.items():
+        given = constants
+        for name, value in given.items():
             if isinstance(value, Tensor):
-                on_tensors, constants[name] = True, value.array
+                on_tensors, constants = True, {**constants, name: value.array}
         if not on_tensors:
             return primitive.forward(*arrays, **constants)
         if primitive.view:
             arrays[0] = inputs[0].memory()
-        with np.errstate(all="ignore"):  # inf and nan are answers here, as in torch
+        token = silence()
+        try:
             if modes.lifted:
                 result = primitive.compute(arrays, constants)
             else:
                 if primitive.promote is not None:
                     arrays = primitive.promote(arrays)
                 result = primitive.forward(*arrays, **constants)
+        finally:
+            reset(token)
         outputs = tuple(map(wrap, result)) if primitive.multiple else (wrap(result),)
         if modes.made is not None:
             modes.made.update(outputs)
@@ -125,8 +129,10 @@ class Primitive:
                 out.become_view_of(inputs[0], primitive.name * primitive.multiple)
         elif modes.inference:
             for out in outputs:
-                out.inference = True
+                out.inference = out.special = True
         if True in kinds and modes.grad_enabled and primitive.formulas:
+            if given is not constants:  # a tensor among them is watched, as an input is
+                constants |= {name: given[name] for name in primitive.arrays if name in given}
             primitive.record(inputs, kinds, outputs, result, constants)
         return outputs if primitive.multiple else outputs[0]
 
@@ -204,7 +210,7 @@ class Plan:
         self.wanted = wanted = tuple([bool(kind) for kind in kinds])
         active = inputs if primitive.variadic else itertools.compress(inputs, wanted)
         used = set(itertools.chain(*(primitive.needs[name] for name in active)))
-        each = {"result": "result"}
+        each = {"result": "result", **{f"result{k}": "result" for k in range(2)}}
         for i, name in enumerate(inputs):
             each[name], each[f"{name}_shape"] = f"inputs[{i}]", f"inputs[{i}].array.shape"
         if primitive.variadic:
@@ -215,14 +221,36 @@ class Plan:
         self.tensors_at = [i for i, name in enumerate(self.names) if name in tensors]
         others = set(inputs).difference(tensors)
         self.others_at = [i for i, name in enumerate(self.names) if name in others]
-        self.result_at = self.names.index("result") if "result" in self.names else None
-        self.frees = not {*inputs, "result", *primitive.arrays}.isdisjoint(self.names)
+        self.arrays_at = [i for i, name in enumerate(self.names) if name in primitive.arrays]
+        result = next((name for name in self.names if name.startswith("result")), None)
+        self.result_at = None if result is None else self.names.index(result)
+        self.result_nr = int(result[-1]) if result not in (None, "result") else None
+        self.frees = result is not None or not {*inputs, *primitive.arrays}.isdisjoint(self.names)
         sources = "".join(each.get(n, f"constants[{n!r}]") + ", " for n in self.names)
         self.pack = eval(f"lambda inputs, result, constants: ({sources})")
+        ends = [f"edge(inputs[{i}])" if want else "None" for i, want in enumerate(wanted)]
+        self.edges = eval(f"lambda inputs: ({', '.join(ends)},)", {"edge": edge})
         self.runs: dict[Wanted, Callable[..., Sequence[Any]]] = {}
+        self.quick = self.straight()
 
     def __str__(self) -> str:
         return self.code(self.wanted)
+
+    def straight(self) -> Callable[[Any, Any], Sequence[Any] | None]:
+        """The line as a function of the gradient and the saved values themselves, for arrays; it
+        gives None where these have to be looked at first (`Node.unpack`)."""
+        at = self.tensors_at
+        values = [f"saved[{i}]{'.array' * (i in at)}, " for i in range(len(self.names))]
+        unsure = "".join(f" or saved[{i}].cell is not None" for i in at)
+        unsure += "".join(f" or saved[{i}].__class__ is Tensor" for i in self.arrays_at)
+        unsure += " or True" * (self.result_nr is not None)
+        body = self.code(self.wanted).partition(": ")[2]
+        lines = ["def quick(g, saved):", f" if saved is None{unsure}: return None"]
+        lines += [f" {', '.join(self.names)}, = {''.join(values)}"] * bool(self.names)
+        space = {f"d_{name}": f for name, f in self.primitive.formulas.items()}
+        space["Tensor"] = Tensor
+        exec("\n".join([*lines, f" return {body}"]), space)
+        return space["quick"]
 
     def code(self, wanted: Wanted) -> str:
         """The line that computes the wanted gradients from what this plan has saved."""
@@ -235,8 +263,9 @@ class Plan:
             body = f"({', '.join(outputs)},)"
         return f"lambda {', '.join(['g', *self.names])}: {body}"
 
-    def run(self, wanted: Wanted, g: Any, values: Sequence[Any]) -> Sequence[Any]:
+    def run(self, wanted: Wanted | None, g: Any, values: Sequence[Any]) -> Sequence[Any]:
         """The wanted gradients, given the incoming one and the saved values."""
+        wanted = self.wanted if wanted is None else wanted
         function = self.runs.get(wanted)
         if function is None:
             formulas = {f"d_{name}": f for name, f in self.primitive.formulas.items()}

@@ -19,7 +19,7 @@ from .modes import modes
 
 if TYPE_CHECKING:
     from .engine import Node
-    from .hooks import Hooks, RemovableHandle
+    from .hooks import Extras, RemovableHandle
 
 
 class Size(tuple[int, ...]):
@@ -54,7 +54,8 @@ class Tensor:
     made: str = ""  # of a view: why it must not be written into, "" if it may
     seen: int = 0  # of a view: the version at which its node was right
     inference: bool = False  # made under inference_mode
-    hooks: Hooks | None = None  # of a leaf
+    special: bool = False  # any of the above: not for the short way (straight.py)
+    extras: Extras | None = None  # of a leaf
     _requires_grad = False
     _grad: Tensor | None = None
 
@@ -148,8 +149,8 @@ class Tensor:
         """Whether a non-leaf keeps its gradient (see `retain_grad`)."""
         return (
             self.node is not None
-            and self.node.hooks is not None
-            and self.node.hooks.retain is not None
+            and self.node.extras is not None
+            and self.node.extras.retain is not None
         )
 
     def retain_grad(self) -> None:
@@ -157,10 +158,10 @@ class Tensor:
         if not self._requires_grad:
             raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
         if self.node is not None:
-            from .hooks import Hooks
+            from .hooks import Extras
 
-            self.node.hooks = self.node.hooks or Hooks()
-            self.node.hooks.retain = weakref.ref(self)
+            self.node.extras = self.node.extras or Extras()
+            self.node.extras.retain = weakref.ref(self)
 
     def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
         """Call `hook(grad)` when this tensor's gradient is known; what it returns replaces it."""
@@ -211,9 +212,10 @@ class Tensor:
         autograd.backward(self, gradient, retain_graph, create_graph, inputs=inputs)
 
     def detach(self) -> Tensor:
-        """The same memory, not recorded: a leaf that needs no gradient."""
-        out = wrap(self.memory())
-        out.cell = self.version_cell()
+        """The same memory, not recorded: a leaf that needs no gradient, and has no tangent."""
+        memory = self.memory()
+        out = wrap(memory if isinstance(memory, np.ndarray) else memory.without_tangents())
+        out.cell, out.special = self.version_cell(), True
         return out
 
     @property
@@ -245,7 +247,7 @@ class Tensor:
     def version_cell(self) -> list[int]:
         """The version, to be shared; the node that made this tensor learns of it."""
         if self.cell is None:
-            self.cell = [0]
+            self.cell, self.special = [0], True
             if self.node is not None:
                 self.node.watch(self.cell)
         return self.cell
@@ -260,7 +262,7 @@ class Tensor:
         """Share the version of `x`, whose memory this tensor shows; `multiple` is the name of an
         operation that gives several views."""
         self.base, self.cell = x if x.base is None else x.base, x.version_cell()
-        self.seen, self.inference = self.cell[0], x.inference
+        self.seen, self.inference, self.special = self.cell[0], x.inference, True
         if multiple or not modes.grad_enabled or x.made:
             self.made = multiple or x.made or ("inference" if modes.inference else "no_grad")
 

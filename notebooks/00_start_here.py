@@ -131,7 +131,7 @@ print(x.grad)
 #
 # The loop of every lesson: *predict, run, see the gap*. A wrong prediction is worth more than a
 # right one, if you look at the gap. The instrument below asks for one gradient. Type your answer,
-# press **Check**, and read what it says about your number.
+# press **Check** or Enter, and read what it says about your number.
 
 # %%
 from autogradlab.instruments import PredictTheGradient

@@ -125,9 +125,9 @@ L = (a * b + c) ** 2
 # The picture below is its *graph*: what was computed from what. The ends a, b, c are *leaves*:
 # tensors you made yourself, each with a cup (`.grad`) that collects what arrives.
 #
-# The first step is shown: what comes in at the square, and what it sends. Press **▶** (or the right
-# arrow key) for the next step, **◀** to go back. **Before each step, predict** what it sends; then
-# read its equation.
+# Nothing has run yet: only the gradient 1 at L is given. Press **▶** (or the right arrow key) for
+# the next step, **◀** to go back. **Before each step, predict** what it sends, the first one too;
+# then read its equation.
 
 # %%
 from autogradlab.instruments import BackwardDebugger

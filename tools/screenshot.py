@@ -21,7 +21,7 @@ a = torch.tensor([2.0, 3.0], requires_grad=True)
 b = torch.tensor([6.0, 4.0], requires_grad=True)
 Q = 3 * a**3 - b**2
 debugger = BackwardDebugger(Q, {"a": a, "b": b, "Q": Q}, gradient=torch.tensor([1.0, 1.0]))
-debugger.step(4)
+debugger.step(5)
 debugger
 """
 

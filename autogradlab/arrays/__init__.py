@@ -101,6 +101,10 @@ class Lifted:
         return self
 
 
+def without_tangents(array: Any) -> Any:
+    return array.without_tangents() if isinstance(array, Lifted) else array
+
+
 def newest(values: Iterable[Any]) -> Lifted | None:
     """The array of the newest level among the values, or in tuples of them; None without one."""
     found = None
@@ -112,11 +116,20 @@ def newest(values: Iterable[Any]) -> Lifted | None:
     return found
 
 
+def layer_of(array: Any, level: int) -> Lifted | None:
+    """The layer of a level inside an array."""
+    if not isinstance(array, Lifted) or array.level == level:
+        return array if isinstance(array, Lifted) else None
+    return next((found for x in array.parts() if (found := layer_of(x, level)) is not None), None)
+
+
 @contextmanager
 def lifting() -> Iterator[None]:
     """While this holds, operations look for lifted arrays."""
     modes.lifted += 1
+    modes.special += 1
     try:
         yield
     finally:
         modes.lifted -= 1
+        modes.special -= 1

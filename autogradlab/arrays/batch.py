@@ -19,7 +19,7 @@ import numpy as np
 from ..modes import modes
 from ..primitive import Boundary, Primitive
 from ..tensor import wrap
-from . import Lifted, Shape, levels_of
+from . import Lifted, Shape, levels_of, without_tangents
 
 SHIFTED = ("dim", "dim0", "dim1", "dims")
 
@@ -33,6 +33,12 @@ class Batch(Lifted):
         self.array, self.level, self.dtype, self.adjoint = array, level, array.dtype, adjoint
         self.count = array.shape[0]
         self.shape = Shape(array.shape[1:], levels_of(array.shape) | {level})
+
+    def without_tangents(self) -> Any:
+        return Batch(without_tangents(self.array), self.level)
+
+    def parts(self) -> tuple[Any]:
+        return (self.array,)
 
     def item(self) -> Any:
         raise RuntimeError(
@@ -64,7 +70,7 @@ class Batch(Lifted):
         rule = primitive.batch
         if rule == "elementwise":
             result = self.elementwise(primitive, arrays, constants)
-        elif rule == "leading" and not any(map(self.holds, constants.values())):
+        elif rule == "leading" and self.ndim and not any(map(self.holds, constants.values())):
             result = self.leading(primitive, arrays, constants)
         elif callable(rule) and not any(map(self.holds, constants.values())):
             result = rule(primitive, self.count, [self.first(x) for x in arrays], **constants)
@@ -100,6 +106,8 @@ class Batch(Lifted):
         def padded(x: Any) -> Any:
             if not self.mine(x):
                 return x
+            if x.ndim == ndim:
+                return x.array
             ones = (1,) * (ndim - x.ndim)
             return reshape_to.compute([x.array], {"shape": (self.count, *ones, *x.shape)})
 

@@ -18,7 +18,7 @@ import numpy as np
 from ..modes import modes
 from ..primitive import Boundary, Primitive
 from ..tensor import Tensor, wrap
-from . import Lifted, Shape, levels_of
+from . import Lifted, Shape, levels_of, without_tangents
 
 
 class Dual(Lifted):
@@ -31,6 +31,12 @@ class Dual(Lifted):
         self.adjoint = adjoint
         levels = levels_of(primal.shape) | levels_of(tangent.shape) | {level}
         self.shape = Shape(primal.shape, levels)
+
+    def without_tangents(self) -> Any:
+        return without_tangents(self.primal)
+
+    def parts(self) -> tuple[Any, Any]:
+        return self.primal, self.tangent
 
     def item(self) -> Any:
         return self.primal.item()
@@ -154,11 +160,22 @@ def _part(name: str) -> Callable[..., Any]:
     return take
 
 
+def entered(g: Any, level: int) -> bool:
+    """Whether a gradient has come into the level from outside; else it is a dual by itself, as
+    where reverse mode runs inside forward mode, and is handed on whole."""
+    layer = layer_of(getattr(g, "array", g), level)
+    return layer is None or layer.adjoint
+
+
 make_dual = Boundary(
     "MakeDualBackward0",
     lambda self, tangent, *, level, adjoint=False: Dual(self, tangent, level, adjoint),
-    self=lambda g, level: tangent_of(g, level=level),
-    tangent=lambda g, level: primal_of(g, level=level),
+    self=lambda g, level: tangent_of(g, level=level) if entered(g, level) else g,
+    tangent=lambda g, level: (
+        primal_of(g, level=level)
+        if entered(g, level)
+        else make_dual(primal_of(g, level=level) * 0.0, primal_of(g, level=level), level=level)
+    ),
     jvp="linear",
     batch="elementwise",
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 from .. import dtypes
 from ..tensor import Tensor, wrap
-from . import Lifted, levels_of, lifting
+from . import layer_of, levels_of, lifting
 from .batch import Batch, from_batch
 from .dual import Dual, tangent_of
 
@@ -25,17 +25,10 @@ def fit_lifted(g: Any, node: Any) -> Any:
                 out = from_batch(out, level=level, count=layer.count).sum(0)
             elif isinstance(layer, Dual):  # only what comes with ε changes the loss
                 out = tangent_of(out, level=level)
-        lead = out.ndim - len(shape)
-        axes = [i for i, m in enumerate(out.shape) if i < lead or shape[i - lead] != m]
-        out = (out.sum(axes, keepdim=True) if axes else out).reshape(tuple(shape))
+        if tuple(out.shape) != tuple(shape):
+            lead = out.ndim - len(shape)
+            axes = [i for i, m in enumerate(out.shape) if i < lead or shape[i - lead] != m]
+            out = out.sum(axes, keepdim=True).reshape(tuple(shape))
         if out.array.dtype is not node.dtype:
             out = out.to(dtypes.from_numpy(node.dtype))
     return out if isinstance(g, Tensor) else out.array
-
-
-def layer_of(array: Any, level: int) -> Lifted | None:
-    """The layer of a level inside an array."""
-    if not isinstance(array, Lifted) or array.level == level:
-        return array if isinstance(array, Lifted) else None
-    inner = [array.primal, array.tangent] if isinstance(array, Dual) else [array.array]
-    return next((found for x in inner if (found := layer_of(x, level)) is not None), None)

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,8 @@ import numpy as np
 from .. import engine, errors
 from ..engine import observe
 from ..node import Node, clock, edge
-from ..tensor import Tensor, tensors, wrap
-from . import forward_ad, function, graph
+from ..tensor import Size, Tensor, tensors, wrap
+from . import forward_ad, function, functional, graph
 from .anomaly_mode import detect_anomaly, set_detect_anomaly
 from .function import Function
 from .grad_mode import (
@@ -25,6 +26,7 @@ from .grad_mode import (
     no_grad,
     set_grad_enabled,
 )
+from .gradcheck import gradcheck, gradgradcheck
 
 __all__ = [
     "Function",
@@ -33,7 +35,10 @@ __all__ = [
     "enable_grad",
     "forward_ad",
     "function",
+    "functional",
     "grad",
+    "gradcheck",
+    "gradgradcheck",
     "graph",
     "inference_mode",
     "is_grad_enabled",
@@ -93,12 +98,15 @@ def grad(
     create_graph: bool = False,
     *,
     allow_unused: bool | None = None,
+    is_grads_batched: bool = False,
     materialize_grads: bool = False,
 ) -> tuple[Tensor | None, ...]:
     """The gradients of the outputs with respect to the inputs, returned; no `.grad` is touched.
 
     Args:
         allow_unused: give None for an input the outputs do not depend on, instead of raising.
+        is_grads_batched: `grad_outputs` has many gradients for each output, along a new first
+            dimension, as have the results: all in one pass.
         materialize_grads: give zeros for it.
 
     >>> from autogradlab import tensor
@@ -115,16 +123,43 @@ def grad(
         )
     if not inputs:
         raise RuntimeError("`inputs` argument to `grad()` cannot be empty.")
-    gradients = first_gradients(outputs, grad_outputs)
-    targets = [required(edge(x)) for x in inputs]
-    found = run(outputs, gradients, retain_graph, create_graph, targets, capture=True)
-    results = [wrap(found.get(node)) for node in targets]
+    if is_grads_batched:
+        again = functools.partial(
+            grad, outputs, inputs, retain_graph=retain_graph, create_graph=create_graph,
+            allow_unused=True,
+        )  # fmt: skip
+        results = batched(again, outputs, tensors(grad_outputs))
+    else:
+        gradients = first_gradients(outputs, grad_outputs)
+        targets = [required(edge(x)) for x in inputs]
+        found = run(outputs, gradients, retain_graph, create_graph, targets, capture=True)
+        results = [wrap(found.get(node)) for node in targets]
     for i, (result, x) in enumerate(zip(results, inputs, strict=True)):
         if result is None and materialize_grads:
             results[i] = wrap(np.zeros(x.array.shape, x.array.dtype))
         elif result is None and not allow_unused:
             raise RuntimeError(errors.UNUSED.format(i))
     return tuple(results)
+
+
+def batched(
+    again: Callable[..., Any], outputs: Sequence[Tensor], gradients: Sequence[Tensor]
+) -> list[Tensor | None]:
+    """What `again(grad_outputs=…)` gives for each of many gradients of the outputs."""
+    from ..func import vmap  # it imports this module
+
+    for i, (out, g) in enumerate(zip(outputs, gradients, strict=True)):
+        if (shape := g[0].shape) != out.shape:  # torch's message takes one dimension more away
+            raise RuntimeError(errors.batched_shape(i, Size(shape[1:]), out.shape))
+    found: tuple[Any, ...] = ()
+
+    def each(*vs: Tensor) -> tuple[Tensor, ...]:
+        nonlocal found
+        found = again(grad_outputs=vs)
+        return tuple(g for g in found if g is not None)
+
+    stacked = iter(vmap(each)(*gradients))
+    return [None if g is None else next(stacked) for g in found]
 
 
 def required(node: Node | None) -> Node:

@@ -53,6 +53,7 @@ def is_anomaly_enabled() -> bool:
 
 def switch(anomaly: Callable[..., Any] | None) -> None:
     """Run nodes through `anomaly`, and note where each new one is recorded."""
+    modes.special += (anomaly is not None) - (modes.anomaly is not None)
     modes.anomaly = anomaly
     kept = tuple([r for r in modes.recorders if r is not remember])
     modes.recorders = (*kept, remember) if anomaly else kept

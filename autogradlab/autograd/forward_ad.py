@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
+from .. import errors
 from ..arrays import dual, lifting
 from ..modes import modes
 from ..node import clock
@@ -58,9 +59,7 @@ def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> T
         )
     for name, x in (("primal", tensor), ("tangent", tangent)):
         if not x.is_floating_point():
-            raise ValueError(
-                f"Expected {name} to be floating point or complex, but got: {x.dtype}"
-            )
+            raise ValueError(errors.not_floating(name, x.dtype))
     return dual.paired(tensor, tangent, level)
 
 

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 
 from .. import errors, hooks
+from ..arrays import newest
+from ..arrays.dual import Dual, paired, primal_of, split, tangent_of, zeros_like
 from ..inplace import CopySlices, positions, writable
 from ..modes import modes
 from ..node import Node, Output, Parts, Wanted, clock, edge
@@ -30,6 +32,7 @@ class FunctionCtx:
     _to_save: tuple[Any, ...] = ()
     _dirty: tuple[Tensor, ...] = ()
     _plain: tuple[Tensor, ...] = ()
+    _for_forward: tuple[Any, ...] | None = None
     _saved: tuple[Saved, ...] | None = ()
     _unpack: Callable[[Any], Tensor] | None = None
     _materialize = True
@@ -59,7 +62,7 @@ class FunctionCtx:
     @property
     def saved_tensors(self) -> tuple[Tensor | None, ...]:
         """What `save_for_backward` was given; an error if freed or changed since."""
-        if getattr(self, "_for_forward", None) and self._node() is None:
+        if self._for_forward is not None:
             return self._for_forward
         if self._saved is None:
             raise RuntimeError(errors.FREED)
@@ -73,7 +76,7 @@ class FunctionCtx:
             if x._version != version:
                 raise RuntimeError(errors.modified(x.array, x.grad_fn, x._version, version))
             return x
-        cell, then = (node.cells or {}).get(output, ([0], 0))
+        cell, then = node.extra.cells.get(output, ([0], 0))
         if cell[0] != then:
             raise RuntimeError(errors.modified(x, node, cell[0], then))
         return wrap(x, node.output(output, x))
@@ -103,14 +106,16 @@ class FunctionCtx:
 class FunctionNode(Node):
     """The node of a `Function`: its backward is the user's."""
 
-    __slots__ = ("count", "ctx", "function", "given", "outputs")
+    __slots__ = ("ctx", "function", "given", "outputs", "wanted")
+    plan = None
+    runs_on_none = True  # a user's backward may give something from nothing
 
     def __init__(self, function: type[Function], ctx: FunctionCtx, inputs: Sequence[Any]) -> None:
         self.sequence, self.function, self.ctx = next(clock), function, ctx
         self.given = [isinstance(x, Tensor) for x in inputs]
         self.parents = tuple([edge(x) for x in inputs if isinstance(x, Tensor)])
         self.wanted = tuple([p is not None for p in self.parents])
-        self.hooks = self.cells = self.shape = self.dtype = None
+        self.extras = self.shape = self.dtype = None
         ctx._node = weakref.ref(self)
 
     def watch_outputs(self, outputs: Sequence[Any]) -> None:
@@ -125,6 +130,9 @@ class FunctionNode(Node):
         """The node that output `k` has: this one, or its place among several."""
         return self if len(self.outputs) == 1 else Output(self, k, len(self.outputs), array)
 
+    def watch(self, cell: list[int], output_nr: int = 0) -> None:
+        self.extra.cells[output_nr] = cell, cell[0]
+
     def name(self) -> str:
         return f"{self.function.__name__}Backward"
 
@@ -137,9 +145,9 @@ class FunctionNode(Node):
     def __dir__(self) -> list[str]:
         return [*object.__dir__(self), *vars(self.ctx)]
 
-    def apply(self, g: Any, taped: bool, wanted: Wanted) -> Sequence[Any]:
-        gradients = [None if each is None else wrap(each) for each in (
-            g if isinstance(g, Parts) else [g])]  # fmt: skip
+    def apply(self, g: Any, taped: bool, wanted: Wanted | None) -> Sequence[Any]:
+        came = g if isinstance(g, Parts) else [g] * len(self.outputs)
+        gradients = [None if each is None else wrap(each) for each in came]
         if self.ctx._materialize:
             gradients = [
                 wrap(np.zeros(*about)) if each is None and about else each
@@ -242,8 +250,37 @@ class Function:
 
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
-        """Run the operation and leave a node behind."""
-        ctx = FunctionCtx()
+        """Run the operation and leave a node behind; in forward mode, also `jvp`."""
+        ctx, dual = FunctionCtx(), newest([x.array for x in args if isinstance(x, Tensor)])
+        if not isinstance(dual, Dual):
+            out = cls._record(ctx, args, kwargs)
+            ctx._for_forward = None
+            return out
+        primals, tangents = zip(*[cls._parts(x, dual.level) for x in args], strict=True)
+        out = cls._record(ctx, primals, kwargs)
+        outputs = out if isinstance(out, tuple) else (out,)
+        if ctx._materialize:
+            pairs = zip(tangents, primals, strict=True)
+            tangents = [
+                wrap(zeros_like(x.array)) if t is None and isinstance(x, Tensor) else t
+                for t, x in pairs
+            ]
+        moved = cls.jvp(ctx, *tangents)
+        ctx._for_forward = None
+        moved = moved if isinstance(moved, tuple) else (moved,)
+        pairs = zip(outputs, moved, strict=True)
+        outputs = tuple([x if t is None else paired(x, t, dual.level) for x, t in pairs])
+        return outputs if isinstance(out, tuple) else outputs[0]
+
+    @staticmethod
+    def _parts(x: Any, level: int) -> tuple[Any, Tensor | None]:
+        """An input as its value and its tangent at a level, None for what has none."""
+        if not isinstance(x, Tensor) or split(x.array, level)[1] is None:
+            return x, None
+        return primal_of(x, level=level), tangent_of(x, level=level)
+
+    @classmethod
+    def _record(cls, ctx: FunctionCtx, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         tensors = [x for x in args if isinstance(x, Tensor)]
         ctx.needs_input_grad = tuple([isinstance(x, Tensor) and x.requires_grad for x in args])
         recording = modes.grad_enabled and any(ctx.needs_input_grad)

@@ -86,9 +86,11 @@ class inference_mode(_Mode):
     def __enter__(self) -> None:
         self.before = modes.inference, modes.grad_enabled
         modes.inference, modes.grad_enabled = self.mode, not self.mode
+        modes.special += 1
 
     def __exit__(self, *exception: object) -> None:
         modes.inference, modes.grad_enabled = self.before
+        modes.special -= 1
 
 
 def is_inference_mode_enabled() -> bool:

@@ -65,9 +65,11 @@ class saved_tensors_hooks:
 
     def __enter__(self) -> None:
         modes.saved_hooks += (self.pair,)
+        modes.special += 1
         modes.recorders += (hooks.pack,)
 
     def __exit__(self, *exception: object) -> None:
+        modes.special -= 1
         modes.saved_hooks, modes.recorders = modes.saved_hooks[:-1], _without(hooks.pack)
 
 

@@ -82,7 +82,7 @@ def glu_tangent(x: Any, x_t: Any, dim: int) -> Any:
 
 hardtanh = nonlinearity(
     "HardtanhBackward0",
-    lambda self, *, min_val, max_val: np.clip(self, min_val, max_val),
+    lambda self, *, min_val, max_val: np.clip(self, min_val, max_val).astype(self.dtype),
     self=lambda g, self, min_val, max_val: masked(g, (self > min_val) & (self < max_val)),
 )
 leaky_relu = nonlinearity(

@@ -13,7 +13,6 @@ from .. import dtypes, errors
 from ..primitive import Primitive
 from .error_function import erf as erf_value
 from .error_function import erfc as erfc_value
-from .writes import zero
 
 
 def arithmetic(operands: list[Any]) -> list[Any]:
@@ -149,6 +148,9 @@ pointwise = partial(Primitive, jvp="elementwise", batch="elementwise")
 binary = partial(pointwise, promote=arithmetic)
 smooth = partial(pointwise, promote=floating)
 
+# No gradient, also none of a higher order.
+zeros = Primitive("Zeros", lambda self: np.zeros_like(self)[()], batch="elementwise")
+
 # ------------------------------------------------------------------------------------ arithmetic
 
 add = binary(
@@ -193,8 +195,8 @@ div = smooth(
 div_whole = binary(
     "DivBackward2",
     lambda self, other, *, rounding_mode: divided(self, other, rounding_mode),
-    self=lambda g: zero(g),
-    other=lambda g: zero(g),
+    self=lambda g, other: zeros(g / other),  # the values do not matter: torch saves them too
+    other=lambda g, self, other: zeros(g * self / other),
 )
 floor_divide = binary(
     "torch::autograd::NotImplemented",
@@ -229,7 +231,9 @@ reciprocal = smooth(
 pow_number = pointwise(
     "PowBackward0",
     lambda self, *, exponent: pow_value(self, exponent),
-    self=lambda g, self, exponent: g * (exponent * self ** (exponent - 1)) if exponent else zero(g),
+    self=lambda g, self, exponent: (
+        g * (exponent * self ** (exponent - 1)) if exponent else zeros(g)
+    ),
 )
 pow_tensor = binary(
     "PowBackward1",
@@ -327,7 +331,7 @@ abs_ = pointwise("AbsBackward0", np.absolute, self=lambda g, self: g * sign(self
 nan_to_num = pointwise(
     "NanToNumBackward0",
     lambda self, *, nan, posinf, neginf: np.nan_to_num(self, nan=nan, posinf=posinf, neginf=neginf),
-    self=lambda g, self: masked(g, abs_(self) < np.inf),
+    self=lambda g, self: g * (abs_(self) < np.inf),
 )
 
 # ----------------------------------------------------------------------- functions that are steps
@@ -335,14 +339,14 @@ nan_to_num = pointwise(
 sign = pointwise(
     "SignBackward0",
     lambda self: np.sign(self) if self.dtype.kind != "b" else self.copy(),
-    self=lambda g: zero(g),
+    self=lambda g: zeros(g),
 )
-floor = pointwise("FloorBackward0", whole(np.floor), self=lambda g: zero(g))
-ceil = pointwise("CeilBackward0", whole(np.ceil), self=lambda g: zero(g))
-trunc = pointwise("TruncBackward0", whole(np.trunc), self=lambda g: zero(g))
-round_ = pointwise("RoundBackward0", whole(np.rint), self=lambda g: zero(g))
+floor = pointwise("FloorBackward0", whole(np.floor), self=lambda g: zeros(g))
+ceil = pointwise("CeilBackward0", whole(np.ceil), self=lambda g: zeros(g))
+trunc = pointwise("TruncBackward0", whole(np.trunc), self=lambda g: zeros(g))
+round_ = pointwise("RoundBackward0", whole(np.rint), self=lambda g: zeros(g))
 round_decimals = pointwise(
-    "RoundBackward1", lambda self, *, decimals: np.round(self, decimals), self=lambda g: zero(g)
+    "RoundBackward1", lambda self, *, decimals: np.round(self, decimals), self=lambda g: zeros(g)
 )
 
 # ------------------------------------------------------------------------ functions of two numbers

@@ -32,11 +32,14 @@ __all__ = [
 
 def put(x: Any, values: Any, where: Any, accumulate: bool) -> Any:
     """A copy of `x` in which the values are written, or added, at an index."""
-    out = np.array(x)
-    if accumulate:
-        np.add.at(out, where, values)
-    else:
+    out = np.array(x, order="C")
+    if not accumulate:
         out[where] = values
+    elif out.size > 4 * np.size(values):
+        np.add.at(out, where, values)
+    else:  # NumPy is six times as fast at adding into a vector
+        at = np.arange(out.size).reshape(out.shape)[where]
+        np.add.at(out.reshape(-1), at.reshape(-1), np.broadcast_to(values, at.shape).reshape(-1))
     return out[()]
 
 
@@ -54,9 +57,11 @@ def along(x: Any, dim: int, index: np.ndarray) -> tuple[Any, ...]:
     """The NumPy index that replaces the position along `dim` by `index`, element by element."""
     if not (x.ndim and index.ndim):
         return (index,)
-    where = list(np.indices(index.shape, sparse=True))
-    where[dim] = index
-    return tuple(where)
+    ones = (1,) * index.ndim
+    return tuple(
+        index if i == dim else np.arange(n).reshape(-1, *ones[i + 1 :])
+        for i, n in enumerate(index.shape)
+    )
 
 
 def put_entries(x: Any, source: Any, dim: int, index: np.ndarray, accumulate: bool) -> Any:

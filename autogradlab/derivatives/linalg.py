@@ -218,7 +218,7 @@ det = Primitive(
     np.linalg.det,
     batch="leading",
     jvp=lambda A, A_t: (cofactors(A) * A_t).sum(axis=(-2, -1)),
-    A=lambda g, A: g[..., None, None] * cofactors(A),
+    A=lambda g, A, result: g[..., None, None] * cofactors(A),  # torch saves the result too
 )
 cofactors = Primitive(
     "LinalgCofactorsBackward0",
@@ -265,27 +265,30 @@ def log_det(A: np.ndarray) -> tuple[Any, Any]:
     return sign.astype(A.dtype)[()], log.astype(A.dtype)[()]
 
 
-def turned(change: Any, S: Any) -> Any:
-    """How far singular vectors turn: (change · S + S · changeᵀ) / E with E_ij = s_j² - s_i²."""
+def gaps(S: Any, off_diagonal: np.ndarray) -> Any:
+    """E_ij = s_j² - s_i², 1 on the diagonal."""
     squares = S * S
-    gaps = squares[..., None, :] - squares[..., None]
-    same = np.eye(S.shape[-1], dtype=bool)
+    return where(squares[..., None, :] - squares[..., None], 1.0, condition=off_diagonal)
+
+
+def turned(change: Any, S: Any) -> Any:
+    """How far singular vectors turn: (change · S + S · changeᵀ) / E, 0 on the diagonal."""
+    off_diagonal = ~np.eye(S.shape[-1], dtype=bool)
     moved = change * S[..., None, :] + S[..., None] * change.mT
-    return where(moved / where(gaps, 1.0, condition=~same), 0.0, condition=~same)
+    return where(moved / gaps(S, off_diagonal), 0.0, condition=off_diagonal)
 
 
 def svd_gradient(g: list[Any], result: tuple[Any, Any, Any]) -> Any:
     """U [(skew(Uᵀ gU) / E) S + S (skew(Vᵀ gV) / E) + gS] Vᵀ, and what leaves the spaces of U, V."""
     (gU, gS, gVh), (U, S, Vh) = g, result
-    squares, same = S * S, np.eye(S.shape[-1], dtype=bool)
-    gaps = where(squares[..., None, :] - squares[..., None], 1.0, condition=~same)
+    E = gaps(S, ~np.eye(S.shape[-1], dtype=bool))
     inner = 0.0 if gS is None else diag_embed(gS, offset=0, dim1=S.ndim - 1, dim2=S.ndim)
     if gU is not None:
         x = U.mT @ gU
-        inner = inner + (x - x.mT) / gaps * S[..., None, :]
+        inner = inner + (x - x.mT) / E * S[..., None, :]
     if gVh is not None:
         x = Vh @ gVh.mT
-        inner = inner + S[..., None] * ((x - x.mT) / gaps)
+        inner = inner + S[..., None] * ((x - x.mT) / E)
     out = U @ inner @ Vh
     if gU is not None and U.shape[-2] > S.shape[-1]:
         outside = gU / S[..., None, :]
@@ -314,7 +317,7 @@ slogdet = Primitive(
     multiple=True,
     batch="leading",
     jvp=lambda A, A_t, result: (result[0] * 0.0, (inv(A).mT * A_t).sum(axis=(-2, -1))),
-    A=lambda g, A: None if g[1] is None else g[1][..., None, None] * inv(A).mT,
+    A=lambda g, A, result: None if g[1] is None else g[1][..., None, None] * inv(A).mT,
 )
 svd = Primitive(
     "LinalgSvdBackward0",

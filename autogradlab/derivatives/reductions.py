@@ -116,12 +116,13 @@ def spread_out(x: Any, dim: Dims, correction: float, keepdim: bool) -> Any:
     """The variance, computed in float64: the squared distances from the mean over n - correction,
     nan or infinite when that is not positive."""
     wide = x.astype(np.float64)
-    far = wide - wide.mean(dim, keepdims=True)
+    far = wide - np.sum(wide, dim, keepdims=True) / max(count(x.shape, dim), 1)
     return np.sum(far * far, dim, keepdims=keepdim) / max(count(x.shape, dim) - correction, 0)
 
 
 def mean_of(x: Any, dim: Dims, keepdim: bool) -> Any:
-    return np.mean(x, dim, dtype=np.float64, keepdims=keepdim)
+    n = np.float64(count(x.shape, dim))  # np.mean would warn of an empty one
+    return np.sum(x, dim, dtype=np.float64, keepdims=keepdim) / n
 
 
 def var_slope(x: Any, dim: Dims, correction: float) -> Any:
@@ -242,7 +243,7 @@ nansum = Primitive(
     ),
     batch="leading",
     jvp=lambda self, self_t, dim, keepdim: total(masked(self_t, self == self), dim, keepdim),
-    self=lambda g, self, dim, keepdim: masked(spread(g, self.shape, dim, keepdim), self == self),
+    self=lambda g, self, dim, keepdim: spread(g, self.shape, dim, keepdim) * (self == self),
 )
 mean_all = Primitive(
     "MeanBackward0",
@@ -331,10 +332,10 @@ std_mean = Primitive(
         total(std_slope(self, result[0], dim, correction, keepdim) * self_t, dim, keepdim),
         mean_dim(self_t, dim=dim, keepdim=keepdim),
     ),
-    self=lambda g, self, result, dim, correction, keepdim: (
+    self=lambda g, self, result0, dim, correction, keepdim: (
         given(
             g[0],
-            std_slope(self, result[0], dim, correction, keepdim),
+            std_slope(self, result0, dim, correction, keepdim),
             self.shape,
             dim,
             keepdim,
@@ -345,12 +346,18 @@ std_mean = Primitive(
 
 # -------------------------------------------------------------------------------- extreme values
 
-# Where they are: indices have no derivative.
+# Where they are, and whether there are any: this has no derivative.
 argmax = Primitive("Argmax", lambda self, *, dim: place(np.argmax, self, dim), batch="leading")
 argmin = Primitive("Argmin", lambda self, *, dim: place(np.argmin, self, dim), batch="leading")
 argmedian = Primitive("Argmedian", lambda self, *, dim: place(middle, self, dim), batch="leading")
 argsort = Primitive(
     "Argsort", lambda self, *, dim, descending: ordered(self, dim, descending), batch="leading"
+)
+any_ = Primitive(
+    "Any", lambda self, *, dim, keepdim: np.any(self, dim, keepdims=keepdim), batch="leading"
+)
+all_ = Primitive(
+    "All", lambda self, *, dim, keepdim: np.all(self, dim, keepdims=keepdim), batch="leading"
 )
 max_all = Primitive(
     "MaxBackward1",
@@ -444,7 +451,7 @@ prod_dim = Primitive(
     ),
     batch="leading",
     jvp=lambda self, self_t, result, dim, keepdim: total(
-        self_t * prod_slope(self, result, dim, keepdim), (dim,), keepdim
+        self_t * prod_slope(self, result, dim, keepdim), over(dim, self), keepdim
     ),
     self=lambda g, self, result, dim, keepdim: (
         spread(g, self.shape, (dim,), keepdim) * prod_slope(self, result, dim, keepdim)

@@ -6,6 +6,7 @@ is in `indexing`.
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,7 @@ __all__ = [
     "squeeze_dims",
     "squeeze_in_place",
     "stack",
+    "strided_move",
     "t",
     "transpose",
     "tril",
@@ -56,16 +58,16 @@ Geometry = tuple[Shape, Shape, int]  # size, stride and storage offset, in eleme
 
 def split_at(g: Any, shapes: list[Shape], dim: int) -> list[Any]:
     """The pieces of a joined gradient, one per shape."""
-    ends = np.cumsum([0 if s == (0,) else s[dim] for s in shapes])
+    sizes = [0 if tuple(s) == (0,) else s[dim] for s in shapes]  # empty vectors join anything
     return [
-        blank(g, s) if s == (0,) else slice_(g, dim=dim, start=int(e) - s[dim], end=int(e), step=1)
-        for s, e in zip(shapes, ends, strict=True)
+        slice_(g, dim=dim, start=end - n, end=end, step=1) if len(s) == g.ndim else blank(g, s)
+        for s, n, end in zip(shapes, sizes, itertools.accumulate(sizes), strict=True)
     ]
 
 
 def joined(tensors: list[Any], dim: int) -> Any:
-    """Empty vectors join with anything, as in torch."""
-    return np.concatenate([x for x in tensors if x.shape != (0,)] or tensors, dim)
+    ndim = max(x.ndim for x in tensors)
+    return np.concatenate([x for x in tensors if x.ndim == ndim], dim)
 
 
 def blank(g: Any, shape: Shape) -> Any:
@@ -77,16 +79,8 @@ def blank(g: Any, shape: Shape) -> Any:
 
 def filled(gradients: list[Any], shapes: list[Shape]) -> list[Any]:
     """The gradients of several outputs, zeros of their shape where none has arrived."""
-    some = reshape_to(next(g for g in gradients if g is not None), shape=(-1,))
-    none = slice_(some, dim=0, start=0, end=0, step=1)
-
-    def zeros(shape: Shape) -> Any:
-        whole = (int(np.prod(shape)),)
-        return reshape_to(
-            slice_put(none, shape=whole, dim=0, start=0, end=0, step=1), shape=tuple(shape)
-        )
-
-    return [zeros(s) if g is None else g for g, s in zip(gradients, shapes, strict=True)]
+    some = next(g for g in gradients if g is not None)
+    return [blank(some, s) if g is None else g for g, s in zip(gradients, shapes, strict=True)]
 
 
 def pieces(sizes: Shape, shape: Shape, dim: int) -> list[Shape]:

@@ -12,7 +12,7 @@ import numpy as np
 from ..primitive import Primitive
 from .indexing import index_put as put_at
 from .indexing import put
-from .shapes import expand
+from .shapes import blank, expand
 
 __all__ = ["as_strided_at", "copy", "fill_number", "fill_tensor", "put_at", "replace_at", "zero"]
 
@@ -76,7 +76,7 @@ add_at = Primitive(
 replace_at = Primitive(
     "AsStridedScatterBackward0",
     lambda self, values, *, where: replaced(self, values, where),
-    self=lambda g, where: replace_at(g, 0.0, where=where),
+    self=lambda g, where: replace_at(g, blank(g, ()), where=where),
     values=lambda g, where: as_strided_at(g, where=where),
     jvp="linear",
 )

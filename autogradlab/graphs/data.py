@@ -53,6 +53,15 @@ class GraphNode:
     saved: tuple[tuple[str, str, int], ...]  # (attribute "self", whose value "a", bytes)
     value: Summary | None  # the forward value where it is known, else None
     rule: str  # "self = g * (exponent * self ** (exponent - 1))", one line per input; "" if unknown
+    outputs: tuple[Output, ...] = ()  # of a node that has several; `value` is then None
+
+
+@dataclass(frozen=True)
+class Output:
+    """One of several results of a node."""
+
+    label: str  # "x", "unbind(a)[1]"
+    value: Summary | None
 
 
 @dataclass(frozen=True)
@@ -62,6 +71,7 @@ class Edge:
     source: str
     target: str
     slot: int  # index into the target's next_functions
+    port: str  # which result of the source: its key, or "n3[1]" if it has several
 
 
 @dataclass(frozen=True)
@@ -74,12 +84,17 @@ class Graph:
     engine: str  # "autogradlab" | "PyTorch"
     title: str  # "Q = 3a³ − b²"
 
+    def result(self, port: str) -> GraphNode | Output:
+        """What a gradient goes to: a node, or one result of a node that has several."""
+        key, _, place = port.partition("[")
+        return self.nodes[key].outputs[int(place[:-1])] if place else self.nodes[key]
+
 
 @dataclass(frozen=True)
 class Factor:
     """One input of an elementwise node: gradient in × local derivative = gradient out."""
 
-    target: str  # key of the node the product goes to
+    target: str  # port the product goes to
     text: str  # "d(a³)/da = 3a²"
     substituted: tuple[str, ...] | None  # one text per element: ("3·2²", "3·3²")
     local: Summary
@@ -90,13 +105,17 @@ class Event:
     """One step of the backward pass: one node ran."""
 
     key: str
-    grad_in: Summary | None
-    grads_out: dict[str, Summary | None]  # by target; summed if it goes there through two slots
+    grads_in: tuple[Summary | None, ...]  # one for each result of the node
+    grads_out: dict[str, Summary | None]  # by port; summed if it goes there through two slots
     factors: tuple[Factor, ...]  # () when the node is not "incoming × local derivative"
     accumulated: tuple[Summary | None, Summary | None] | None  # a leaf's .grad before and after
-    held: tuple[str, ...]  # keys of the nodes that still hold saved values after this step
-    bytes_held: int
+    bytes_held: int  # saved by the nodes that have not run yet, after this step
     bytes_total: int
+
+    @property
+    def grad_in(self) -> Summary | None:
+        """The first gradient that came in; most nodes have one result, and so one gradient."""
+        return next((g for g in self.grads_in if g), None)
 
 
 @dataclass(frozen=True)

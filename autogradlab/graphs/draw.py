@@ -41,7 +41,7 @@ class NodeLook:
 
 @dataclass(frozen=True)
 class EdgeLook:
-    """The state of one edge: `phase` is value, now or passed."""
+    """The state of one edge: `phase` is value, now, passed or asked (its gradient is a riddle)."""
 
     phase: str = "value"
     gradient: Summary | None = None
@@ -65,8 +65,6 @@ def look_after(recording: Recording, step: int) -> Look:
     """The graph while event number `step` runs (1 is the first; at 0 only the root has one)."""
     graph, events = recording.graph, recording.events
     turn = {event.key: i for i, event in enumerate(events, 1)} | {graph.root: 0}
-    first = tuple(k for k, n in graph.nodes.items() if n.saved)
-    held = set(events[step - 2].held if step > 1 else first)
     senders: dict[str, list[float]] = {key: [] for key in graph.nodes}
     for edge in graph.edges:
         senders[edge.source].append(turn.get(edge.target, math.inf))
@@ -79,11 +77,57 @@ def look_after(recording: Recording, step: int) -> Look:
             _phase(mine - step, ready),
             arrived,
             len(senders[key]),
-            ("held" if key in held else "freed") if node.saved else "",
+            ("held" if mine >= step else "freed") if node.saved else "",
             event.accumulated[step >= mine] if event and event.accumulated else None,
             _trouble(node, event if mine <= step else None),
         )
     return Look(nodes, tuple(_edge_look(recording, e, turn, step) for e in graph.edges))
+
+
+def look_before(recording: Recording, key: str) -> Look:
+    """The graph when all has run that can run before a gradient is sent to node `key`: that
+    gradient is asked for."""
+    graph, senders = recording.graph, {e.target for e in recording.graph.edges if e.source == key}
+    targets: dict[str, set[str]] = {k: set() for k in graph.nodes}
+    for edge in graph.edges:
+        targets[edge.source].add(edge.target)
+    sent, ran = {graph.root: None}, {graph.root}
+    for event in recording.events:
+        if event.key not in senders and targets[event.key] <= ran:
+            ran.add(event.key)
+            sent[event.key] = event.grads_out
+
+    def phase(k: str) -> str:
+        if k in ran:
+            return "done"
+        if graph.nodes[k].kind in ("leaf", "parameter"):
+            return "plain"
+        return "ready" if targets[k] <= ran else "waiting"
+
+    def edge_look(edge: Edge) -> EdgeLook:
+        if edge.source == key:
+            return EdgeLook("asked")
+        gradient = recording.gradient if edge.target == graph.root else None
+        if edge.target in ran - {graph.root}:
+            gradient = sent[edge.target].get(edge.port)
+        return EdgeLook("passed", gradient) if gradient else EdgeLook()
+
+    nodes = {k: NodeLook(phase(k), len(targets[k] & ran), len(targets[k])) for k in graph.nodes}
+    return Look(nodes, tuple(edge_look(edge) for edge in graph.edges))
+
+
+def look_at_arrival(recording: Recording, key: str) -> Look:
+    """The same, a moment later: the gradient of node `key` arrives."""
+    graph, before = recording.graph, look_before(recording, key)
+    came = {e.key: e.grads_out for e in recording.events}
+    edges, nodes = list(before.edges), dict(before.nodes)
+    nodes[key] = NodeLook("done")
+    for i, edge in enumerate(graph.edges):
+        if edge.source == key:
+            nodes[edge.target] = NodeLook("done")
+            sent = came[edge.target][edge.port] if edge.target in came else recording.gradient
+            edges[i] = EdgeLook("now", sent)
+    return Look(nodes, tuple(edges))
 
 
 def _phase(ahead: float, ready: bool) -> str:
@@ -97,7 +141,7 @@ def _edge_look(recording: Recording, edge: Edge, turn: dict[str, int], step: int
     at = turn.get(edge.target, math.inf)
     sent = recording.gradient if at == 0 else None
     if 0 < at <= step:
-        sent = recording.events[at - 1].grads_out.get(edge.source)
+        sent = recording.events[at - 1].grads_out.get(edge.port)
     if at > step or sent is None:
         return EdgeLook()
     return EdgeLook("now" if at == step else "passed", sent)
@@ -202,6 +246,12 @@ def gradient_chip(pen: Pen, x: float, y: float, words: str, now: bool = False) -
         + path(pen, "nabla", f"M{_f(x + 7.5)} {_f(y - 3.5)}h9l-4.5 8z")
         + text(pen, "number", x + 20 + (width - 22) / 2, y, words)
     )
+
+
+def question_chip(pen: Pen, x: float, y: float) -> str:
+    """A gradient that is asked for. `x` is the left side, `y` the middle."""
+    box = rectangle(pen, "question", (x, y - 12, x + 42, y + 12), 12)
+    return box + text(pen, "question text", x + 21, y, "?")
 
 
 def none_pill(pen: Pen, x: float, y: float) -> str:
@@ -351,23 +401,24 @@ class Drawing:
     """A graph with a place for every node, edge and number; ask it for markup in any state.
 
     Places are chosen once, so that nothing moves between steps: each chip has room for the text it
-    will hold. `small=True` leaves out all text, for a film strip.
+    will hold. `small=True` leaves out all text, for a film strip; `cups=False` leaves out what
+    leaves keep.
 
     Raises `RendererMissing` when no renderer for positions is installed.
     """
 
     def __init__(
         self, graph: Graph, recording: Recording | None = None, pen: Pen = attributes,
-        small: bool = False,
+        small: bool = False, cups: bool = True,
     ):  # fmt: skip
         self.graph, self.pen, self.small = graph, pen, small
         last = look_after(recording, len(recording.events)) if recording else plain_look(graph)
         self.gradients = [gradient_words(e.gradient) if e.gradient else "" for e in last.edges]
-        cups = {k: n.grad for k, n in last.nodes.items()}
+        grads = {k: n.grad for k, n in last.nodes.items()}
         self.cups = {
-            k: gradient_chip_width(gradient_words(cups[k])) if cups[k] else 44.0
+            k: gradient_chip_width(gradient_words(grads[k])) if grads[k] else 44.0
             for k, n in graph.nodes.items()
-            if n.kind in ("leaf", "parameter") and recording and not small
+            if n.kind in ("leaf", "parameter") and recording and cups and not small
         }
         self.widths = _ribbon_widths(last, small)
         self.sizes = {k: self._size(n) for k, n in graph.nodes.items()}
@@ -387,7 +438,8 @@ class Drawing:
         self.place = layout(self.graph, sizes, anchors, node_gap, rank_gap)
         self.centres = {k: (x + anchors[k], y) for k, (x, y) in self.place.positions.items()}
         self._straighten_chains(rooms)
-        self.curves = [self._route(i) for i in range(len(self.graph.edges))]
+        boxes = {k: self._box(k, 6) for k in self.graph.nodes}
+        self.curves = [self._route(i, boxes) for i in range(len(self.graph.edges))]
         self.points = [_samples(curve) for curve in self.curves]
         self.spots, overlap = ({}, 0.0) if self.small else self._spots()
         return overlap
@@ -406,14 +458,16 @@ class Drawing:
         return max(48.0, label + (36 if node.kind == "parameter" else 24)), 32
 
     def _value_chips(self) -> dict[int, str]:
-        """A node's value is shown once, on its first edge."""
+        """A value is shown once, on its first edge; one result of several with its name."""
         chips: dict[int, str] = {}
         seen = set()
         for i, edge in enumerate(self.graph.edges):
-            value = self.graph.nodes[edge.source].value
-            if value is not None and edge.source not in seen:
-                seen.add(edge.source)
-                chips[i] = value_words(value)
+            made = self.graph.result(edge.port)
+            words = [made.label] if edge.port != edge.source else []
+            words += [value_words(made.value)] if made.value else []
+            if words and edge.port not in seen:
+                seen.add(edge.port)
+                chips[i] = " = ".join(words)
         return chips
 
     def _room(self, key: str) -> tuple[float, float]:
@@ -433,42 +487,46 @@ class Drawing:
         """Put a node straight below its only input if that feeds nothing else and there is room."""
         outs = Counter(e.source for e in self.graph.edges)
         ins = Counter(e.target for e in self.graph.edges)
-        lines = [_samples(curve) for curve in self.place.curves]
+        lines = [(e, _samples(c)) for e, c in zip(self.graph.edges, self.place.curves, strict=True)]
+        lines = [(e, line, _bounds(line)) for e, line in lines]
 
         def room(key: str, x: float) -> Box:
             (left, right), (_, y), (_, h) = rooms[key], self.centres[key], self.sizes[key]
             return x - left, y - h / 2, x + right, y + h / 2
 
+        boxes = {k: room(k, x) for k, (x, _) in self.centres.items()}
         for i, edge in enumerate(self.graph.edges):
             if outs[edge.source] != 1 or ins[edge.target] != 1:
                 continue
             moved = room(edge.target, self.centres[edge.source][0])
-            boxes = (room(k, x) for k, (x, _) in self.centres.items() if k != edge.target)
             passing = (
                 p
-                for j, (line, e) in enumerate(zip(lines, self.graph.edges, strict=True))
-                if j != i and e.source != edge.target
+                for j, (e, line, bounds) in enumerate(lines)
+                if j != i and e.source != edge.target and _touch(bounds, moved)
                 for p in line
             )
-            if not any(_overlap(moved, box) for box in boxes) and not any(
-                _inside(p, moved) for p in passing
-            ):
+            if not any(
+                _touch(moved, box) for k, box in boxes.items() if k != edge.target
+            ) and not any(_inside(p, moved) for p in passing):
                 self.centres[edge.target] = (
                     self.centres[edge.source][0],
                     self.centres[edge.target][1],
                 )
+                boxes[edge.target] = moved
 
     # edges ---------------------------------------------------------------------------------
 
-    def _route(self, index: int) -> tuple[Point, ...]:
+    def _route(self, index: int, boxes: dict[str, Box]) -> tuple[Point, ...]:
         """From the bottom of the source to the top of the target: one S, or the renderer's way
         round the nodes that stand between."""
         edge = self.graph.edges[index]
         start = self._port(edge, index, bottom=True)
         end = self._port(edge, index, bottom=False)
         curve = _s_curve(start, end)
-        others = [self._box(k, 6) for k in self.graph.nodes if k not in (edge.source, edge.target)]
-        if not any(_inside(p, box) for p in _samples(curve) for box in others):
+        points, ends = _samples(curve), (edge.source, edge.target)
+        near = _bounds(points)
+        others = [box for k, box in boxes.items() if k not in ends and _touch(box, near)]
+        if not any(_inside(p, box) for p in points for box in others):
             return curve
         spline = list(self.place.curves[index])
         return (start, *spline[1:-1], end)
@@ -500,28 +558,29 @@ class Drawing:
         """The place of each chip: value left of its edge, gradient right, the first spot along
         the edge where nothing else is; further out if there is none. And what still overlaps."""
         taken = [self._box(key, 9) for key in self.graph.nodes]
+        bounds = [_bounds(line) for line in self.points]
         spots, overlap = {}, 0.0
         for side, chips in (("value", self.values), ("gradient", self._gradient_chips())):
             for i, words in chips.items():
                 width = (value_chip_width if side == "value" else gradient_chip_width)(words)
-                cost, box = self._free_box(i, width, side == "value", taken)
+                cost, box = self._free_box(i, width, side == "value", taken, bounds)
                 overlap += cost
                 spots[side, i] = box[0], (box[1] + box[3]) / 2
                 taken.append((box[0] - 4, box[1] - 3, box[2] + 4, box[3] + 3))
         return spots, overlap
 
     def _gradient_chips(self) -> dict[int, str]:
-        """Two edges between the same nodes share the chip: the gradient is their sum."""
+        """Two edges that bring the same value to a node share the chip: their gradients' sum."""
         chips: dict[int, str] = {}
         pairs = set()
         for i, edge in enumerate(self.graph.edges):
-            if self.gradients[i] and (edge.source, edge.target) not in pairs:
+            if self.gradients[i] and (edge.port, edge.target) not in pairs:
                 chips[i] = self.gradients[i]
-            pairs.add((edge.source, edge.target))
+            pairs.add((edge.port, edge.target))
         return chips
 
     def _free_box(
-        self, index: int, width: float, left: bool, taken: list[Box]
+        self, index: int, width: float, left: bool, taken: list[Box], bounds: list[Box]
     ) -> tuple[float, Box]:
         own, half = self.points[index], self.widths[index] / 2 + 6
         reach = 130 + width  # nothing further away can be in the way
@@ -529,9 +588,13 @@ class Drawing:
             min(x for x, _ in own) - reach, own[0][1] - 12,
             max(x for x, _ in own) + reach, own[-1][1] + 12,
         )  # fmt: skip
-        taken = [box for box in taken if _overlap(box, near)]
+        taken = [box for box in taken if _touch(box, near)]
         others = [
-            p for i, line in enumerate(self.points) if i != index for p in line if _inside(p, near)
+            p
+            for i, line in enumerate(self.points)
+            if i != index and _touch(bounds[i], near)
+            for p in line
+            if _inside(p, near)
         ]
         best: tuple[float, Box] | None = None
         for outward in range(0, 120, 12):
@@ -620,7 +683,7 @@ class Drawing:
     def edge(self, index: int, look: Look) -> str:
         """An edge in its state: a thin line down, or a ribbon that climbs."""
         phase, pen, curve = look.edges[index].phase, self.pen, self.curves[index]
-        if phase == "value":
+        if phase in ("value", "asked"):
             (x, y), width = curve[-1], self.widths[index]
             head = f"M{_f(x - 4)} {_f(y - 6)}L{_f(x)} {_f(y - 1)}L{_f(x + 4)} {_f(y - 6)}"
             return path(pen, "value edge", _curve_path(curve) + ("" if self.small else head))
@@ -643,11 +706,15 @@ class Drawing:
         return value_chip(self.pen, *self.spots["value", index], self.values[index])
 
     def gradient(self, index: int, look: Look) -> str:
-        """The gradient chip of an edge, once the gradient has come."""
+        """The gradient chip of an edge, once the gradient has come or while it is asked for."""
         state = look.edges[index]
-        if ("gradient", index) not in self.spots or state.gradient is None:
+        if ("gradient", index) not in self.spots:
             return ""
         spot = self.spots["gradient", index]
+        if state.phase == "asked":
+            return question_chip(self.pen, *spot)
+        if state.gradient is None:
+            return ""
         return gradient_chip(self.pen, *spot, gradient_words(state.gradient), state.phase == "now")
 
     def body(self, look: Look) -> str:
@@ -712,6 +779,16 @@ def _corner_marks(x: float, y: float) -> str:
 
 def _inside(point: Point, box: Box) -> bool:
     return box[0] < point[0] < box[2] and box[1] < point[1] < box[3]
+
+
+def _bounds(points: list[Point]) -> Box:
+    """The box of a line, wider than nothing also where it is straight."""
+    xs, ys = zip(*points, strict=True)
+    return min(xs) - 1, min(ys) - 1, max(xs) + 1, max(ys) + 1
+
+
+def _touch(a: Box, b: Box) -> bool:
+    return a[1] < b[3] and b[1] < a[3] and a[0] < b[2] and b[0] < a[2]
 
 
 def _overlap(a: Box, b: Box) -> float:

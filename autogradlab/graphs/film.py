@@ -128,10 +128,10 @@ def _caption_width(recording: Recording, step: int) -> float:
 
 def _goes(recording: Recording, event: Event) -> str:
     """Where the number in the chip goes; with it, what another input receives."""
-    nodes = recording.graph.nodes
+    graph = recording.graph
     if event.accumulated:
-        return f"added to {nodes[event.key].label}.grad"
-    sent = [(nodes[key].label, gradient_words(g)) for key, g in event.grads_out.items() if g]
+        return f"added to {graph.nodes[event.key].label}.grad"
+    sent = [(graph.result(to).label, gradient_words(g)) for to, g in event.grads_out.items() if g]
     if not sent:
         return "goes nowhere"
     (first, words), *others = sent

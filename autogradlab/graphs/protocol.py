@@ -48,11 +48,14 @@ def summarize(tensor: Any) -> Summary | None:
     some = finite if finite.size else np.zeros(1)
     # Scaled by a power of two, the squares neither overflow nor vanish, and nothing is rounded.
     _, exponent = np.frexp(np.abs(some).max())
+    scaled = np.ldexp(some.ravel(), -exponent)
+    with np.errstate(over="ignore"):
+        norm, mean = (float(np.ldexp(x, exponent)) for x in (np.linalg.norm(scaled), scaled.mean()))
     return Summary(
         shape=tuple(tensor.shape),
         dtype=dtype_of(tensor),
-        norm=float(np.ldexp(np.linalg.norm(np.ldexp(some.ravel(), -exponent)), exponent)),
-        mean=float(some.mean()),
+        norm=min(norm, sys.float_info.max),
+        mean=mean,
         min=float(some.min()),
         max=float(some.max()),
         zeros=int(a.size - np.count_nonzero(a)),
@@ -109,8 +112,8 @@ class Call:
         self.node, self.name, self.input_shape = node, node.name(), input_shape
         metadata = getattr(node, "_input_metadata", None)  # torch's; our nodes say it themselves
         about = metadata[0] if metadata else node
-        self.shape = tuple(getattr(about, "shape", ()))
-        self.dtype = dtype_of(about) if hasattr(about, "dtype") else ""
+        self.shape = tuple(getattr(about, "shape", None) or ())
+        self.dtype = dtype_of(about) if getattr(about, "dtype", None) else ""
 
     def saved(self, name: str) -> Any:
         """A constant of the call, arrays as NumPy's, dimensions counted from the front."""
@@ -148,8 +151,6 @@ class Call:
         if self.name != "IndexBackward0":  # one array, whose reduced dimension torch leaves out
             found, dim = array_of(value), self.saved("dim")
             return found if found.ndim == len(self.input_shape) else np.expand_dims(found, dim)
-        if hasattr(value, "grad_fn"):
-            return tuple(array_of(value))
         return tuple(slice(None) if each is None else array_of(each) for each in value)
 
 

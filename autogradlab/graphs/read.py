@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .data import Edge, Graph, GraphNode
+from .data import Edge, Graph, GraphNode, Output
 from .formulas import inputs_of, replay, rules
 from .protocol import (
     Call,
@@ -28,7 +28,7 @@ from .protocol import (
     peek,
     summarize,
 )
-from .words import DOTS, LABEL, WORDS, Phrase, array, named, short_name, write
+from .words import DOTS, LABEL, WORDS, Phrase, after, array, named, short_name, write
 
 NOT_FOUND = "element 0 of tensors does not require grad and does not have a grad_fn"
 
@@ -73,7 +73,7 @@ def walk(start: Any, limit: int) -> dict[Any, list[tuple[Any, int]]]:
             raise ValueError(
                 f"this graph has more than {limit:,} nodes, too many to draw. Look at a part: "
                 "start from an intermediate result, detach() an earlier one, or use fewer steps, "
-                "layers or tokens; a larger `limit` reads more"
+                "layers or tokens. `read_graph` and `record_backward` read more with a larger limit"
             )
         found[node] = list(node.next_functions)
         stack += [parent for parent, _ in found[node] if parent is not None]
@@ -104,6 +104,21 @@ def by_age(nodes: dict[Any, list[tuple[Any, int]]]) -> list[Any]:
     return order
 
 
+def several_results(order: Mapping[Any, list[tuple[Any, int]]], root: Any) -> dict[Any, int]:
+    """The nodes with several results that can have a gradient, and how many. Operations that the
+    table of words writes, such as max(a, 1), have one, and give no gradient beside it."""
+    used = {root.grad_fn: root.output_nr + 1}
+    for inputs in order.values():
+        for parent, place in inputs:
+            used[parent] = max(used.get(parent, 1), place + 1)
+    made = {node: len(getattr(node, "_input_metadata", ())) for node in order if not is_leaf(node)}
+    return {
+        node: max(used.get(node, 1), count)
+        for node, count in made.items()
+        if used.get(node, 1) > 1 or (count > 1 and node.name() not in WORDS)
+    }
+
+
 @dataclass
 class Operand:
     """One input of an operation: how it is written, and its value where it is known."""
@@ -128,8 +143,10 @@ class Reading:
         self.keys = {node: f"n{i}" for i, node in enumerate(self.order)}
         self.nodes = {key: node for node, key in self.keys.items()}
         self.leaves = {id(node.variable): k for node, k in self.keys.items() if is_leaf(node)}
+        self.several = several_results(self.order, root)
         self.name_tensors(names or {})
-        self.real = self.real_values(self.keys[start])
+        last = self.port(start, root.output_nr)
+        self.real = self.real_values(last)
         self.replayed: dict[str, np.ndarray] = {}
         self.calls: dict[str, Call] = {}
         self.operands: dict[str, list[Operand]] = {}
@@ -137,12 +154,23 @@ class Reading:
         drawn = [self.read(node) for node in self.order]
         if not all(close(self.replayed[k], self.real[k]) for k in self.replayed if k in self.real):
             self.replayed = {}  # a leaf has changed since: these are not the program's values
-        self.graph = self.draw(drawn, self.keys[start])
+        self.graph = self.draw(drawn, self.keys[start], last)
+
+    def port(self, node: Any, place: int) -> str:
+        """The name of one result of a node: its key, or "n3[1]" if it has several."""
+        return f"{self.keys[node]}[{place}]" if node in self.several else self.keys[node]
+
+    def port_of(self, tensor: Any) -> str | None:
+        """The port a tensor comes from; None if from none of this graph, or beside its results."""
+        known = tensor.grad_fn in self.several or (
+            tensor.grad_fn in self.keys and not tensor.output_nr
+        )
+        return self.port(tensor.grad_fn, tensor.output_nr) if known else None
 
     def name_tensors(self, names: Mapping[str, Any]) -> None:
         """Sort the given names by what they name; the first of two is kept."""
         self.by_leaf: dict[str, str] = {}
-        self.by_node: dict[str, str] = {}
+        self.by_port: dict[str, str] = {}
         self.constants: dict[tuple[int, tuple[int, ...]], str] = {}
         self.root_name = "output"
         tensors = {n: t for n, t in names.items() if self.engine.is_tensor(t) and n[:1] != "_"}
@@ -151,8 +179,8 @@ class Reading:
                 self.root_name = name
             if id(tensor) in self.leaves:
                 self.by_leaf[self.leaves[id(tensor)]] = name
-            elif tensor.grad_fn in self.keys and tensor.output_nr == 0:
-                self.by_node[self.keys[tensor.grad_fn]] = name
+            elif port := self.port_of(tensor):
+                self.by_port[port] = name
             elif tensor.ndim and not tensor.requires_grad:
                 self.constants[tensor.data_ptr(), tuple(tensor.shape)] = name
         free = (name for i in range(1, 2 + 2 * len(self.order)) if (name := f"x{i}") not in tensors)
@@ -164,11 +192,9 @@ class Reading:
         real = {self.keys[n]: array_of(n.variable) for n in self.order if is_leaf(n)}
         for node in self.order:
             for _, tensor in kept(node):
-                if tensor.grad_fn in self.keys and tensor.output_nr == 0:
-                    real[self.keys[tensor.grad_fn]] = array_of(tensor)
-        if self.root.output_nr == 0:
-            real[last] = array_of(self.root)
-        return real
+                if port := self.port_of(tensor):
+                    real[port] = array_of(tensor)
+        return {**real, last: array_of(self.root)}
 
     # --------------------------------------------------------------------------- one by one
 
@@ -187,19 +213,20 @@ class Reading:
 
     def operation(self, node: Any) -> GraphNode:
         key, name = self.keys[node], node.name()
-        first = self.order[node][0][0] if self.order[node] else None
-        call = self.calls[key] = Call(node, self.shape_of(first, node))
+        first = self.order[node][0] if self.order[node] else (None, 0)
+        call = self.calls[key] = Call(node, self.shape_of(*first, node))
         operands = self.operands[key] = self.inputs(call, key)
         value = self.again(call, operands)
         if value is not None:
             self.replayed[key] = value
         whole = write(call, [each.phrase for each in operands])
         short = write(call, [each.phrase for each in operands], LABEL)
-        given = self.by_node.get(key)
-        use_name = given and given != self.root_name and len(given) < len(whole.text)
-        phrase, brief = (named(given), named(given)) if use_name else (whole, short)
-        known = self.real.get(key, value)
-        self.results[key] = Operand(phrase, known, brief)
+        self.results[key] = self.result(key, whole, short, value)
+        for k in range(self.several.get(node, 0)):
+            here = f"[{k}]"
+            self.results[key + here] = self.result(
+                key + here, after(whole, here), after(short, here)
+            )
         plain = len(short.text) > LABEL or name not in WORDS
         label = short_name(name)[:LABEL] if plain else short.text
         saved = tuple((attr, self.whose(t, whole), t.nbytes) for attr, t in kept(node))
@@ -207,6 +234,13 @@ class Reading:
         return GraphNode(
             key, "op", name, label, whole.text, call.shape, call.dtype, saved, None, rule
         )
+
+    def result(self, port: str, whole: Phrase, short: Phrase, value: Any = None) -> Operand:
+        """A result as an input of other operations: under its own name, if that is shorter."""
+        given = self.by_port.get(port)
+        if given and given != self.root_name and len(given) < len(whole.text):
+            whole = short = named(given)
+        return Operand(whole, self.real.get(port, value), short)
 
     def rule(self, call: Call) -> str:
         """The formulas of the inputs that want a gradient, a line each."""
@@ -216,24 +250,25 @@ class Reading:
         text = "\n".join(f"{name} = {lines[name]}" for name in compress(lines, wanted))
         return text.replace("scaled(g, alpha)", "g" if call.saved("alpha") == 1 else "g * alpha")
 
-    def shape_of(self, parent: Any, node: Any) -> tuple[int, ...]:
+    def shape_of(self, parent: Any, place: int, node: Any) -> tuple[int, ...]:
         """The shape of a node's first input."""
         if parent is None:
             return tuple(peek(node, "self_sym_sizes") or ())
-        made = parent.variable.shape if is_leaf(parent) else self.calls[self.keys[parent]].shape
-        return tuple(made)
+        if is_leaf(parent):
+            return tuple(parent.variable.shape)
+        if made := getattr(parent, "_input_metadata", ()):
+            return tuple(made[place].shape)
+        known = self.real.get(self.port(parent, place))  # our nodes with several results say none
+        return self.calls[self.keys[parent]].shape if known is None else known.shape
 
     def inputs(self, call: Call, key: str) -> list[Operand]:
         """The inputs of an operation, with the constants that the node has kept."""
         operands = []
-        for slot, (parent, k) in enumerate(self.order[call.node]):
+        for slot, (parent, place) in enumerate(self.order[call.node]):
             if parent is None:
                 operands.append(self.constant(call, slot))
-            elif k == 0:
-                operands.append(self.results[self.keys[parent]])
-            else:  # a later output of a node that has several
-                whole = self.results[self.keys[parent]].phrase
-                operands.append(Operand(Phrase(f"{whole.within(4)}[{k}]")))
+            else:
+                operands.append(self.results[self.port(parent, place)])
         if call.name == "RsubBackward1":  # 1 − a: the number is not an input of the graph
             operands.append(Operand(DOTS))
         return self.completed(call, operands, self.real.get(key))
@@ -298,30 +333,43 @@ class Reading:
         if tensor.grad_fn is None:
             phrase = self.constant_phrase(tensor)
             return "constant" if phrase == DOTS else phrase.text
-        result = self.results.get(self.keys.get(tensor.grad_fn, ""))
+        result = self.results.get(self.port_of(tensor) or "")
         return result.phrase.text if result else own.text
 
     # ------------------------------------------------------------------------------- the whole
 
-    def draw(self, drawn: list[GraphNode], last: str) -> Graph:
+    def outputs(self, node: GraphNode, known: Mapping[str, Any]) -> tuple[Output, ...]:
+        """The results of a node that has several."""
+        made = []
+        for k in range(self.several.get(self.nodes[node.key], 0)):
+            port = f"{node.key}[{k}]"
+            words = self.results[port].short.text
+            label = words if len(words) <= LABEL else f"{short_name(node.name)[: LABEL - 4]}[{k}]"
+            made.append(Output(label, summarize(known.get(port))))
+        return tuple(made)
+
+    def draw(self, drawn: list[GraphNode], start: str, last: str) -> Graph:
         """Nodes with the values that are known, edges, and the output."""
         known = {**self.replayed, **self.real}
-        nodes = {n.key: replace(n, value=summarize(known.get(n.key))) for n in drawn}
+        nodes = {
+            n.key: replace(n, value=summarize(known.get(n.key)), outputs=self.outputs(n, known))
+            for n in drawn
+        }
         for key, result in self.results.items():
             result.value = known.get(key)
         edges = [
-            Edge(self.keys[parent], self.keys[node], slot)
+            Edge(self.keys[parent], self.keys[node], slot, self.port(parent, place))
             for node, inputs in self.order.items()
-            for slot, (parent, _) in enumerate(inputs)
+            for slot, (parent, place) in enumerate(inputs)
             if parent is not None
         ]
         out, name = f"n{len(nodes)}", self.root_name
         root = summarize(self.root)
         nodes[out] = GraphNode(out, "output", "", name, name, root.shape, root.dtype, (), root, "")
-        title = nodes[last].expression
+        title = self.results[last].phrase.text
         return Graph(
             nodes,
-            (*edges, Edge(last, out, 0)),
+            (*edges, Edge(start, out, 0, last)),
             out,
             "PyTorch" if self.engine.__name__ == "torch" else "autogradlab",
             title if name in ("output", title) else f"{name} = {title}",

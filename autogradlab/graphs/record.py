@@ -6,6 +6,7 @@ same values as before, no hook stays, the random state is put back, also when so
 from __future__ import annotations
 
 import gc
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -18,7 +19,7 @@ from .protocol import array_of, close, is_leaf, kept, summarize
 from .read import Reading
 from .words import LABEL, derivative, literal, substituted
 
-Step = tuple[str, Any, list[Any]]  # key, gradient in, gradients out by slot
+Step = tuple[str, list[Any], list[Any]]  # key, gradients in by result, gradients out by slot
 
 
 def record_backward(
@@ -52,9 +53,9 @@ def record_backward(
         engine.autograd.backward(root, gradient, retain_graph=True)
     with engine.no_grad():
         start = engine.ones_like(root) if gradient is None else gradient
-        holding = held_after(reading, [key for key, *_ in steps])
+        total, held = bytes_held(reading, [key for key, *_ in steps])
         events = [
-            event(reading, step, before, *held) for step, held in zip(steps, holding, strict=True)
+            event(reading, step, before, n, total) for step, n in zip(steps, held, strict=True)
         ]
     given = "" if gradient is None else f"gradient={numbers(summarize(start))}"
     call = f"{reading.root_name}.backward({given})"
@@ -97,8 +98,7 @@ def hooked(reading: Reading, steps: list[Step]) -> Iterator[None]:
 
     def observer(key: str) -> Any:
         def after(sent: Any, came: Any) -> None:
-            first = next((g for g in came if g is not None), None)
-            steps.append((key, copy(first), [copy(g) for g in sent]))
+            steps.append((key, [copy(g) for g in came], [copy(g) for g in sent]))
 
         return after
 
@@ -119,8 +119,8 @@ def copy(g: Any) -> Any:
 # -------------------------------------------------------------------------------------- one step
 
 
-def held_after(reading: Reading, ran: list[str]) -> list[tuple[tuple[str, ...], int, int]]:
-    """After each step: which nodes still hold saved tensors, their bytes, and the bytes of all.
+def bytes_held(reading: Reading, ran: list[str]) -> tuple[int, list[int]]:
+    """The bytes of all saved tensors, and after each step of those that are still needed.
 
     Memory that several nodes have saved is counted once.
     """
@@ -129,24 +129,21 @@ def held_after(reading: Reading, ran: list[str]) -> list[tuple[tuple[str, ...], 
         for _, tensor in kept(node):
             where = tensor.data_ptr() if tensor.ndim else tensor.grad_fn or id(tensor)
             memory.setdefault(key, {})[where] = tensor.nbytes
-    total = sum({at: n for own in memory.values() for at, n in own.items()}.values())
-    ran_later = set(ran)
-    holding = [key for key in memory if key not in ran_later]
-    union = {at: n for key in holding for at, n in memory[key].items()}
+    users = Counter(where for own in memory.values() for where in own)
+    held = total = sum({at: n for own in memory.values() for at, n in own.items()}.values())
     found = []
-    for key in reversed(ran):  # from the end, where what is held only grows
-        found.append((tuple(k for k in memory if k in set(holding)), sum(union.values()), total))
-        if key in memory:
-            holding.append(key)
-            union |= memory[key]
-    return found[::-1]
+    for key in ran:
+        own = memory.get(key, {})
+        users.subtract(own.keys())
+        held -= sum(n for where, n in own.items() if not users[where])
+        found.append(held)
+    return total, found
 
 
 def event(
     reading: Reading,
     step: Step,
     before: dict[str, Any],
-    held: tuple[str, ...],
     bytes_held: int,
     bytes_total: int,
 ) -> Event:
@@ -156,35 +153,37 @@ def event(
     accumulated, factors = None, ()
     if key in before:
         old = before[key]
-        new = old if came is None else came if old is None else old + came
+        new = plus(old, came[0])
         accumulated = summarize(old), summarize(new)
     else:
-        targets = [reading.keys.get(p) for p, _ in reading.order[reading.nodes[key]]]
+        inputs = reading.order[reading.nodes[key]]
+        targets = [None if parent is None else reading.port(parent, k) for parent, k in inputs]
         sums: dict[str, Any] = {}
         for target, g in zip(targets, sent, strict=True):
             if target is not None:
-                sums[target] = g if sums.get(target) is None else plus(sums[target], g)
+                sums[target] = plus(sums.get(target), g)
         grads_out = {target: summarize(g) for target, g in sums.items()}
         factors = factors_of(reading, step, targets)
-    return Event(
-        key, summarize(came), grads_out, factors, accumulated, held, bytes_held, bytes_total
-    )
+    grads_in = tuple(summarize(g) for g in came)
+    return Event(key, grads_in, grads_out, factors, accumulated, bytes_held, bytes_total)
 
 
 def plus(a: Any, b: Any) -> Any:
-    return a if b is None else a + b
+    """A sum in which None is nothing."""
+    return a if b is None else b if a is None else a + b
 
 
 def factors_of(reading: Reading, step: Step, targets: list[str | None]) -> tuple[Factor, ...]:
     """For each input, the local derivative, where the node multiplied the gradient by it element
     by element: what the node makes of a gradient of ones."""
-    key, came, sent = step
+    key, (came, *others), sent = step
     operands, call = reading.operands[key], reading.calls[key]
     phrases = [o.phrase if len(o.phrase.text) <= LABEL else o.short for o in operands]
     texts = [derivative(call, slot, phrases) if t else "" for slot, t in enumerate(targets)]
-    if came is None or not any(texts):
+    if came is None or others or not any(texts):
         return ()
-    slopes = reading.nodes[key](reading.engine.ones_like(came))
+    with np.errstate(all="ignore"):
+        slopes = reading.nodes[key](reading.engine.ones_like(came))
     slopes = slopes if isinstance(slopes, tuple) else (slopes,)
     found = []
     for slot, (target, text, slope, out) in enumerate(

@@ -99,6 +99,15 @@ STYLES: dict[str, dict[str, str]] = {
     "note": _text("ink2", 12, SANS, "start"),
     "note end": _text("ink2", 12, SANS, "end"),
     "note middle": _text("ink2", 11, SANS),
+    "note strong": _text("ink", 11, SANS),
+    "number strong": _text("ink", 13, MONO, weight=600),
+    "yours": {**_line("ink", 2, "paper"), "stroke-linejoin": "round"},
+    "gap": _line("stop", 6),
+    "gap words": _text("ink", 13, SANS, weight=600),
+    "bracket": _line("ink", 1.5),
+    "break": _line("paper", 5),
+    "tie": _line("rule", 1, "none", "2 3"),
+    "backing": {"fill": "paper"},
     "frame": _line("hair", 1, "paper"),
 }
 

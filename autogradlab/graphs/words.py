@@ -24,7 +24,7 @@ SUPERSCRIPTS = str.maketrans("0123456789−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 class Phrase:
     """A piece of an expression: its text, how tightly it binds, and how it joins a product.
 
-    `joins` is "number" (3), "letter" (a, b³, ab) or "both" (3a) where no dot is needed: 3ab³.
+    `joins` is "number" (3, −3), "letter" (a, b³, ab) or "both" (3a) where no dot is needed: 3ab³.
     """
 
     text: str
@@ -58,10 +58,12 @@ def named(name: str) -> Phrase:
 
 
 def literal(x: float) -> Phrase:
-    """A number, short enough for a label."""
+    """A number, short enough for a label; noise in the last digits is not shown."""
+    x = float(f"{x:.12g}") if isinstance(x, float) else x
     text = repr(x).removesuffix(".0").replace("-", "−")
     text = number(x) if len(text) > 7 or "e" in text else text
-    return Phrase(text, SUM if text.startswith("−") else ATOM, "number" if x >= 0 else "")
+    joins = "number" if text[-1].isdigit() else ""  # not for inf, nan, True
+    return Phrase(text, SUM if text.startswith("−") else ATOM, joins)
 
 
 def array(a: np.ndarray) -> Phrase:
@@ -92,12 +94,14 @@ def times(a: Phrase, b: Phrase) -> Phrase:
     if b.joins == "number" and a.joins != "number":
         a, b = b, a
     if a.joins == "number" and b.level == QUOTIENT and b.text.startswith("1/"):
-        return Phrase(a.text + b.text[1:], QUOTIENT)  # torch records 2/b as 2·(1/b)
-    left = a.within(SUM if a.text[1:].replace(".", "").isdigit() else PRODUCT)  # −3·a, (−a)·b
+        level = SUM if a.text.startswith("−") else QUOTIENT
+        return Phrase(a.text + b.text[1:], level)  # torch records 2/b as 2·(1/b)
+    left = a.within(SUM if a.joins in ("number", "both") else PRODUCT)  # −3·a, −3ab, (−a)·b
     right = b.within(PRODUCT if a.joins == "number" else POWER)
     level = SUM if left.startswith("−") else PRODUCT
     dotted = f"{left}·{right}"
-    if a.joins and b.joins == "letter" and right == (b.inner or b.text):
+    power_of_ten = a.joins == "number" and "e" in a.text
+    if a.joins and not power_of_ten and b.joins == "letter" and right == (b.inner or b.text):
         joins = "letter" if a.joins == "letter" else "both"
         return Phrase(dotted, level, joins, left + right)
     joined = left + right if a.joins == "number" and right.startswith("(") else ""

@@ -20,6 +20,7 @@ from ..graphs.style import css_class, escape
 from .svg_view import SvgView
 
 LEAVES = 6  # rows of the table of leaves
+LIMIT = 600  # nodes; a picture of more takes long to make and longer to find one's way in
 
 
 class BackwardDebugger:
@@ -37,43 +38,47 @@ class BackwardDebugger:
     >>> a = tensor([2.0, 3.0], requires_grad=True)
     >>> y = a**3
     >>> debugger = BackwardDebugger(y, {"a": a, "y": y}, gradient=[1.0, 1.0])
+    >>> debugger.sentence
+    'Step 0 of 2. y is given the gradient [1, 1], and nothing has run yet.'
+    >>> debugger.step()  # doctest: +ELLIPSIS
+    'Step 1 of 2. y received the gradient [1, 1], ... [12, 27], and sends [12, 27] up to a.'
     >>> debugger.step()
     'Step 2 of 2. a received the gradient [12, 27] and keeps a.grad = [12, 27].'
-    >>> debugger.back(), debugger.position  # doctest: +ELLIPSIS
-    ('Step 1 of 2. y received the gradient [1, 1], ... [12, 27], and sends [12, 27] up to a.', 1)
+    >>> debugger.back(2), debugger.position
+    ('Step 0 of 2. y is given the gradient [1, 1], and nothing has run yet.', 0)
     """
 
     def __init__(
         self, root: Any, names: Mapping[str, Any] | None = None, gradient: Any = None
     ) -> None:
         names = caller_names(sys._getframe(1)) if names is None else names
-        self.recording = record_backward(root, gradient, names)
+        self.recording = record_backward(root, gradient, names, LIMIT)
         self.keys = [event.key for event in self.recording.events]
-        self.sentences = [sentence(self.recording, i) for i in range(1, len(self.keys) + 1)]
+        self.sentences = [sentence(self.recording, i) for i in range(len(self.keys) + 1)]
         self.trouble = ""
         try:
             self.view = view_of(self.recording, self.sentences)
         except RendererMissing as error:
             self.view, self.trouble = None, str(error)
-        self._position = 1
+        self._position = 0
         self._breakpoints: set[str] = set()
 
     # ------------------------------------------------------------------------------- the pass
 
     @property
     def position(self) -> int:
-        """The step shown, from 1."""
+        """The step shown; 0 before the first node has run."""
         return self.view.step if self.view else self._position
 
     @property
-    def event(self) -> Event:
-        """The step shown, as data."""
-        return self.recording.events[self.position - 1]
+    def event(self) -> Event | None:
+        """The step shown, as data; None before the first."""
+        return self.recording.events[self.position - 1] if self.position else None
 
     @property
     def sentence(self) -> str:
         """The step shown, in words."""
-        return self.sentences[self.position - 1]
+        return self.sentences[self.position]
 
     @property
     def summary(self) -> str:
@@ -90,10 +95,10 @@ class BackwardDebugger:
         return f"Backward pass of {name} in {len(steps)} steps: {order}. At the end {listed(kept)}."
 
     def jump(self, to: int | str) -> str:
-        """Go to a step, by its number from 1 or by the label of its node; returns its sentence."""
+        """Go to a step, by its number or by the label of its node; returns its sentence."""
         step = to if isinstance(to, int) else self.keys.index(self._key(to)) + 1
-        if not 1 <= step <= len(self.keys):
-            raise ValueError(f"there is no step {step}: this pass has steps 1 to {len(self.keys)}")
+        if not 0 <= step <= len(self.keys):
+            raise ValueError(f"there is no step {step}: this pass has steps 0 to {len(self.keys)}")
         self._position = step
         if self.view:
             self.view.step = step
@@ -101,15 +106,15 @@ class BackwardDebugger:
 
     def step(self, n: int = 1) -> str:
         """Go `n` steps on, at most to the last; returns the sentence of the step."""
-        return self.jump(max(1, min(len(self.keys), self.position + n)))
+        return self.jump(max(0, min(len(self.keys), self.position + n)))
 
     def back(self, n: int = 1) -> str:
-        """Go `n` steps back, at most to the first; returns the sentence of the step."""
+        """Go `n` steps back, at most to the start; returns the sentence of the step."""
         return self.step(-n)
 
     def reset(self) -> str:
-        """Go to the first step."""
-        return self.jump(1)
+        """Go to the start, where nothing has run."""
+        return self.jump(0)
 
     def play(self) -> None:
         """Let the widget step by itself until a breakpoint or the end."""
@@ -201,20 +206,30 @@ def listed(parts: list[str]) -> str:
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
 
+def incoming(event: Event) -> str:
+    """The gradient that came in; of a node with several results, one for each."""
+    return listed([numbers(g) if g else "None" for g in event.grads_in])
+
+
 def sentence(recording: Recording, step: int) -> str:
-    """One step in words."""
-    event, nodes = recording.events[step - 1], recording.graph.nodes
-    start = f"Step {step} of {len(recording.events)}. "
+    """One step in words; step 0 is what is given."""
+    start, graph = f"Step {step} of {len(recording.events)}. ", recording.graph
+    if step == 0:
+        name, given = graph.nodes[graph.root].label, numbers(recording.gradient)
+        return f"{start}{name} is given the gradient {given}, and nothing has run yet."
+    event = recording.events[step - 1]
     label = step_name(recording, step)
     if event.grad_in is None:
         return f"{start}{label} received no gradient."
-    came = f"{start}{label} received the gradient {numbers(event.grad_in)}"
+    came = f"{start}{label} received the gradient {incoming(event)}"
     if event.accumulated:
         before, after = event.accumulated
         if before is None:
             return f"{came} and keeps {label}.grad = {numbers(after)}."
         return f"{came}, added it to {numbers(before)}, and keeps {label}.grad = {numbers(after)}."
-    sent = [f"{numbers(g)} up to {nodes[key].label}" for key, g in event.grads_out.items() if g]
+    sent = [
+        f"{numbers(g)} up to {graph.result(to).label}" for to, g in event.grads_out.items() if g
+    ]
     if len(event.factors) == 1 and sent:
         factor = event.factors[0]
         slope = factor.text.partition(" = ")[2]
@@ -228,36 +243,23 @@ def sentence(recording: Recording, step: int) -> str:
 
 
 def view_of(recording: Recording, sentences: list[str]) -> SvgView:
-    """The widget of a recording, at its first step."""
+    """The widget of a recording, at its start."""
     graph, count = recording.graph, len(recording.events)
     drawing = Drawing(graph, recording, pen=css_class)
+    looks = [look_after(recording, step) for step in range(count + 1)]
     edges, nodes = range(len(graph.edges)), list(graph.nodes)
-    looks = [look_after(recording, step) for step in range(1, count + 1)]
     edge, node = cache(drawing.edge), cache(drawing.node)
     chips = cache(lambda i, look: drawing.value(i) + drawing.gradient(i, look))
-    place = {key: [round(x, 1), round(y, 1)] for key, (x, y) in drawing.centres.items()}
-    none = ["", None, None]
     view = SvgView(
+        **places(drawing),
         title="Backward Debugger",
         expression=graph.title,
         call=recording.call,
         tag=graph.engine,
-        view=[float(drawing.width), float(drawing.height)],
-        targets=[
-            [key, description(graph, key), *place[key], *neighbours(graph, key)]
-            for key in nodes
-            if key != graph.root
-        ],
-        overlays={key: drawing.overlay(key) for key in nodes if key != graph.root},
-        order=[
-            *(none for _ in edges),
-            *([key, *place[key]] for key in nodes),
-            *(none for _ in edges),
-        ],
-        panels=[panel(recording, i, look) for i, look in enumerate(looks, 1)],
+        panels=[panel(recording, i, look) for i, look in enumerate(looks)],
         sentences=sentences,
-        stops=[step_name(recording, i) for i in range(1, count + 1)],
-        steps_keys=[event.key for event in recording.events],
+        stops=["start", *(step_name(recording, i) for i in range(1, count + 1))],
+        steps_keys=[graph.root, *(event.key for event in recording.events)],
     )
     view.set_frames(
         [edge(i, look, look.edges[i]) for i in edges]
@@ -266,6 +268,23 @@ def view_of(recording: Recording, sentences: list[str]) -> SvgView:
         for look in looks
     )
     return view
+
+
+def places(drawing: Drawing) -> dict[str, Any]:
+    """Of a drawing what stays the same in all its states: edges, nodes and then chips as parts,
+    and the nodes as targets."""
+    graph = drawing.graph
+    place = {key: [round(x, 1), round(y, 1)] for key, (x, y) in drawing.centres.items()}
+    edges = [["", None, None] for _ in graph.edges]
+    nodes = [key for key in graph.nodes if key != graph.root]
+    return {
+        "view": [float(drawing.width), float(drawing.height)],
+        "targets": [
+            [key, description(graph, key), *place[key], *neighbours(graph, key)] for key in nodes
+        ],
+        "overlays": {key: drawing.overlay(key) for key in nodes},
+        "order": [*edges, *([key, *place[key]] for key in graph.nodes), *edges],
+    }
 
 
 def cache(draw: Callable[..., str]) -> Callable[..., str]:
@@ -315,12 +334,14 @@ def panel(recording: Recording, step: int, look: Look) -> str:
         equation(recording, step)
         + cups(recording, step)
         + queue(recording, look)
-        + memory(recording, step)
+        + memory(recording, step, look)
     )
 
 
 def equation(recording: Recording, step: int) -> str:
     """The node's formula with its live numbers."""
+    if step == 0:
+        return opening(recording)
     event, nodes = recording.events[step - 1], recording.graph.nodes
     node = nodes[event.key]
     name = escape(node.name.rpartition("::")[2])
@@ -336,11 +357,11 @@ def equation(recording: Recording, step: int) -> str:
     if event.factors:
         made = factors(recording, event, heads)
     else:
-        came = chip(numbers(event.grad_in)) if event.grad_in else chip(None)
-        label = {key: nodes[key].label for key in event.grads_out}
+        came = chip(incoming(event) if event.grad_in else None)
+        label = {to: recording.graph.result(to).label for to in event.grads_out}
         rows = [
-            [came, ("", 0), chip(numbers(g) if g else None, f"to {label[key]}")]
-            for key, g in event.grads_out.items()
+            [came, ("", 0), chip(numbers(g) if g else None, f"to {label[to]}")]
+            for to, g in event.grads_out.items()
         ]
         made = formula((heads[0], ("", ""), heads[2]), rows, "→ ")
     rules = "".join(f"<div><code>{escape(rule)}</code></div>" for rule in node.rule.splitlines())
@@ -348,10 +369,19 @@ def equation(recording: Recording, step: int) -> str:
     return f"<section>{heading}{made}{rules}</section>"
 
 
+def opening(recording: Recording) -> str:
+    """What stands in place of a formula before the first step."""
+    name = escape(recording.graph.nodes[recording.graph.root].label)
+    heading = f"<h3>backward <code>{name}</code><small>not begun</small></h3>"
+    given = f"<p>{name} is given {chip(numbers(recording.gradient))[0]}</p>"
+    ask = "<p>Which node runs first, and what does it send?</p>"
+    return f"<section>{heading}{given}{ask}</section>"
+
+
 def factors(recording: Recording, event: Event, heads: Heads) -> str:
     """grad in × local derivative = grad out: element by element for one input of up to four
     elements, else one row for each input."""
-    nodes, (first, *others) = recording.graph.nodes, event.factors
+    graph, (first, *others) = recording.graph, event.factors
     came, local = flat(event.grad_in), flat(first.local)
     if not others and came and local and len(came) == len(local) <= 4:
         live = first.substituted or [""] * len(came)
@@ -359,13 +389,13 @@ def factors(recording: Recording, event: Event, heads: Heads) -> str:
             [chip(number(g)), value(number(d), s), chip(number(g * d))]
             for g, s, d in zip(came, live, local, strict=True)
         ]
-        to = f"to {nodes[first.target].label}"
+        to = f"to {graph.result(first.target).label}"
         return formula((heads[0], (heads[1][0], first.text), (heads[2][0], to)), rows, "×=", True)
     rows = []
     for factor in event.factors:
         sent = event.grads_out[factor.target]
         twice = sum(f.target == factor.target for f in event.factors) > 1
-        to = f"to {nodes[factor.target].label}" + (", summed" if twice else "")
+        to = f"to {graph.result(factor.target).label}" + (", summed" if twice else "")
         slope, local = factor.text.partition(" = ")[2], numbers(factor.local)
         live = slope if slope != local else ""
         rows.append([chip(numbers(event.grad_in)), value(local, live), chip(numbers(sent), to)])
@@ -452,7 +482,7 @@ def queue(recording: Recording, look: Look) -> str:
     """Which node runs, which are ready, which still wait for gradients, next ones first."""
     nodes = recording.graph.nodes
     chips: dict[str, list[str]] = {"running": [], "ready": [], "waiting": []}
-    for key in (event.key for event in recording.events):
+    for key in (recording.graph.root, *(event.key for event in recording.events)):
         state = look.nodes[key]
         if state.phase in chips:
             words = escape(nodes[key].label)
@@ -468,26 +498,23 @@ def queue(recording: Recording, look: Look) -> str:
     return f"<section><h4>Ready queue</h4><div class='agl-queue'>{''.join(parts)}</div></section>"
 
 
-def memory(recording: Recording, step: int) -> str:
+def memory(recording: Recording, step: int, look: Look) -> str:
     """The values still saved for backward, as a bar."""
-    event, nodes = recording.events[step - 1], recording.graph.nodes
-    if not event.bytes_total:
+    total, nodes = recording.events[0].bytes_total, recording.graph.nodes
+    if not total:
         return ""
-    before = (
-        recording.events[step - 2].held if step > 1 else [k for k, n in nodes.items() if n.saved]
-    )
     saved = [(key, whose, size) for key, n in nodes.items() for _, whose, size in n.saved]
-    held = sum(size for key, _, size in saved if key in before)
+    held = recording.events[step - 2].bytes_held if step > 1 else total
     cells = []
     for key, whose, size in saved if len(saved) <= 4 else ():
-        kept = key in before
+        kept = look.nodes[key].saved == "held"
         words = escape(f"{whose} in {nodes[key].label} {nbytes(size) if kept else 'freed'}")
         kind = f"class='agl-{'held' if kept else 'free'}' title='{words}'"
         cells.append(f"<div {kind} style='flex:{size} 1 0'>{words}</div>")
     if not cells:  # too many to name: one bar for all
-        for kind, size in (("held", held), ("free", event.bytes_total - held)):
+        for kind, size in (("held", held), ("free", total - held)):
             words = f"{nbytes(size)} {'held' if kind == 'held' else 'freed'}" if size else ""
             cells.append(f"<div class='agl-{kind}' style='flex:{size} 1 0'>{words}</div>")
-    total = f"<span>{nbytes(held)} of {nbytes(event.bytes_total)} held</span>"
+    share = f"<span>{nbytes(held)} of {nbytes(total)} held</span>"
     bar = f"<div class='agl-bar'>{''.join(cells)}</div>"
-    return f"<section><h4>Saved for backward{total}</h4>{bar}</section>"
+    return f"<section><h4>Saved for backward{share}</h4>{bar}</section>"

@@ -1,303 +1,392 @@
 """PredictTheGradient: say a gradient first, then see yours, the right one, and the gap.
 
-A question is a small program and one of its leaves. The usual wrong answers are computed from the
-recorded pass, with names, so that a wrong number can be told which step it left out.
+What is asked and which wrong answers have names is in questions.py; here are the answers so far,
+the words for them, and the page of the widget.
 """
 
 from __future__ import annotations
 
-import importlib
-import math
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import ipywidgets as widgets
+import numpy as np
 
-from ..graphs import Recording, record_backward
-from ..graphs.draw import draw, gradient_chip, gradient_chip_width, path, svg, text
+from ..graphs.draw import Drawing, Look, look_at_arrival, look_before, svg, text
 from ..graphs.layout import RendererMissing
-from ..graphs.numbers import number
-from ..graphs.style import attributes, escape
-from .backward_debugger import caller_names
-
-# Each: leaves with their values, the result, the leaf asked for.
-QUESTIONS = (
-    ({"a": 3.0}, "a**2", "a"),
-    ({"a": 2.0, "b": 5.0}, "3 * a + b", "a"),
-    ({"a": 2.0, "b": 4.0, "c": -5.0}, "(a * b + c) ** 2", "a"),
-    ({"a": 2.0, "b": 4.0, "c": -5.0}, "(a * b + c) ** 2", "c"),
-    ({"a": 3.0, "b": 5.0}, "2 * (a - b)", "b"),
-    ({"a": 3.0, "b": 2.0}, "a * a * b", "a"),
-    ({"a": 6.0, "b": 2.0}, "(a / b) ** 2", "a"),
-    ({"a": -2.0, "b": 3.0}, "(a.relu() + b) ** 2", "a"),
-    ({"a": 4.0}, "3 * a.sqrt()", "a"),
-    ({"a": 1.0, "b": 3.0}, "torch.maximum(a, b) * b", "b"),
+from ..graphs.number_line import Mark, number_line
+from ..graphs.numbers import number, numbers
+from ..graphs.style import attributes, css_class, escape, text_width
+from .backward_debugger import caller_names, listed, places
+from .questions import (
+    Chips,
+    Question,
+    built_in,
+    explain,
+    questions_of,
+    read,
+    same,
+    written,
 )
+from .svg_view import SvgView
 
 
-@dataclass(frozen=True)
-class Question:
-    """What is asked, the right answer, and the wrong ones worth naming."""
+@dataclass(frozen=True, eq=False)
+class Verdict:
+    """What is said of one answer."""
 
-    title: str  # "L = (ab + c)²"
-    given: str  # "a = 2, b = 4, c = −5"
-    leaf: str
-    right: float
-    wrong: tuple[tuple[float, str, str], ...]  # value, name on the line, what to say
-    recording: Recording
-    pytorch: float | None = None
+    typed: str
+    values: np.ndarray | None  # None when the answer could not be read
+    right: bool
+    title: str  # "The incoming gradient is missing."
+    reason: str
+    repair: Chips
+    sentence: str
 
-
-def ask(recording: Recording, leaf: str, pytorch: float | None = None) -> Question:
-    """The question about one leaf of a recorded pass; every tensor in it has one element."""
-    nodes = recording.graph.nodes
-    key = next(k for k, n in nodes.items() if n.label == leaf)
-    event = next(e for e in recording.events if e.key == key)
-    right = event.grad_in.mean
-    given = ", ".join(
-        f"{n.label} = {number(n.value.mean)}"
-        for n in nodes.values()
-        if n.kind in ("leaf", "parameter")
-    )
-    wrong = []
-    senders = [e for e in recording.events if key in e.grads_out]
-    for sender in senders:
-        came = sender.grad_in.mean
-        for factor in (f for f in sender.factors if f.target == key):
-            local, name = factor.local.mean, factor.text.partition(" = ")[2]
-            equation = f"{number(came)} × {number(local)} = {number(came * local)}"
-            missing = (
-                f"The incoming gradient is missing. {number(local)} is {name or 'the slope'}, the "
-                f"local derivative; multiply it by the gradient that came in: {equation}."
-            )
-            alone = (
-                f"The local derivative{f', {name},' if name else ''} is missing. {number(came)} is "
-                f"the gradient that came in; multiply it by the local derivative: {equation}."
-            )
-            summed = f"The two are added, but the chain rule multiplies: {equation}."
-            wrong += [(local, "local only", missing), (came, "incoming only", alone)]
-            wrong.append((came + local, "added", summed))
-        for other, sent in sender.grads_out.items():
-            if other != key and sent is not None:
-                swapped = f"{number(sent.mean)} is what {nodes[other].label} receives"
-                wrong.append((sent.mean, "other input", f"{swapped}: the inputs are swapped."))
-    if sum(edge.source == key for edge in recording.graph.edges) > 1:
-        half = f"{leaf} is used more than once. The gradients of all its uses add up"
-        wrong.append((right / 2, "one path", f"{half} to {number(right)}."))
-    wrong.append((-right, "sign", f"The size is right and the sign is not: it is {number(right)}."))
-    kept: list[tuple[float, str, str]] = []
-    for value, name, words in wrong:
-        if not same(value, right) and not any(same(value, v) for v, *_ in kept):
-            kept.append((value, name, words))
-    return Question(recording.graph.title, given, leaf, right, tuple(kept), recording, pytorch)
+    def __str__(self) -> str:
+        start = "Right." if self.right else "Not yet."
+        equation = " ".join(words for _, words in self.repair)
+        parts = (start, self.title, self.reason, equation and f"{equation}.")
+        return " ".join(part for part in parts if part)
 
 
-def same(a: float, b: float) -> bool:
-    return math.isclose(a, b, rel_tol=1e-3, abs_tol=1e-6)
-
-
-def program(engine: Any, leaves: Mapping[str, float], result: str) -> dict[str, Any]:
-    """The tensors of a built-in question, made by one engine."""
-    space = {name: engine.tensor(value, requires_grad=True) for name, value in leaves.items()}
-    out = eval(result, {"torch": engine}, space)  # a program of ours, from the table above
-    return {**space, "L": out}
-
-
-def built_in() -> list[Question]:
-    """The ten questions, with PyTorch's own answer where it is installed."""
-    ours = importlib.import_module("autogradlab")
-    try:
-        theirs = importlib.import_module("torch")
-    except ImportError:
-        theirs = None
-    out = []
-    for leaves, result, leaf in QUESTIONS:
-        names = program(ours, leaves, result)
-        pytorch = None
-        if theirs is not None:
-            twin = program(theirs, leaves, result)
-            pytorch = float(theirs.autograd.grad(twin["L"], twin[leaf])[0])
-        out.append(ask(record_backward(names["L"], names=names), leaf, pytorch))
-    return out
+def judge(answer: Any, question: Question) -> Verdict:
+    """What is to be said of an answer."""
+    typed, said, leaf = str(answer), read(answer, question), question.leaf
+    if isinstance(said, str):
+        return Verdict(typed, None, False, said, "", (), f"Not yet. {said}")
+    is_ = f"The gradient at {leaf} is {question.words}."
+    if same(said, question.right).all():
+        others = listed([engine for engine, _ in question.answers])
+        sentence = f"Right. {is_[:-1]}: your answer and that of {others} are the same."
+        return Verdict(typed, said, True, is_, "", question.repair, sentence)
+    gap = f"Not yet. You said {written(said)}, the gradient at {leaf} is {question.words}."
+    mistake = explain(said, question)
+    if mistake is None:
+        hint = "The gradient comes about like this:" if question.repair else is_
+        title = "This is none of the usual mistakes."
+        return Verdict(typed, said, False, title, hint, question.repair, gap)
+    return Verdict(
+        typed, said, False, mistake.title, mistake.reason, mistake.repair,
+        f"{gap} {mistake.summary}",
+    )  # fmt: skip
 
 
 class PredictTheGradient:
     """Ask for gradients and name the mistake in a wrong answer.
 
     Args:
-        root: a tensor of one element, of either engine; without it, ten built-in questions.
-        names: what to call its leaves, which have one element each; or give them by keyword; by
-            default the caller's own variable names.
+        root: a tensor of either engine; without it, ten built-in questions.
+        names: what to call its leaves, which have up to 8 elements each; or give them by keyword;
+            by default the caller's own variable names.
+        gradient: what `root.backward(gradient=…)` would get; may be left out for one element.
+
+    Raises:
+        what `root.backward(gradient)` raises; ValueError for a leaf of more elements.
 
     >>> from autogradlab import tensor
-    >>> x = tensor(4.0, requires_grad=True)
-    >>> quiz = PredictTheGradient(3 * x, x=x)
-    >>> quiz.check(1)  # doctest: +ELLIPSIS
-    'Not yet. The local derivative, 3, is missing. 1 is the gradient that came in; ... 1 × 3 = 3.'
-    >>> quiz.check(3)
-    'Right. The gradient at x is 3.'
+    >>> x = tensor([1.0, 2.0], requires_grad=True)
+    >>> quiz = PredictTheGradient(3 * x, x=x, gradient=[1.0, 10.0])
+    >>> quiz.check("3, 3")  # doctest: +ELLIPSIS
+    'Not yet. The incoming gradient is missing. [3, 3] is the local derivative ... = [3, 30].'
+    >>> quiz.check([3, 30])
+    'Right. The gradient at x is [3, 30]. [1, 10] × [3, 3] = [3, 30].'
     """
 
     def __init__(
-        self, root: Any = None, names: Mapping[str, Any] | None = None, **tensors: Any
-    ) -> None:
+        self, root: Any = None, names: Mapping[str, Any] | None = None, gradient: Any = None,
+        **tensors: Any,
+    ) -> None:  # fmt: skip
         names = {**(names or {}), **tensors} or caller_names(sys._getframe(1))
-        if root is None:
-            self.questions = built_in()
+        self.questions = built_in() if root is None else questions_of(root, names, gradient)
+        self.position = 1
+        self.verdicts: dict[int, Verdict] = {}  # by position, the answers on show
+        self._tried: set[int] = set()
+        self._solved: set[int] = set()
+        self.view, self.trouble = None, ""
+        try:
+            self.view = SvgView(title="Predict the Gradient")
+            self._show()
+        except RendererMissing as error:
+            self.view, self.trouble = None, str(error)
         else:
-            recording = record_backward(root, names=names)
-            nodes = recording.graph.nodes.values()
-            leaves = [n for n in nodes if n.kind in ("leaf", "parameter")]
-            if any(math.prod(n.shape) != 1 for n in leaves):
-                raise ValueError(
-                    "PredictTheGradient asks about numbers: give leaves of one element"
-                )
-            self.questions = [ask(recording, n.label) for n in leaves]
-        self.position, self.answers = 0, {}
-        self._box: widgets.VBox | None = None
+            self.view.on_msg(lambda view, content, buffers: self._on_form(**content))
 
     @property
     def question(self) -> Question:
         """The question shown."""
-        return self.questions[self.position]
+        return self.questions[self.position - 1]
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """What is said of the answer shown; None before there is one."""
+        return self.verdicts.get(self.position)
 
     @property
     def sentence(self) -> str:
-        """The question in words."""
+        """The question, or what is said of the answer, in words."""
         q = self.question
-        return f"Which gradient arrives at {q.leaf}? {q.title} with {q.given}."
+        if self.verdict:
+            return self.verdict.sentence
+        asked = f"Which gradient arrives at {q.leaf}? {q.recording.graph.title} with {q.given}."
+        return f"{self.counter.capitalize()}. {asked}"
+
+    @property
+    def counter(self) -> str:
+        """Which of how many questions is shown."""
+        count = len(self.questions)
+        return f"question {self.position} of {count}" if count > 1 else "one question"
 
     def check(self, answer: Any) -> str:
-        """Say what an answer is; never raises, whatever it is given."""
-        q = self.question
-        try:
-            value = float(str(answer).replace("−", "-").replace(",", "."))
-        except ValueError:
-            return f"Not yet. {str(answer)[:30]!r} is not a number."
-        if not math.isfinite(value):
-            return "Not yet. The answer is a finite number."
-        self.answers[self.position] = value
-        if same(value, q.right):
-            return f"Right. The gradient at {q.leaf} is {number(q.right)}."
-        for wrong, _, words in q.wrong:
-            if same(value, wrong):
-                return f"Not yet. {words}"
-        return f"Not yet. You said {number(value)}; the gradient at {q.leaf} is another number."
+        """Say what an answer is: a number, several as `[3, 5]` or "3, 5", or a tensor.
+
+        Never raises, whatever it is given.
+        """
+        verdict = self.verdicts[self.position] = judge(answer, self.question)
+        if verdict.values is not None:
+            self._tried.add(self.position)
+        if verdict.right:
+            self._solved.add(self.position)
+        self._show()
+        return str(verdict)
+
+    def try_again(self) -> str:
+        """Take the answer away; returns the question."""
+        self.verdicts.pop(self.position, None)
+        self._show()
+        return self.sentence
+
+    def jump(self, to: int) -> str:
+        """Go to a question, by its number from 1; returns it in words."""
+        if not 1 <= to <= len(self.questions):
+            raise ValueError(f"there is no question {to}: there are 1 to {len(self.questions)}")
+        self.position = to
+        self._show()
+        return self.sentence
 
     def next(self) -> str:
         """Go to the next question (after the last comes the first); returns it in words."""
-        self.position = (self.position + 1) % len(self.questions)
-        return self.sentence
+        return self.jump(self.position % len(self.questions) + 1)
+
+    def back(self) -> str:
+        """Go to the question before (before the first comes the last); returns it in words."""
+        return self.jump((self.position - 2) % len(self.questions) + 1)
 
     def right(self) -> int:
-        """How many questions have a right answer so far."""
-        return sum(same(v, self.questions[i].right) for i, v in self.answers.items())
+        """How many questions have had a right answer so far."""
+        return len(self._solved)
 
-    def gap(self) -> str:
-        """The number line after an answer, as SVG: yours, the right one, the usual wrong ones."""
-        return number_line(self.question, self.answers[self.position])
+    def open(self) -> int:
+        """How many questions have been tried without a right answer so far."""
+        return len(self._tried - self._solved)
+
+    # --------------------------------------------------------------------------------- output
+
+    @property
+    def look(self) -> Look:
+        """The graph: as far as the pass has come, or with the gradient once it is found."""
+        q, found = self.question, self.verdict and self.verdict.right
+        return (look_at_arrival if found else look_before)(q.recording, q.key)
 
     def svg(self) -> str:
-        """The graph of the question with its values, as SVG."""
-        return draw(self.question.recording.graph)
+        """The question as a still picture, and below it the number line once there is an answer."""
+        q, pen = self.question, attributes
+        drawing = Drawing(q.recording.graph, q.recording, cups=False)
+        given = f"{q.recording.graph.title} with {q.given}"
+        line = line_of(q, self.verdict, pen)
+        asked = f"Which gradient arrives at {q.leaf}?"
+        # The title is bold, so wider than the table of widths says.
+        wide = [1.25 * text_width(asked, 14, mono=False), text_width(given, 12, mono=False)]
+        width, top = max(drawing.width, line[0] if line else 0.0, *wide) + 48, 76.0
+        x, y = drawing.centres[q.key]
+        corners = drawing.overlay(q.key, ("corners",))
+        made = [
+            text(pen, "title", 24, 30, asked),
+            text(pen, "note", 24, 54, given),
+            f'<g transform="translate({(width - drawing.width) / 2:.1f} {top:g})">',
+            f'{drawing.body(self.look)}<g transform="translate({x:.1f} {y:.1f})">{corners}</g></g>',
+        ]
+        height = top + drawing.height + 16
+        if line:
+            at = f"translate({(width - line[0]) / 2:.1f} {height:g})"
+            made.append(f'<g transform="{at}">{line[2]}</g>')
+            height += line[1]
+        title = f"Predict the gradient of {q.leaf}"
+        return svg(width, height, title, self.sentence, "".join(made))
 
     def __repr__(self) -> str:
-        return f"<PredictTheGradient, {len(self.questions)} questions>"
+        count = len(self.questions)
+        return f"<PredictTheGradient, {count} question{'s' if count > 1 else ''}>"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        """The live widget, the graph as a picture, and the question in words."""
-        try:
-            picture = {"image/svg+xml": self.svg()}
-        except RendererMissing as error:
-            return {"text/plain": f"{self.sentence}\n{error}"}
-        live = self.widget()._repr_mimebundle_() or {}
+        """The live widget, the question as a picture, and the question in words."""
+        if self.view is None:
+            return {"text/plain": f"{self.sentence}\n{self.trouble}"}
+        live = self.view._repr_mimebundle_() or {}
         live = live[0] if isinstance(live, tuple) else live
-        return {**live, **picture, "text/plain": self.sentence}
+        return {**live, "image/svg+xml": self.svg(), "text/plain": self.sentence}
 
-    def widget(self) -> widgets.VBox:
-        """Question, box, buttons and the gap, as core widgets."""
-        if self._box is not None:
-            return self._box
-        top, gap = widgets.HTML(), widgets.HTML()
-        answer = widgets.Text(placeholder="your answer", layout=widgets.Layout(width="140px"))
-        check = widgets.Button(description="Check")
-        onward = widgets.Button(description="Next question")
+    # --------------------------------------------------------------------------------- widget
 
-        def show() -> None:
-            head = f"question {self.position + 1} of {len(self.questions)}, {self.right()} right"
-            words = f"<b>Which gradient arrives at {escape(self.question.leaf)}?</b>"
-            program = (
-                f"<code>{escape(self.question.title)}</code> with {escape(self.question.given)}"
-            )
-            top.value = f"{page(self.svg())}<p><small>{head}</small><br>{words}<br>{program}</p>"
-
-        def on_check(_: Any) -> None:
-            said = self.check(answer.value)
-            line = page(self.gap()) if self.position in self.answers else ""
-            gap.value = f"{line}<p aria-live='polite'>{escape(said)}</p>"
-            show()
-
-        def on_next(_: Any) -> None:
+    def _on_form(self, button: str, answer: str) -> None:
+        """A button of the form was pressed; Enter in the answer box presses the first."""
+        if button == "next":
             self.next()
-            answer.value, gap.value = "", ""
-            show()
+        elif button == "back":
+            self.back()
+        elif self.verdict and not self.verdict.right and answer == self.verdict.typed:
+            self.try_again()
+        else:
+            self.check(answer)
 
-        check.on_click(on_check)
-        onward.on_click(on_next)
-        show()
-        row = [answer, check, onward] if len(self.questions) > 1 else [answer, check]
-        self._box = widgets.VBox([top, widgets.HBox(row), gap])
-        return self._box
+    def _show(self) -> None:
+        """Give the widget all that it shows now."""
+        if self.view is None:
+            return
+        q = self.question
+        drawing = Drawing(q.recording.graph, q.recording, pen=css_class, cups=False)
+        with self.view.hold_sync():
+            for name, trait in places(drawing).items():
+                setattr(self.view, name, trait)
+            self.view.set_frames([parts(drawing, self.look, q.key)])
+            self.view.expression = self.counter
+            self.view.tag = f"{self.right()} right, {self.open()} open"
+            self.view.panels = [page(q, self.verdict, several=len(self.questions) > 1)]
+            self.view.sentences = [unbroken(self.sentence)]
+            self.view.revision += 1
 
 
-def page(picture: str) -> str:
-    """A picture on its own light paper, no wider than the page."""
-    return f"<div class='agl' style='max-width:100%;overflow:auto'>{picture}</div>"
+def parts(drawing: Drawing, look: Look, asked: str) -> list[str]:
+    """The markup of edges, nodes and chips, with corners round the node that is asked about."""
+    edges = range(len(drawing.graph.edges))
+    nodes = {key: drawing.node(key, look) for key in drawing.graph.nodes}
+    nodes[asked] += drawing.overlay(asked, ("corners",))
+    chips = (drawing.value(i) + drawing.gradient(i, look) for i in edges)
+    return [*(drawing.edge(i, look) for i in edges), *nodes.values(), *chips]
 
 
-def number_line(q: Question, said: float) -> str:
-    """Yours and the right answer on a line, the gap between them, the usual wrong answers below."""
-    pen, width = attributes, 640.0
-    marks = [(v, name) for v, name, _ in q.wrong]
-    found = same(said, q.right)
-    shown = [0.0, said, q.right, *(v for v, _ in marks)] if not found else [0.0, said, q.right]
-    low, high = min(shown), max(shown)
-    span = (high - low) or 1.0
+def page(q: Question, verdict: Verdict | None, several: bool) -> str:
+    """The panel: the question, the form, and what is said of the answer."""
+    title, leaf = escape(q.recording.graph.title), escape(q.leaf)
+    program = f"<code>{title}</code> with {escape(unbroken(f'{q.given}. {reached(q)}'))}"
+    wide = 112 if q.right.size == 1 else 200
+    keys = "data-lm-suppress-shortcuts='true'"
+    typed = escape(verdict.typed) if verdict else ""
+    shape = "a number" if q.right.ndim == 0 else f"{q.right.size} numbers"
+    found = verdict is not None and verdict.right
+    start = "" if verdict else " data-focus"
+    hint = f"placeholder='{shape}' autocomplete='off' spellcheck='false' style='width:{wide}px'"
+    word = "Try again" if verdict and not found else "Check"
+    first, last = (" class='agl-primary'", "")[:: -1 if found and several else 1]
+    ways = (
+        f"<span><button name='back' {keys}>Back</button>"
+        f"<button name='next'{last} {keys}>Next question</button></span>"
+    )
+    return (
+        f"<section><h3 class='agl-question'>Which gradient arrives at <code>{leaf}</code>?</h3>"
+        f"<p>{program}</p><form><label>your answer "
+        f"<input name='answer' value='{typed}' {hint} {keys}{start}></label>"
+        f"<button name='check'{first} {keys}>{word}</button>{ways if several else ''}</form>"
+        f"{said(q, verdict) if verdict else ''}</section>"
+    )
 
-    def x(value: float) -> float:
-        return 56 + (value - low) / span * (width - 112)
 
-    y, parts = 84.0, []
-    parts.append(path(pen, "value edge", f"M40 {y}H{width - 40}"))
-    parts.append(path(pen, "value edge", f"M{x(0):.1f} {y - 5}v10"))
-    parts.append(text(pen, "small", x(0), y + 18, "0"))
-    if not found:
-        parts.append(
-            path(pen, "octagon", f"M{x(said):.1f} {y - 3}H{x(q.right):.1f}v6H{x(said):.1f}z")
-        )
-        level = 0
-        last = -1e9
-        for value, name in sorted(marks):
-            level = 1 - level if x(value) - last < 110 else 0
-            last = x(value)
-            down = y + 40 + 38 * level
-            parts.append(path(pen, "divider", f"M{x(value):.1f} {y + 6}V{down - 12}"))
-            parts.append(text(pen, "small", x(value), down, number(value)))
-            parts.append(text(pen, "note middle", x(value), down + 15, name))
-    yours = f"you said {number(said)}"
-    right = f"{x(said):.1f}"
-    parts.append(path(pen, "running", f"M{right} {y - 8}l8 8-8 8-8-8z"))
-    parts.append(text(pen, "note middle", x(said), y - 58 if not found else y - 24, yours))
-    if not found:
-        parts.append(path(pen, "divider", f"M{right} {y - 48}V{y - 10}"))
-    else:
-        words = number(q.right)
-        chip = gradient_chip_width(words)
-        parts.append(gradient_chip(pen, x(q.right) - chip / 2, y + 24, words))
-    gap = "no gap" if found else f"gap {number(abs(q.right - said))}"
-    pytorch = "" if q.pytorch is None or not found else f", PyTorch {number(q.pytorch)}"
-    title = f"{yours}, {gap}" + (f": autogradlab {number(q.right)}{pytorch}" if found else "")
-    parts.append(text(pen, "note", 24, 186, title))
-    return svg(width, 206, "Your answer on the number line", title, "".join(parts))
+def reached(q: Question) -> str:
+    """How far the pass has come: "The gradient 6 has reached a·b."."""
+    graph, look = q.recording.graph, look_before(q.recording, q.key)
+    events = {e.key: e for e in q.recording.events}
+    senders = dict.fromkeys(e.target for e in graph.edges if e.source == q.key)
+    ready = [k for k in senders if k in events and look.nodes[k].phase == "ready"]
+    came: dict[str, list[str]] = {}
+    for k in ready:
+        came.setdefault(numbers(events[k].grad_in), []).append(graph.nodes[k].label)
+    parts = [f"{words} has reached {listed(labels)}" for words, labels in came.items()]
+    return f"The gradient {listed(parts)}." if parts else ""
+
+
+def said(q: Question, verdict: Verdict) -> str:
+    """The answer beside the right one, and what can be said of it."""
+    if verdict.values is None:
+        return why(verdict)
+    line = line_of(q, verdict, css_class)
+    if line is None:
+        return table(q, verdict.values) + why(verdict)
+    width, height, body = line
+    picture = (
+        f"<svg class='agl-line' viewBox='0 0 {width:g} {height:g}' role='img' "
+        f"aria-label='number line from your number to the gradient'>{body}</svg>"
+    )
+    mine = [f"<span>you said <b>{escape(written(verdict.values))}</b></span>"]
+    theirs = [f"<span>{e} {chip(numbers(s))}</span>" for e, s in q.answers]
+    return f"{picture}<div class='agl-answers'>{''.join(mine + theirs)}</div>{why(verdict)}"
+
+
+def unbroken(text: str) -> str:
+    """The text with no line break inside brackets.
+
+    >>> ascii(unbroken("a = [2, 3]"))
+    "'a = [2,\\\\xa03]'"
+    """
+    return re.sub(r"\[[^]]*\]", lambda found: found[0].replace(" ", "\xa0"), text)
+
+
+def chip(words: str) -> str:
+    return f"<span class='agl-g'>{escape(words)}</span>"
+
+
+def line_of(q: Question, verdict: Verdict | None, pen: Any) -> tuple[float, float, str] | None:
+    """The number line; None where there is nothing to place on one."""
+    if verdict is None or verdict.values is None or q.right.ndim or not np.isfinite(q.right):
+        return None
+    # The gradient with its sign turned would take half of the line for itself.
+    shown = [m for m in q.mistakes if m.name != "sign" or same(verdict.values, m.values)]
+    usual = [Mark(m.values.item(), m.formula, m.name) for m in shown]
+    signs = {words for kind, words in q.repair if kind == "sign"}
+    name = "all paths" if "+" in signs else "both" if "×" in signs else ""
+    return number_line(pen, verdict.values.item(), Mark(q.right.item(), q.formula, name), usual)
+
+
+def table(q: Question, values: np.ndarray) -> str:
+    """Element by element: yours, the engines', the gap, and the mistake that makes this number;
+    below, the usual wrong answers in full."""
+    agrees = same(values, q.right)
+    engines = [(engine, np.array(summary.values)) for engine, summary in q.answers]
+    head = ["element", "you", *(engine for engine, _ in engines), "gap", "which is"]
+    rows = []
+    for where in np.ndindex(q.right.shape):
+        place = q.leaf + "".join(f"[{i}]" for i in where)
+        if agrees[where]:
+            gap, note = "0", "✓ right"
+        else:
+            gap = number(abs(q.right[where] - values[where]))
+            fits = (m.name for m in q.mistakes if same(values, m.values)[where])
+            note = next(fits, "another number")
+        cells = [f"<code>{escape(place)}</code>", f"<b>{number(values[where])}</b>"]
+        cells += [chip(number(grads[where])) for _, grads in engines]
+        rows.append([*cells, f"<code>{gap}</code>", note])
+    usual = "".join(
+        f"<tr><td><code>{escape(written(m.values))}</code></td><td>{m.name}</td></tr>"
+        for m in q.mistakes
+    )
+    lines = "".join(f"<tr><td>{'</td><td>'.join(row)}</td></tr>" for row in rows)
+    names = "".join(f"<th>{name}</th>" for name in head)
+    usual = f"<h4>The usual wrong answers</h4><table>{usual}</table>" if usual else ""
+    return f"<table class='agl-gaps'><tr>{names}</tr>{lines}</table>{usual}"
+
+
+def why(verdict: Verdict) -> str:
+    """The diagnosis in a box: the mistake's name, the reason, the repair as an equation."""
+    kinds = {"gradient": "agl-g", "value": "agl-v", "sign": ""}
+    equation = " ".join(
+        f"<span class='{kinds[kind]}'>{escape(words)}</span>" for kind, words in verdict.repair
+    )
+    equation = equation and f"<span class='agl-repair'>{equation}</span>"
+    tone = " agl-ok" if verdict.right else ""
+    sign = "✓ " if verdict.right else ""
+    reason = escape(unbroken(verdict.reason))
+    return (
+        f"<div class='agl-why{tone}'><b>{sign}{escape(verdict.title)}</b>"
+        f"<div>{reason} {equation}</div></div>"
+    )

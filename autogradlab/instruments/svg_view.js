@@ -22,54 +22,64 @@ function render({ model, el }) {
   const stop = new AbortController();
   const on = (target, name, handler) => target.addEventListener(name, handler, { signal: stop.signal });
   const focusable = { "data-lm-suppress-shortcuts": "true" };
-  const last = model.get("frames").length; // steps count from 1
-  const frames = []; // for each step the form of every part
-  for (const changes of model.get("frames")) {
-    const frame = frames.length ? [...frames.at(-1)] : [];
-    for (const [part, form] of changes) frame[part] = form;
-    frames.push(frame);
-  }
+  const last = model.get("frames").length - 1; // steps count from 0, the start
   const root = make("div", { class: "agl agl-view" }, el);
 
   const header = make("div", { class: "agl-header" }, root);
   make("span", { class: "agl-name" }, header, model.get("title"));
-  make("code", {}, header, model.get("expression"));
+  const expression = make("code", {}, header);
   make("code", { class: "agl-call" }, header, model.get("call"));
-  make("span", { class: "agl-tag" }, header, model.get("tag"));
+  const tag = make("span", { class: "agl-tag" }, header);
 
   const body = make("div", { class: "agl-body" }, root);
   const stage = make("div", { class: "agl-stage" }, body);
   const panel = make("div", { class: "agl-panel" }, body);
-  const [width, height] = model.get("view");
   const svg = document.createElementNS(SVG, "svg");
-  svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
-  // A little smaller at most, so that no text gets too small to read: then the stage scrolls.
-  Object.assign(svg.style, { maxWidth: `${width}px`, minWidth: `${0.92 * width}px` });
   for (const [name, value] of Object.entries({ ...focusable, tabindex: 0, role: "group" })) svg.setAttribute(name, value);
-  svg.setAttribute("aria-label", `${model.get("title")}: arrows move between nodes, Enter selects, b sets a breakpoint`);
+  const breaks = model.get("stops").length ? ", b sets a breakpoint" : "";
+  svg.setAttribute("aria-label", `${model.get("title")}: arrows move between nodes, Enter selects${breaks}`);
   stage.append(svg);
   const about = make("div", { class: "agl-about", "aria-live": "polite" }, stage);
 
-  const groups = model.get("order").map(([key, x, y]) => {
-    const group = document.createElementNS(SVG, "g");
-    if (x !== null) group.setAttribute("transform", `translate(${x} ${y})`);
-    if (key) group.dataset.key = key;
-    svg.append(group);
-    return group;
-  });
-  const overlays = {};
-  const targets = new Map(model.get("targets").map(([key, ...rest]) => [key, rest]));
-  for (const [key, [, x, y]] of targets) {
-    const group = document.createElementNS(SVG, "g");
-    group.setAttribute("transform", `translate(${x} ${y})`);
-    group.setAttribute("class", "agl-overlay");
-    place(group, model.get("overlays")[key]);
-    svg.append(group);
-    overlays[key] = group;
+  let width, frames, groups, shown, overlays, targets, focus;
+  function draw() {
+    const [w, height] = model.get("view");
+    width = w;
+    svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    // A little smaller at most, so that no text gets too small to read: then the stage scrolls.
+    Object.assign(svg.style, { maxWidth: `${width}px`, minWidth: `${0.92 * width}px` });
+    frames = []; // for each step the form of every part
+    for (const changes of model.get("frames")) {
+      const frame = [...(frames.at(-1) ?? [])];
+      for (const [part, form] of changes) frame[part] = form;
+      frames.push(frame);
+    }
+    svg.replaceChildren();
+    const group = (x, y) => {
+      const g = document.createElementNS(SVG, "g");
+      if (x !== null) g.setAttribute("transform", `translate(${x} ${y})`);
+      svg.append(g);
+      return g;
+    };
+    groups = model.get("order").map(([key, x, y]) => {
+      const g = group(x, y);
+      if (key) g.dataset.key = key;
+      return g;
+    });
+    overlays = {};
+    targets = new Map(model.get("targets").map(([key, ...rest]) => [key, rest]));
+    for (const [key, [, x, y]] of targets) {
+      overlays[key] = group(x, y);
+      overlays[key].setAttribute("class", "agl-overlay");
+      place(overlays[key], model.get("overlays")[key]);
+    }
+    shown = groups.map(() => -1);
+    focus = [...targets.keys()].at(-1);
   }
-  const shown = groups.map(() => -1);
+  draw();
 
   const transport = make("div", { class: "agl-transport" }, root);
+  transport.hidden = !breaks;
   const buttons = make("div", { class: "agl-buttons" }, transport);
   const button = (label, sign, action) => {
     const b = make("button", { ...focusable, "aria-label": label, title: label, type: "button" }, buttons);
@@ -85,7 +95,7 @@ function render({ model, el }) {
     return b;
   };
   const go = (step) => {
-    model.set("step", Math.max(1, Math.min(last, step)));
+    model.set("step", Math.max(0, Math.min(last, step)));
     model.save_changes();
   };
   const forward = () => {
@@ -93,17 +103,18 @@ function render({ model, el }) {
     go(model.get("step") + 1);
   };
   const stopAt = (key) => {
+    if (!targets.has(key)) return;
     const set = new Set(model.get("breakpoints"));
     if (!set.delete(key)) set.add(key);
     model.set("breakpoints", [...set]);
     model.save_changes();
   };
-  button("first step", "M3 3h2v10H3zM14 3v10L6 8z", () => go(1));
+  button("start", "M3 3h2v10H3zM14 3v10L6 8z", () => go(0));
   button("step back", "M12 3v10L4 8z", () => go(model.get("step") - 1));
   button("step forward", "M4 3v10l8-5z", () => forward());
   button("last step", "M2 3v10l8-5zM11 3h2v10h-2z", () => go(last));
   const play = button("play", "Play", () => {
-    if (!model.get("playing") && model.get("step") === last) go(1);
+    if (!model.get("playing") && model.get("step") === last) go(0);
     model.set("playing", !model.get("playing"));
     model.save_changes();
   });
@@ -111,15 +122,15 @@ function render({ model, el }) {
 
   const scrubber = make("div", {
     ...focusable, class: "agl-scrubber", role: "slider", tabindex: 0, "aria-label": "step",
-    "aria-valuemin": 1, "aria-valuemax": last,
+    "aria-valuemin": 0, "aria-valuemax": last,
   }, transport);
-  const share = (step) => (last > 1 ? (100 * (step - 1)) / (last - 1) : 0);
+  const share = (step) => (last ? (100 * step) / last : 0);
   const track = make("div", { class: "agl-track" }, scrubber);
   const done = make("div", { class: "agl-filled" }, track);
   const few = last <= 24;
   const dots = model.get("stops").map((name, i) => {
     const dot = make("div", { class: "agl-stop" }, track);
-    dot.style.left = `${share(i + 1)}%`;
+    dot.style.left = `${share(i)}%`;
     make("i", {}, dot);
     make("span", {}, dot, name);
     return dot;
@@ -131,28 +142,35 @@ function render({ model, el }) {
 
   const calm = window.matchMedia("(prefers-reduced-motion: reduce)");
   let moving = false; // whether the next change is a step that may move
-  let focus = [...targets.keys()].at(-1);
 
   function show() {
     const step = model.get("step");
     const variants = model.get("variants");
-    frames[step - 1].forEach((form, i) => {
+    frames[step].forEach((form, i) => {
       if (shown[i] === form) return;
       place(groups[i], variants[i][form]);
       shown[i] = form;
       if (moving) fill(groups[i]);
     });
     moving = false;
-    place(panel, model.get("panels")[step - 1]);
-    const [start, ...rest] = model.get("sentences")[step - 1].split(". ");
+    const field = panel.contains(document.activeElement) && document.activeElement.name;
+    place(panel, model.get("panels")[step]);
+    if (field) {
+      const next = panel.querySelector("[data-focus]") ?? panel.querySelector(`[name="${field}"]`);
+      next?.focus();
+      next?.select?.();
+    }
+    expression.textContent = model.get("expression");
+    tag.textContent = model.get("tag");
+    const [start, ...rest] = model.get("sentences")[step].split(". ");
     sentence.replaceChildren(make("b", {}, null, rest.length ? `${start}. ` : start), rest.join(". "));
     count.textContent = step;
     done.style.width = `${share(step)}%`;
     dots.forEach((dot, i) => {
-      dot.className = `agl-stop ${i + 1 < step ? "agl-past" : i + 1 === step ? "agl-now" : "agl-ahead"}`;
+      dot.className = `agl-stop ${i < step ? "agl-past" : i === step ? "agl-now" : "agl-ahead"}`;
     });
     scrubber.setAttribute("aria-valuenow", step);
-    scrubber.setAttribute("aria-valuetext", `${step} of ${last}: ${model.get("stops")[step - 1]}`);
+    scrubber.setAttribute("aria-valuetext", `${step} of ${last}: ${model.get("stops")[step]}`);
     marks();
     follow(running(step));
   }
@@ -188,7 +206,7 @@ function render({ model, el }) {
     const breakpoints = model.get("breakpoints");
     const seen = svg.matches(":focus-visible");
     tell(seen ? focus : model.get("selected"));
-    dots.forEach((dot, i) => dot.classList.toggle("agl-break", breakpoints.includes(running(i + 1))));
+    dots.forEach((dot, i) => dot.classList.toggle("agl-break", breakpoints.includes(running(i))));
     for (const [key, group] of Object.entries(overlays)) {
       group.classList.toggle("agl-has-break", breakpoints.includes(key));
       group.classList.toggle("agl-has-corners", model.get("selected") === key);
@@ -217,13 +235,13 @@ function render({ model, el }) {
       }
     }, 900));
   }
-  const running = (step) => model.get("steps_keys")[step - 1];
+  const running = (step) => model.get("steps_keys")[step];
 
   on(scrubber, "keydown", (event) => {
     const moves = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, PageUp: 10, PageDown: -10 };
     if (event.key in moves) go(model.get("step") + moves[event.key]);
     else if (event.key === "b") stopAt(running(model.get("step")));
-    else if (event.key === "Home") go(1);
+    else if (event.key === "Home") go(0);
     else if (event.key === "End") go(last);
     else return;
     event.preventDefault();
@@ -231,8 +249,8 @@ function render({ model, el }) {
   });
   const point = (event) => {
     const box = track.getBoundingClientRect();
-    const step = 1 + Math.round(((event.clientX - box.left) / box.width) * (last - 1));
-    return Math.max(1, Math.min(last, step));
+    const step = Math.round(((event.clientX - box.left) / box.width) * last);
+    return Math.max(0, Math.min(last, step));
   };
   on(scrubber, "pointerdown", (event) => {
     if (event.shiftKey || event.altKey || event.ctrlKey || event.metaKey) return stopAt(running(point(event)));
@@ -269,10 +287,23 @@ function render({ model, el }) {
       follow(focus);
       marks();
     } else if (event.key === "Enter" || event.key === " ") select(focus);
-    else if (event.key === "b") stopAt(focus);
+    else if (event.key === "b" && breaks) stopAt(focus);
     else return;
     event.preventDefault();
     event.stopPropagation();
+  });
+
+  // A form in the panel asks Python, which answers with new traits and a new revision.
+  on(panel, "submit", (event) => {
+    event.preventDefault();
+    model.send({ ...Object.fromEntries(new FormData(event.target)), button: event.submitter.name });
+  });
+  // In JupyterLab Enter in a field does not submit its form by itself.
+  on(panel, "keydown", (event) => {
+    if (event.key !== "Enter" || !event.target.matches("input")) return;
+    event.preventDefault();
+    event.stopPropagation();
+    event.target.form.querySelector("button").click();
   });
 
   let width_before = 0;
@@ -281,13 +312,13 @@ function render({ model, el }) {
     width_before = root.clientWidth;
     root.classList.toggle("agl-narrow", width_before < 760);
     // Names on the scrubber only where they all fit; else that of the step shown.
-    const slot = track.clientWidth / (last - 1);
+    const slot = track.clientWidth / last;
     const crowded = !few || dots.some((dot) => dot.querySelector("span").scrollWidth > slot - 4);
-    track.classList.toggle("agl-crowded", last > 1 && crowded);
+    track.classList.toggle("agl-crowded", crowded);
     track.classList.toggle("agl-many", !few);
     // Room for the longest panel, so that the buttons stay where they are from step to step.
     panel.style.minHeight = "";
-    if (few) {
+    if (few && breaks) {
       const probe = panel.cloneNode();
       Object.assign(probe.style, { position: "absolute", visibility: "hidden", width: `${panel.clientWidth}px`, boxSizing: "border-box" });
       root.append(probe);
@@ -301,7 +332,11 @@ function render({ model, el }) {
     follow(running(model.get("step")));
   });
   narrow.observe(root);
-  const watch = { "change:step": show, "change:breakpoints": marks, "change:selected": marks, "change:playing": tick };
+  const again = () => {
+    draw();
+    show();
+  };
+  const watch = { "change:revision": again, "change:step": show, "change:breakpoints": marks, "change:selected": marks, "change:playing": tick };
   for (const [name, handler] of Object.entries(watch)) model.on(name, handler);
   show();
   tick();

@@ -30,9 +30,13 @@ class SvgView(anywidget.AnyWidget):
         order: [key, x, y] of the parts, back to front; the key is empty for what is no node.
         variants: for each part the forms it takes.
         frames: for each step [part, index of its form] of every part that changes with it.
-        panels, sentences, stops, steps_keys: for each step its panel, its sentence, its name on the
-            scrubber, the key of what it is about.
+        panels, sentences, stops, steps_keys: for each step, from 0 on, its panel, its sentence, its
+            name on the scrubber, the key of what it is about.
         step, selected, breakpoints: what the reader chose, kept in step with Python.
+        revision: grows when all of the above has changed and is to be drawn anew.
+
+    Without stops there is no transport. A form in a panel sends its fields, and the name of the
+    button that was pressed as "button", as a message; `data-focus` says where the focus is then.
     """
 
     _esm = HERE / "svg_view.js"
@@ -52,10 +56,11 @@ class SvgView(anywidget.AnyWidget):
     sentences = traitlets.List().tag(sync=True)
     stops = traitlets.List().tag(sync=True)
     steps_keys = traitlets.List().tag(sync=True)
-    step = traitlets.Int(1).tag(sync=True)
+    step = traitlets.Int(0).tag(sync=True)
     selected = traitlets.Unicode("").tag(sync=True)
     breakpoints = traitlets.List(traitlets.Unicode()).tag(sync=True)
     playing = traitlets.Bool(False).tag(sync=True)
+    revision = traitlets.Int(0).tag(sync=True)
 
     def __repr__(self) -> str:
         return f"<SvgView {self.title}>"

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import derivatives as d
-from .. import dtypes, errors
+from .. import dtypes, errors, straight
 from ..inplace import fill_, zero_  # noqa: F401 (offered below)
 from ..primitive import parameters
 from ..tensor import Tensor, wrap
@@ -71,7 +71,10 @@ def unary(name: str, primitive: d.Primitive, words: str) -> Callable[..., Tensor
     return function
 
 
-globals().update({name: unary(name, getattr(d, name), words) for name, words in ONE_NUMBER.items()})
+globals().update({
+    name: straight.unary(getattr(d, name), unary(name, getattr(d, name), words))
+    for name, words in ONE_NUMBER.items()
+})  # fmt: skip
 
 
 def binary(name: str, primitive: d.Primitive, words: str) -> Callable[..., Tensor]:
@@ -107,7 +110,7 @@ def binary_of_tensors(
 
 
 def with_number(
-    name: str, by_tensor: d.Primitive, by_number: d.Primitive, words: str
+    name: str, by_tensor: d.Primitive, by_number: d.Primitive, constant: str, words: str
 ) -> Callable[..., Tensor]:
     """A function of a tensor and of a tensor or number, which torch tells apart."""
     constant = parameters(by_number.forward)[1]
@@ -138,14 +141,22 @@ logaddexp = binary_of_tensors(
     "logaddexp", d.logaddexp, "log(exp(input) + exp(other)), without overflow.", False
 )
 xlogy = binary_of_tensors("xlogy", d.xlogy, "`input * log(other)`, and 0 where `input` is 0.")
-fmod = with_number("fmod", d.fmod, d.fmod_number, "The remainder, with the sign of `input`.")
+fmod = with_number(
+    "fmod", d.fmod, d.fmod_number, "other", "The remainder, with the sign of `input`."
+)
 remainder = with_number(
-    "remainder", d.remainder, d.remainder_number, "`input % other`, with the sign of `other`."
+    "remainder",
+    d.remainder,
+    d.remainder_number,
+    "other",
+    "`input % other`, with the sign of `other`.",
 )
 clamp_min = with_number(
-    "clamp_min", d.clamp_min, d.clamp_min_number, "`input`, but at least `min`."
+    "clamp_min", d.clamp_min, d.clamp_min_number, "min", "`input`, but at least `min`."
 )
-clamp_max = with_number("clamp_max", d.clamp_max, d.clamp_max_number, "`input`, but at most `max`.")
+clamp_max = with_number(
+    "clamp_max", d.clamp_max, d.clamp_max_number, "max", "`input`, but at most `max`."
+)
 _sub, _div = binary("sub", d.sub, ""), binary("div", d.div, "")
 _div_whole = binary("div", d.div_whole, "")
 
@@ -266,7 +277,9 @@ def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
     for name, x in (("end", end), ("weight", weight)):
         if isinstance(x, Tensor) and x.array.dtype != input.array.dtype:
             kinds = (dtypes.cpp_name(y.array.dtype) for y in (input, x))
-            raise RuntimeError("expected dtype {} for `{}` but got dtype {}".format(*kinds, name))
+            raise RuntimeError(
+                "expected dtype {} for `{n}` but got dtype {}".format(*kinds, n=name)
+            )
     if isinstance(weight, Tensor):
         return d.lerp(input, end, weight)
     return d.lerp_number(input, end, weight=weight)
@@ -323,7 +336,7 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
             "masked_fill_ only supports boolean masks, but got mask with dtype "
             f"{dtypes.cpp_name(mask.array.dtype)}"
         )
-    d.elementwise.broadcastable([input.array, mask.array])
+    d.elementwise.broadcastable([mask.array, input.array])
     if not isinstance(value, Tensor):
         return d.masked_fill_number(input, mask=mask, value=value)
     if value.ndim:

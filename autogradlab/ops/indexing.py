@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -14,7 +13,7 @@ from .. import dtypes, errors
 from ..arrays import Lifted
 from ..tensor import Tensor, wrap
 from .arguments import one_dim
-from .shapes import broadcast_shape, expand, unsqueeze, view
+from .shapes import broadcast_shape, expand, fits, unsqueeze, view
 
 # What torch and Tensor offer under the same name, and with a trailing _ in place.
 FUNCTIONS = """
@@ -45,10 +44,10 @@ def located(input: Tensor, key: Any) -> tuple[Tensor, dict[int, np.ndarray]]:
     """What the basic part of an index shows, and the arrays that index its dimensions."""
     if isinstance(key, slice):
         return sliced(input, 0, key), {}
-    if isinstance(key, int) and not isinstance(key, builtins.bool):
+    if isinstance(key, int) and not isinstance(key, bool):
         return selected(input, 0, key), {}
     items = as_tuple(key)
-    used = builtins.sum(dims_used(k) for k in items)
+    used = sum(dims_used(k) for k in items)
     if used > input.ndim:
         raise IndexError(f"too many indices for tensor of dimension {input.ndim}")
     out, dim, arrays = input, 0, {}
@@ -78,7 +77,7 @@ def as_tuple(key: Any) -> Sequence[Any]:
     """The indices one by one; a list with lists or slices in it counts as a tuple, as in torch."""
     if isinstance(key, tuple):
         return key
-    if isinstance(key, Sequence) and builtins.any(
+    if isinstance(key, Sequence) and any(
         k is None or k is ... or isinstance(k, Sequence | slice | Tensor) for k in key
     ):
         warnings.warn(errors.INDEX_SEQUENCE, stacklevel=3)
@@ -90,19 +89,19 @@ def raw(k: Any) -> Any:
     return k.array if isinstance(k, Tensor) else k
 
 
-def is_mask(k: Any) -> builtins.bool:
+def is_mask(k: Any) -> bool:
     return isinstance(k, Tensor | np.ndarray) and raw(k).dtype.kind in "b"
 
 
-def truth_value(k: Any) -> builtins.bool | None:
+def truth_value(k: Any) -> bool | None:
     """The value of an index that is one truth value; None for any other index."""
     single = isinstance(k, Tensor | np.ndarray) and not k.ndim
-    if isinstance(k, builtins.bool) or (single and raw(k).dtype in (np.bool_, np.uint8)):
-        return builtins.bool(raw(k))
+    if isinstance(k, bool) or (single and raw(k).dtype in (np.bool_, np.uint8)):
+        return bool(raw(k))
     return None
 
 
-def is_number(k: Any) -> builtins.bool:
+def is_number(k: Any) -> bool:
     if isinstance(k, Tensor) and isinstance(k.array, Lifted):
         return False
     return isinstance(k, Tensor | np.ndarray) and not k.ndim and raw(k).dtype.kind in "iu"
@@ -110,7 +109,7 @@ def is_number(k: Any) -> builtins.bool:
 
 def dims_used(k: Any) -> int:
     """How many dimensions of the tensor an index is about."""
-    if k is None or k is ... or isinstance(k, builtins.bool):
+    if k is None or k is ... or isinstance(k, bool):
         return 0
     return k.ndim if is_mask(k) else 0 if truth_value(k) is not None else 1
 
@@ -178,7 +177,7 @@ def numpy_indices(input: Tensor, arrays: dict[int, np.ndarray]) -> tuple[Any, ..
         outside = a[(a < -size) | (a >= size)]
         if outside.size:
             raise IndexError(errors.index(outside[0], i, size))
-    return tuple(arrays.get(i, slice(None)) for i in range(builtins.max(arrays) + 1))
+    return tuple(arrays.get(i, slice(None)) for i in range(max(arrays) + 1))
 
 
 def iterate(input: Tensor) -> Any:
@@ -193,18 +192,23 @@ def iterate(input: Tensor) -> Any:
 def index_of(
     name: str, index: Any, position: int, kinds: str = "int32 or int64", error: Any = RuntimeError
 ) -> np.ndarray:
-    """The array of a tensor of indices."""
+    """A tensor of indices as an array of its own, since backward will need it as it is now."""
     if not isinstance(index, Tensor):
         raise TypeError(errors.not_a_tensor(name, "index", position, index))
     if index.array.size and index.array.dtype.name not in kinds:
         raise error(f"{name}(): Expected dtype {kinds} for index" + "." * (error is IndexError))
-    return index.memory()
+    return index.array if isinstance(index.array, Lifted) else np.array(index.array)
 
 
-def within(index: np.ndarray, dim: int, size: int, low: int = 0, error: Any = RuntimeError) -> None:
+def within(
+    index: Any, dim: int, size: int, low: int = 0, error: Any = RuntimeError, text: str = ""
+) -> None:
+    """Torch's error for the first index that is not from `low` to `size` - 1."""
+    if isinstance(index, Lifted):
+        return  # the examples of a batch have their own
     outside = index[(index < low) | (index >= size)]
     if outside.size:
-        raise error(errors.index(outside.flat[0], dim, size))
+        raise error(text or errors.index(outside.flat[0], dim, size))
 
 
 def size_along(input: Tensor, dim: int) -> int:
@@ -220,8 +224,7 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
         raise RuntimeError(
             f"index_select(): Index to scalar can have only 1 value, got {array.size} value(s)"
         )
-    if np.any((array < 0) | (array >= size_along(input, dim))):
-        raise IndexError("index out of range in self")
+    within(array, dim, size_along(input, dim), text="index out of range in self", error=IndexError)
     return d.index_select(input, dim=dim, index=array)
 
 
@@ -244,7 +247,7 @@ def index_add(
     shapes = [list(x.shape) for x in (input, source)]
     if input.ndim > 1 and (
         len(shapes[0]) != len(shapes[1])
-        or builtins.any(m != n for i, (m, n) in enumerate(zip(*shapes, strict=True)) if i != dim)
+        or any(m != n for i, (m, n) in enumerate(zip(*shapes, strict=True)) if i != dim)
     ):
         raise RuntimeError(
             "source tensor shape must match self tensor shape, excluding the specified dimension. "
@@ -276,7 +279,7 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
 
 
 def index_put(
-    input: Tensor, indices: Sequence[Tensor], values: Tensor, accumulate: builtins.bool = False
+    input: Tensor, indices: Sequence[Tensor], values: Tensor, accumulate: bool = False
 ) -> Tensor:
     """The tensor with values written, or added, at `input[indices]`."""
     if not isinstance(indices, tuple | list):
@@ -300,19 +303,13 @@ def index_put(
             f"too many indices for tensor of dimension {input.ndim} (got {len(indices)})"
         )
     where = numpy_indices(input, arrays)
-    shape = input.memory()[where].shape
+    shape = np.broadcast_to(False, input.shape)[where].shape
     if not fits(values.shape, shape):
         raise RuntimeError(
             f"shape mismatch: value tensor of shape {list(values.shape)} cannot be broadcast to "
             f"indexing result of shape {list(shape)}"
         )
     return d.index_put(input, values, indices=where, accumulate=accumulate)
-
-
-def fits(shape: Sequence[int], into: Sequence[int]) -> builtins.bool:
-    """Whether a shape broadcasts to exactly another."""
-    lead = len(into) - len(shape)
-    return lead >= 0 and builtins.all(n in (1, m) for n, m in zip(shape, into[lead:], strict=True))
 
 
 def elementwise_index(
@@ -324,37 +321,26 @@ def elementwise_index(
         raise RuntimeError("scatter(): Expected self.dtype to be equal to src.dtype")
     if not array.size:
         return dim, array
-    other = "input" if name == "gather" else "self"
-    for x, what in ((input, other), (source, "src")):
-        if x is not None and builtins.max(x.ndim, 1) != builtins.max(array.ndim, 1):
+    gathers = name == "gather"
+    for x, what in ((input, "input" if gathers else "self"), (source, "src")):
+        if x is not None and max(x.ndim, 1) != max(array.ndim, 1):
             raise RuntimeError(
                 f"Index tensor must have the same number of dimensions as {what} tensor"
             )
-    small = [i for i in range(input.ndim and array.ndim) if i != dim]
-    sizes = f"{list(array.shape)} to be no larger than self {list(input.shape)} apart from"
-    too_long = next((i for i in small if array.shape[i] > input.shape[i]), None)
-    if name == "gather":
-        if too_long is not None:
-            raise RuntimeError(
-                f"Size does not match at dimension {too_long} expected index {sizes} "
-                f"dimension {dim}"
-            )
-    else:
-        of_source = source is not None and builtins.any(
-            n > size_along(source, i) for i, n in enumerate(array.shape)
+    sizes = list(enumerate(array.shape))
+    large = [i for i, n in sizes if i != dim and n > size_along(input, i)]
+    if large or (source is not None and any(n > size_along(source, i) for i, n in sizes)):
+        start = f"Size does not match at dimension {large[0]} e" if gathers else "E"
+        end = "" if source is None else f" and to be no larger size than src {list(source.shape)}"
+        raise RuntimeError(
+            f"{start}xpected index {list(array.shape)} to be no larger than self "
+            f"{list(input.shape)} apart from dimension {dim}{end}"
         )
-        if too_long is not None or of_source:
-            also = (
-                ""
-                if source is None
-                else (f" and to be no larger size than src {list(source.shape)}")
-            )
-            raise RuntimeError(f"Expected index {sizes} dimension {dim}{also}")
     within(array, dim, size_along(input, dim))
     return dim, array
 
 
-def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: builtins.bool = False) -> Tensor:
+def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False) -> Tensor:
     """`out[i][j] = input[index[i][j]][j]` for dim 0, and so on for the others."""
     dim, array = elementwise_index("gather", input, dim, index)
     return d.gather(input, dim=dim, index=array)
@@ -383,7 +369,7 @@ def take(input: Tensor, index: Tensor) -> Tensor:
     if index.array.dtype != np.int64:
         kind = dtypes.scalar_name(index.array.dtype)
         raise RuntimeError(f"take(): Expected a long tensor for index, but got {kind}")
-    array, n = index.memory(), input.numel()
+    array, n = index.memory().copy(), input.numel()
     if not n and array.size:
         raise IndexError("take(): tried to take from an empty tensor")
     outside = array[(array < -n) | (array >= n)]
@@ -420,4 +406,4 @@ def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     if mask.array.dtype.kind != "b":
         raise RuntimeError("masked_select: expected BoolTensor for mask")
     broadcast_shape(mask.shape, input.shape)
-    return d.masked_select(input, mask=mask.memory())
+    return d.masked_select(input, mask=mask.memory().copy())

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
+import operator as operators
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from .. import dtypes, inplace
+from .. import derivatives, dtypes, inplace, straight
 from ..tensor import Tensor
 from . import einsum, elementwise, indexing, linalg, norms, products, reductions, shapes
 from .arguments import Number
@@ -35,6 +36,12 @@ add:add sub:sub mul:mul truediv:div pow:pow matmul:matmul radd:add rmul:mul rsub
 mod:remainder floordiv:floor_divide rdiv:rdiv
 eq:eq ne:ne lt:lt le:le gt:gt ge:ge and:bitwise_and or:bitwise_or xor:bitwise_xor
 """
+STRAIGHT = (
+    ("__add__", "add", operators.add),
+    ("__sub__", "sub", operators.sub),
+    ("__mul__", "mul", operators.mul),
+    ("__truediv__", "div", operators.truediv),
+)
 IN_PLACE_OPERATORS = "add:add_ sub:sub_ mul:mul_ truediv:div_ pow:pow_"
 OTHER_NAMES = """
 subtract:sub multiply:mul divide:div true_divide:div absolute:abs negative:neg clip:clamp fix:trunc
@@ -55,6 +62,9 @@ def attach() -> None:
     for pair in OPERATORS.split():
         symbol, _, name = pair.partition(":")
         setattr(Tensor, f"__{symbol}__", operator(symbol, found[name]))
+    for symbol, name, compute in STRAIGHT:
+        usual = getattr(Tensor, symbol)
+        setattr(Tensor, symbol, straight.binary(getattr(derivatives, name), compute, usual))
     for pair in IN_PLACE_OPERATORS.split():
         symbol, _, name = pair.partition(":")
         setattr(Tensor, f"__i{symbol}__", operator(symbol, getattr(Tensor, name)))

@@ -16,6 +16,7 @@ from .shapes import (
     broadcast_shape,
     contiguous,
     expand,
+    expanded,
     flatten,
     permute,
     reshape,
@@ -68,7 +69,7 @@ def addmm(
         message = name + " and mat2 must have the same dtype, but got {} and {}"
         same_types(x, mat2, message, dtypes.scalar_name)
     matrix_sizes(mat1, mat2, "mat1", "{} must be a matrix, got {}-D tensor")
-    expand(input, mat1.shape[0], mat2.shape[1])
+    expanded(input, (mat1.shape[0], mat2.shape[1]))
     return d.addmm(input, mat1, mat2, beta=beta, alpha=alpha)
 
 
@@ -152,7 +153,7 @@ def baddbmm(
 ) -> Tensor:
     """beta·input + alpha·bmm(batch1, batch2); `input` broadcasts."""
     if batch1.ndim > 1 and batch2.ndim > 2:
-        expand(input, batch1.shape[0], batch1.shape[1], batch2.shape[2])
+        expanded(input, (*batch1.shape[:2], batch2.shape[2]))
     batch_sizes(batch1, batch2)
     same_types(
         input, batch1, "Input dtypes must be the same, got: input {}, batch1: {}", dtypes.cpp_name
@@ -215,10 +216,11 @@ def should_fold(input: Tensor, other: Tensor) -> bool:
         return True
     if input.ndim == 2:
         return False
-    seen = big.memory() if big is input else big.memory().mT
-    if not seen.size:
+    if not big.numel():
         return True
-    steps, shape = seen.strides, seen.shape
+    steps, shape = big.stride(), big.shape
+    if big is other:  # it will be transposed
+        steps, shape = (*steps[:-2], *steps[:-3:-1]), (*shape[:-2], *shape[:-3:-1])
     return all(steps[i] == steps[i + 1] * shape[i + 1] for i in range(big.ndim - 2))
 
 

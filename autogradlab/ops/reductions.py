@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import warnings
 from collections import namedtuple
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +14,7 @@ from .. import derivatives as d
 from .. import dtypes
 from ..tensor import Tensor, wrap
 from .arguments import many_dims, needs_floats, needs_tensor, one_dim, to_dtype
-from .elementwise import logical_not, maximum, minimum, ne
+from .elementwise import isnan, logical_not, maximum, minimum, ne
 from .shapes import cat
 
 # What torch and Tensor offer under the same name, and with a trailing _ in place.
@@ -83,7 +84,7 @@ def nansum(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any 
 
 def nanmean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """The mean, of what is not nan."""
-    present = logical_not(wrap(np.isnan(input.array)))
+    present = logical_not(isnan(input))
     return nansum(input, dim, keepdim, dtype=dtype) / sum(present, dim, keepdim)
 
 
@@ -103,7 +104,7 @@ def trace(input: Tensor) -> Tensor:
 # ------------------------------------------------------------------------------------ variance
 
 
-def dispersion(name: str, primitive: d.Primitive, words: str) -> Callable[..., Any]:
+def dispersion(name: str, kinds: str, primitive: d.Primitive, words: str) -> Callable[..., Any]:
     def function(
         input: Tensor,
         dim: Any = None,
@@ -113,11 +114,17 @@ def dispersion(name: str, primitive: d.Primitive, words: str) -> Callable[..., A
         correction: float | None = None,
     ) -> Any:
         if needs_tensor(function, input).array.dtype.kind != "f":
-            raise RuntimeError(f"{name} only support floating point and complex dtypes")
+            raise RuntimeError(f"{kinds} only support floating point and complex dtypes")
         if isinstance(dim, bool):  # the old form: std(input, unbiased)
             dim, unbiased = None, dim
         dims = many_dims(() if dim is None else dim, input.ndim)
         correction = int(unbiased) if correction is None else correction
+        if d.reductions.count(input.shape, dims) <= correction:
+            warnings.warn(
+                f"{name}(): degrees of freedom is <= 0. Correction should be strictly less than "
+                "the reduction factor (input numel divided by output numel).",
+                stacklevel=2,
+            )
         return primitive(input, dim=dims, correction=correction, keepdim=keepdim)
 
     function.__doc__ = f"{words} over all elements or dimensions, divided by n - correction."
@@ -125,10 +132,12 @@ def dispersion(name: str, primitive: d.Primitive, words: str) -> Callable[..., A
     return function
 
 
-std = dispersion("std and var", d.std, "The standard deviation")
-var = dispersion("std and var", d.var, "The variance")
-std_mean = dispersion("std_mean and var_mean", d.std_mean, "The standard deviation and the mean")
-var_mean = dispersion("std_mean and var_mean", d.var_mean, "The variance and the mean")
+std = dispersion("std", "std and var", d.std, "The standard deviation")
+var = dispersion("var", "std and var", d.var, "The variance")
+std_mean = dispersion(
+    "std_mean", "std_mean and var_mean", d.std_mean, "The standard deviation and the mean"
+)
+var_mean = dispersion("var_mean", "std_mean and var_mean", d.var_mean, "The variance and the mean")
 
 
 # -------------------------------------------------------------------------------- extreme values
@@ -288,22 +297,17 @@ argmax = arg_extreme("argmax", d.argmax, "The index of the first largest element
 argmin = arg_extreme("argmin", d.argmin, "The index of the first smallest element.")
 
 
-def any(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
-    """Whether some element is true."""
-    return (
-        wrap(np.any(input.array, dim, keepdims=keepdim))
-        if dim is not None
-        else wrap(np.any(input.array))
-    )
+def truth(name: str, primitive: d.Primitive, words: str) -> Callable[..., Tensor]:
+    def function(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
+        dims = many_dims(() if dim is None else dim, input.ndim)
+        return primitive(input, dim=dims, keepdim=keepdim)
+
+    function.__name__, function.__doc__ = name, words
+    return function
 
 
-def all(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
-    """Whether every element is true."""
-    return (
-        wrap(np.all(input.array, dim, keepdims=keepdim))
-        if dim is not None
-        else wrap(np.all(input.array))
-    )
+any = truth("any", d.any_, "Whether some element is true, of all or along dimensions.")
+all = truth("all", d.all_, "Whether every element is true, of all or along dimensions.")
 
 
 # ------------------------------------------------------------------------------ scans and softmax
@@ -333,7 +337,7 @@ def diff(
         raise RuntimeError(f"order must be non-negative but got {n}")
     dim = one_dim(dim, input.ndim)
     if n == 0:
-        return d.copy(wrap(np.zeros_like(input.array)), input)
+        return d.copy(wrap(np.zeros(tuple(input.shape), input.array.dtype)), input)
     parts = [x for x in (prepend, input, append) if x is not None]
     out = cat(parts, dim) if len(parts) > 1 else input
     for _ in range(builtins.min(n, out.shape[dim])):

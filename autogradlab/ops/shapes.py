@@ -54,7 +54,7 @@ def inferred(shape: tuple[int, ...], size: int) -> tuple[int, ...]:
     return tuple(size // known if n == -1 else n for n in shape)
 
 
-def viewable(input: Tensor, shape: tuple[int, ...]) -> builtins.bool:
+def viewable(input: Tensor, shape: tuple[int, ...]) -> bool:
     """Whether the shape can be shown without copying."""
     array = input.memory()
     if isinstance(array, Lifted) or not array.size:
@@ -132,22 +132,25 @@ def as_strided(input: Tensor, size: Any, stride: Any, storage_offset: int | None
     array, size, stride = input.memory(), tuple(size), tuple(stride)
     if len(size) != len(stride):
         raise RuntimeError("mismatch in length of strides and shape")
-    if builtins.any(n < 0 for n in stride):
+    if any(n < 0 for n in stride):
         raise RuntimeError(
             "as_strided: Negative strides are not supported at the moment, got strides: "
             f"{list(stride)}"
         )
-    memory = d.shapes.storage(array)
-    own = (array.ctypes.data - memory.ctypes.data) // array.itemsize
+    lifted = isinstance(array, Lifted)  # such an array counts as contiguous
+    memory = array if lifted else d.shapes.storage(array)
+    own = 0 if lifted else (array.ctypes.data - memory.ctypes.data) // array.itemsize
     start = own if storage_offset is None else storage_offset
-    last = start + builtins.sum((n - 1) * step for n, step in zip(size, stride, strict=True))
+    last = start + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
     if 0 not in size and last >= memory.size:
         raise RuntimeError(
             f"setStorage: sizes {list(size)}, strides {list(stride)}, storage offset {start}, and "
             f"itemsize {array.itemsize} requiring a storage size of {(last + 1) * array.itemsize} "
             f"are out of bounds for storage of size {memory.nbytes}"
         )
-    geometry = (array.shape, tuple(n // array.itemsize for n in array.strides), own)
+    geometry = (tuple(array.shape), input.stride(), own)
+    if lifted:
+        return d.strided_move(input, source=geometry, target=(size, stride, start))
     return d.as_strided(input, size=size, stride=stride, storage_offset=start, geometry=geometry)
 
 
@@ -257,7 +260,7 @@ def split(input: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Ten
             "split_size can only be 0 if dimension size is 0, but got dimension size of "
             f"{input.shape[dim]}"
         )
-    return d.split(input, split_size=builtins.max(size, 1), dim=dim)
+    return d.split(input, split_size=max(size, 1), dim=dim)
 
 
 def split_with_sizes(input: Tensor, split_sizes: Any, dim: int = 0) -> tuple[Tensor, ...]:
@@ -265,12 +268,12 @@ def split_with_sizes(input: Tensor, split_sizes: Any, dim: int = 0) -> tuple[Ten
     sizes, dim = tuple(split_sizes), one_dim(dim, input.ndim)
     if not input.ndim:
         raise RuntimeError("split expects at least a 1-dimensional tensor")
-    if builtins.any(n < 0 for n in sizes):
+    if any(n < 0 for n in sizes):
         raise RuntimeError(
             "split_with_sizes expects split_sizes have only non-negative entries, but got "
             f"split_sizes={list(sizes)}"
         )
-    if builtins.sum(sizes) != input.shape[dim]:
+    if sum(sizes) != input.shape[dim]:
         raise RuntimeError(
             f"split_with_sizes expects split_sizes to sum exactly to {input.shape[dim]} (input "
             f"tensor's size at dimension {dim}), but got split_sizes={list(sizes)}"
@@ -296,7 +299,12 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
 
 def expand(input: Tensor, *shape: Any) -> Tensor:
     """Dimensions of size 1 repeated without copying; -1 keeps a size."""
-    shape, old = one_shape("expand", shape), input.shape
+    return d.expand(input, shape=expanded(input, one_shape("expand", shape)))
+
+
+def expanded(input: Tensor, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape to expand to, its -1 filled in; torch's errors if that is not possible."""
+    old = input.shape
     lead = len(shape) - len(old)
     if lead < 0:
         kind = dtypes.type_name(input.array.dtype)
@@ -306,9 +314,15 @@ def expand(input: Tensor, *shape: Any) -> Tensor:
             f"must be greater or equal to the number of dimensions in the tensor ({len(old)})"
         )
     new = tuple(old[i - lead] if n == -1 and i >= lead else n for i, n in enumerate(shape))
-    if builtins.any(m not in (1, n) for m, n in zip(old, new[lead:], strict=True)):
+    if not fits(old, new):
         raise RuntimeError(errors.expand(new, old))
-    return d.expand(input, shape=new)
+    return new
+
+
+def fits(shape: Sequence[int], into: Sequence[int]) -> bool:
+    """Whether a shape broadcasts to exactly another."""
+    lead = len(into) - len(shape)
+    return lead >= 0 and all(n in (1, m) for n, m in zip(shape, into[lead:], strict=True))
 
 
 broadcast_to = expand
@@ -363,7 +377,7 @@ def sum_to_size(input: Tensor, *size: Any) -> Tensor:
     """The sum over the dimensions that expanding from `size` would have added or repeated."""
     shape, old = one_shape("sum_to_size", size), input.shape
     lead = len(old) - len(shape)
-    if lead < 0 or builtins.any(n not in (1, m) for n, m in zip(shape, old[lead:], strict=True)):
+    if not fits(shape, old):
         raise RuntimeError(f"size {{{list(shape)}}} is not expandable to size {{{list(old)}}}.")
     if not shape:
         return d.sum_all(input)
@@ -402,7 +416,7 @@ def repeat(input: Tensor, *repeats: Any) -> Tensor:
             "Number of dimensions of repeat dims can not be smaller than number of dimensions of "
             "tensor"
         )
-    if builtins.any(n < 0 for n in repeats):
+    if any(n < 0 for n in repeats):
         shape = (1,) * (len(repeats) - input.ndim) + input.shape
         sizes = [n * m for n, m in zip(repeats, shape, strict=True)]
         raise RuntimeError(f"Trying to create tensor with negative dimension {min(sizes)}: {sizes}")
@@ -583,7 +597,7 @@ def slice(
         raise RuntimeError("slice step must be positive")
     dim = one_dim(dim, input.ndim)
     start, end, step = builtins.slice(start, end, step).indices(input.shape[dim])
-    return d.slice_(input, dim=dim, start=start, end=builtins.max(start, end), step=step)
+    return d.slice_(input, dim=dim, start=start, end=max(start, end), step=step)
 
 
 def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
@@ -627,7 +641,7 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     parts = listed("cat", tensors)
     if not parts:
         raise ValueError("torch.cat(): expected a non-empty list of Tensors")
-    if not builtins.all(x.ndim for x in parts):
+    if not all(x.ndim for x in parts):
         i = next(i for i, x in enumerate(parts) if not x.ndim)
         raise RuntimeError(f"zero-dimensional tensor (at position {i}) cannot be concatenated")
     whole = [x for x in parts if x.shape != (0,)] or parts

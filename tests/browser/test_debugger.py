@@ -21,12 +21,12 @@ def lesson(request, open_lesson) -> Lesson:
 
 @pytest.fixture
 def debugger(lesson: Lesson) -> Locator:
-    """The first debugger of the lesson, at its first step."""
+    """The first debugger of the lesson, at its start."""
     cells = lesson.code_cells()
     index = next(c["index"] for c in cells if "BackwardDebugger(" in "".join(c["source"]))
     view = lesson.show(index).locator(".agl-view")
-    view.get_by_role("button", name="first step").click()
-    expect(at(view)).to_have_text("1")
+    view.get_by_role("button", name="start").click()
+    expect(at(view)).to_have_text("0")
     return view
 
 
@@ -49,18 +49,18 @@ def test_buttons_step_forward_and_back(debugger: Locator):
     first = looks(debugger)
     forward = debugger.get_by_role("button", name="step forward")
     forward.click()
-    expect(at(debugger)).to_have_text("2")
+    expect(at(debugger)).to_have_text("1")
     second = looks(debugger)
     forward.click()
-    expect(at(debugger)).to_have_text("3")
+    expect(at(debugger)).to_have_text("2")
     third = looks(debugger)
     assert len({first, second, third}) == 3
     back = debugger.get_by_role("button", name="step back")
     back.click()
-    expect(at(debugger)).to_have_text("2")
+    expect(at(debugger)).to_have_text("1")
     assert looks(debugger) == second
     back.click()
-    expect(at(debugger)).to_have_text("1")
+    expect(at(debugger)).to_have_text("0")
     assert looks(debugger) == first
 
 
@@ -70,13 +70,13 @@ def test_arrow_keys_step_forward_and_back(lesson: Lesson, debugger: Locator):
     cell = lesson.page.evaluate(active)
     slider = debugger.get_by_role("slider")
     last = slider.get_attribute("aria-valuemax")
-    moves = {"ArrowRight": "2", "ArrowUp": "3", "ArrowDown": "2", "ArrowLeft": "1", "End": last}
+    moves = {"ArrowRight": "1", "ArrowUp": "2", "ArrowDown": "1", "ArrowLeft": "0", "End": last}
     for key, step in moves.items():
         slider.press(key)
         expect(at(debugger)).to_have_text(step)
         expect(slider).to_have_attribute("aria-valuenow", step)
     slider.press("Home")
-    expect(at(debugger)).to_have_text("1")
+    expect(at(debugger)).to_have_text("0")
     assert looks(debugger) == first
     assert lesson.page.evaluate(active) == cell, "JupyterLab took the arrow keys"
 
@@ -84,7 +84,7 @@ def test_arrow_keys_step_forward_and_back(lesson: Lesson, debugger: Locator):
 def test_clicking_the_scrubber_jumps(debugger: Locator):
     slider = debugger.get_by_role("slider")
     last = slider.get_attribute("aria-valuemax")
-    for end, step in [(1, last), (0, "1")]:
+    for end, step in [(1, last), (0, "0")]:
         box = debugger.locator(".agl-track").bounding_box()
         debugger.page.mouse.click(box["x"] + end * box["width"], box["y"] + 13)
         expect(at(debugger)).to_have_text(step)

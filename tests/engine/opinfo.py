@@ -430,7 +430,7 @@ def check_batched(case: Case) -> None:
         out, back = autogradlab.func.vjp(run, *values)
         return back(tuple(autogradlab.ones_like(x) * 1.0 for x in out))
 
-    second = [x.flip(0) if x.ndim else x * 1 for x in leaves]
+    second = [x * 0.9 for x in leaves]
     for function in (run, slopes) if all(x.is_floating_point() for x in run(*leaves)) else (run,):
         examples = [function(*leaves), function(*second)]
         batched = autogradlab.vmap(function, randomness="same")(
@@ -517,6 +517,9 @@ def examine(op: OpInfo, dtype: torch.dtype) -> Report:
 
     def pass_all(sample: SampleInput) -> None:
         case = Case(op, sample)
+        if isinstance(case.results[0], Exception):
+            assert case.outputs == []  # both refuse it
+            return
         long = dtype is DTYPES[1] and report.passed < FEW
         for check in CHECKS + LONG_CHECKS * long:
             check(case)

@@ -33,6 +33,8 @@ torch.outer(x,x); x.dot(c); m.mm(m.t()); m.mv(c); b.bmm(b.mT); x==c; x>0; (x>0)&
 m.t().stride(); x.tolist(); s.item(); len(m); m.size(); m.size(-1); m.dim(); x.dtype; torch.arange(5); torch.arange(1,2,.25); torch.arange(5.)
 torch.arange(3,8,2); torch.linspace(0,1,5); torch.linspace(-1,1,11); torch.eye(3); torch.eye(2,3); torch.full((2,),3); torch.full((2,),3.)
 torch.zeros(2,3); torch.zeros((2,3)); torch.ones([2]); torch.zeros_like(m); torch.ones_like(i); torch.tensor([]); torch.tensor(True)
+torch.tensor(.1,dtype=torch.float64).item(); torch.tensor([1e200,1e-320],dtype=torch.float64).tolist(); torch.tensor([1e200]); torch.tensor(np.array([1e200]),dtype=torch.float16)
+torch.tensor([2**62],dtype=torch.float16); torch.tensor([-1,255],dtype=torch.uint8); torch.tensor([1.7,-1.7],dtype=torch.int8); torch.tensor([1e-320],dtype=torch.bool)
 torch.tensor([1,2.5]); torch.tensor(np.float64(1)); torch.tensor(np.ones(3)); torch.tensor([torch.tensor(1.),torch.tensor(2)])
 torch.tensor([np.float64(1.),2]); torch.tensor([1,2],dtype=torch.float64,requires_grad=True); torch.from_numpy(np.arange(3)); torch.tensor([[True],[False]])
 np.float32(2)*x; x+np.float64(1); np.sin(c); i*2.5; i/2; i+True; i*i; i**2; i.exp(); i.sum(); (x>0).sum(); i/i; i.sqrt(); 2**i; i-1; 1-i
@@ -95,6 +97,7 @@ y = x*2; y.register_hook(lambda g: g*3); y.sum().backward()
 r = (x*2).grad_fn(torch.ones(3)); q = x.exp().grad_fn(c)
 (x*2).grad_fn(3)
 r = (x*x).grad_fn._saved_self, (x*3).grad_fn._saved_other, (x*3).grad_fn._saved_self, (x+3).grad_fn._saved_alpha, (x**3).grad_fn._saved_exponent
+r = b[:,i[:1]].grad_fn._saved_indices, b[i,:,i].grad_fn._saved_indices, b[...,i].grad_fn._saved_indices, x[i].grad_fn._saved_indices, b[:,0,i].grad_fn._saved_indices
 r = m.sum(0).grad_fn._saved_self_sym_sizes, m.sum(0).grad_fn._saved_keepdim, x.exp().grad_fn._saved_result
 y = (x**2).sum(); y.backward(); y.grad_fn.next_functions[0][0]._saved_self
 x.numpy()
@@ -113,6 +116,11 @@ torch.tensor([1,2], requires_grad=True)
 torch.tensor([None])
 torch.tensor({})
 torch.tensor(2**70)
+torch.tensor([300], dtype=torch.uint8)
+torch.tensor([-1.7], dtype=torch.uint8)
+torch.tensor(1e5, dtype=torch.int16)
+torch.tensor([1, float('nan')], dtype=torch.int64)
+torch.tensor(-2**40, dtype=torch.int32)
 r = torch.tensor(c)
 torch.zeros(-1)
 torch.zeros(2.5)

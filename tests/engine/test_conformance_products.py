@@ -1,4 +1,4 @@
-# ruff: noqa: E501 - one snippet, one line
+
 """Products, contractions and linear algebra must do here what they do on the installed PyTorch."""
 
 import pytest
@@ -120,6 +120,9 @@ torch.linalg.cholesky(torch.tensor([[1., 2.], [2., 1.]]))
 r = torch.linalg.LinAlgError.__name__, issubclass(torch.linalg.LinAlgError, RuntimeError)
 r = torch.linalg.inv(a).stride(), torch.linalg.cholesky(a @ a.T).stride(), torch.linalg.solve(a, m.T).stride()
 s = torch.linalg.slogdet(a); r = s.sign, s.logabsdet
+w = a.detach(); r = torch.vmap(lambda x, y: w @ x + x @ w + torch.addmv(y, w, x) + x.dot(y))(b.detach()[0], m.detach())
+w = a.detach(); r = torch.vmap(lambda x: torch.addmm(x[0], x, w) + torch.einsum('ij,kj->ik', x, w))(b.detach()), torch.vmap(torch.linalg.det)(w * torch.arange(1., 3.)[:, None, None])
+r = torch.func.hessian(lambda x: torch.linalg.norm(x) ** 3)(v.detach()), torch.func.jacfwd(lambda x: torch.linalg.norm(x, 'nuc'))(m.detach())
 """
 
 

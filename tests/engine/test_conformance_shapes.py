@@ -1,4 +1,4 @@
-# ruff: noqa: E501 - one snippet, one line
+
 """Views, joins and indexing must do here what they do on the installed PyTorch."""
 
 import pytest
@@ -104,6 +104,10 @@ y = m * 2; w = y.scatter(0, i[None], 1.); y.add_(1); w.sum().backward()
 y = m * 2; w = m.index_add(1, i, y[:, :2]); y.add_(1); w.sum().backward()
 y = m * 2; w = y.repeat(2, 1) + y.flip(0).repeat(2, 1) + y.roll(1).tile((2, 1)); y.add_(1); w.sum().backward()
 a, b = m; (a * b).sum().backward()
+r = torch.vmap(lambda a, j: a.gather(0, j))(x.detach(), torch.zeros(2, 1, 4, dtype=torch.long))
+r = torch.vmap(lambda a, j: a.index_select(1, j))(x.detach(), torch.tensor([[0, 3], [1, 1]]))
+r = torch.vmap(lambda a, j: a.scatter(1, j[:, None], 9.))(x.detach(), torch.tensor([[0, 3, 1], [1, 1, 2]]))
+r = torch.vmap(lambda a: a[1:, [0, 2]])(x.detach()), torch.vmap(lambda a: a.expand(2, 4).t())(x.detach()[:, 0])
 r = m.diagonal()._is_view(), m.flip(0)._is_view(), m.unfold(1, 2, 1).stride(), m.diagonal().stride(), m.split(2, 1)[0]._base is m
 """
 

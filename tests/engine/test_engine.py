@@ -140,6 +140,7 @@ def examples():
         "diag_embed": ((v,), {"offset": 1, "dim1": 0, "dim2": 2}),
         "unfold": ((v,), {"dimension": 1, "size": 2, "step": 1}),
         "as_strided": ((v,), {**strided, "geometry": ((2, 3), (3, 1), 0)}),
+        "strided_move": ((v,), {"source": ((2, 3), (3, 1), 0), "target": ((2, 2), (1, 2), 1)}),
         "flip": ((v,), {"dims": (0, 1)}), "roll": ((v,), {"shifts": (2,), "dims": ()}),
         "rot90": ((v,), {"k": 1, "dims": (0, 1)}), "repeat": ((v,), {"repeats": (2, 1, 3)}),
         "tril": ((v,), {"diagonal": 0}), "triu": ((v,), {"diagonal": 1}),

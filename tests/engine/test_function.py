@@ -122,3 +122,71 @@ def test_a_square(forward: str, backward: str, program: str) -> None:
 @pytest.mark.parametrize("program", WHOLE)
 def test_function(program: str) -> None:
     assert_twins(START + program)
+
+
+def test_backward_runs_when_nothing_arrives() -> None:
+    """A user's backward may give something from nothing; it gets zeros, or None if it asks so."""
+    assert_twins(START + """
+class Nothing(Function):
+    forward = staticmethod(lambda ctx, x: x * 1)
+    backward = staticmethod(lambda ctx, g: None)
+def op(materialize):
+    class Op(Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.set_materialize_grads(materialize)
+            return x * 2, x * 3
+        @staticmethod
+        def backward(ctx, *gs):
+            print(gs)
+            return torch.ones(3)
+    return Op.apply
+for materialize in (True, False):
+    y, z = op(materialize)(x)
+    (Nothing.apply(y) + Nothing.apply(z)).sum().backward()
+    print(x.grad)
+""")
+
+
+FORWARD = """
+import torch.autograd.forward_ad as fwAD
+class Op(Function):
+    @staticmethod
+    def forward(ctx, x, y, n=2):
+        ctx.save_for_forward(x, y)
+        ctx.save_for_backward(y, x)
+        ctx.n = n
+        {forward}
+    @staticmethod
+    def backward(ctx, *gs):
+        y, x = ctx.saved_tensors
+        return gs[0] * y, gs[0] * x, None
+    @staticmethod
+    def jvp(ctx, *ts):
+        x, y = ctx.saved_tensors
+        {jvp}
+t = torch.tensor([1., 0., 2.])
+u = torch.tensor([0.5, 1., 1.])
+p = torch.tensor([1., 2., 3.])
+"""
+BOTH = "return ts[0] * y + x * ts[1]"
+USE = "y = Op.apply(fwAD.make_dual(p, t), fwAD.make_dual(c, u)); print(fwAD.unpack_dual(y))"
+
+
+@pytest.mark.parametrize(
+    ("forward", "jvp", "program"),
+    [
+        ("return x * y", BOTH, USE),
+        ("return x * y", "print(ts, ctx.n, len(ctx.saved_tensors)); " + BOTH, "print(fwAD.unpack_dual(Op.apply(fwAD.make_dual(p, t), c, 5)))"),
+        ("ctx.set_materialize_grads(False); return x * y", "print(ts); return ts[0] * y", "print(fwAD.unpack_dual(Op.apply(fwAD.make_dual(p, t), c, 5)))"),
+        ("return x * y, x * 2", "return ts[0] * y + x * ts[1], ts[0] * 2", "y, z = Op.apply(fwAD.make_dual(p, t), c); print(fwAD.unpack_dual(y), fwAD.unpack_dual(z))"),
+        ("return x * y", BOTH, "y = Op.apply(x, c); print(y); y.sum().backward(); print(x.grad)"),
+        ("return x * y", BOTH, "y = Op.apply(fwAD.make_dual(x, t), fwAD.make_dual(c, u)); fwAD.unpack_dual(y).tangent.sum().backward(); print(x.grad)"),
+        ("return x * y", BOTH, "q = fwAD.make_dual(p, t).requires_grad_(); y = Op.apply(q, c); (g,) = torch.autograd.grad((y * y).sum(), q); print(fwAD.unpack_dual(g))"),
+        ("return x * y", "raise ValueError('no')", USE),
+        ("return x * y", "return ts[0][:2]", USE),
+    ],
+)
+def test_jvp(forward: str, jvp: str, program: str) -> None:
+    code = FORWARD.replace("{forward}", forward).replace("{jvp}", jvp)
+    assert_twins(START + code + f"with fwAD.dual_level():\n    {program}\n    y = z = g = q = None")

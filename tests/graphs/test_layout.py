@@ -21,7 +21,7 @@ def graph(edges: list[tuple[str, str]]) -> Graph:
         key: GraphNode(key, "op" if key in targets else "leaf", "", key, key, (), "", (), None, "")
         for key in keys
     }
-    return Graph(nodes, tuple(Edge(*edge, 0) for edge in edges), keys[-1], "PyTorch", "")
+    return Graph(nodes, tuple(Edge(*edge, 0, edge[0]) for edge in edges), keys[-1], "PyTorch", "")
 
 
 def random_graph(count: int, seed: int) -> Graph:

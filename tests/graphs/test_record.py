@@ -1,33 +1,20 @@
 """Graphs and recordings: the same plain data from both engines, and no trace left behind."""
 
 import json
+import re
+import time
 from dataclasses import asdict
 
 import numpy as np
 import pytest
 import torch
+from programs import ENGINES, PROGRAMS, program
 
 import autogradlab
 from autogradlab.graphs import read_graph, record_backward
-
-ENGINES = (autogradlab, torch)
-PROGRAMS = {
-    "Q": ("Q = 3*a**3 - b**2", [1.0, 1.0]),
-    "square": ("Q = (a*b + 2)**2 / b", [1.0, 0.5]),
-    "shared": ("Q = (a*a + a).sin().exp().sum()", None),
-    "kinks": ("Q = (a.relu() * b.abs() - a.tanh()).mean()", None),
-    "matrix": ("Q = (a.view(1, 2) @ b.view(2, 1)).sigmoid().sum()", None),
-    "indexing": ("Q = a[0] * b[1:].sum() + torch.where(a > 1, a, b).sum()", None),
-    "scalars": ("Q = (a.max() - b.min()) ** 2", None),
-}
-
-
-def program(engine, code):
-    space = {"torch": engine}
-    exec("a = torch.tensor([2., 3.], requires_grad=True)", space)
-    exec("b = torch.tensor([6., 4.], requires_grad=True)", space)
-    exec(code, space)
-    return {name: space[name] for name in ("a", "b", "Q")}
+from autogradlab.graphs.protocol import kept
+from autogradlab.graphs.read import Reading
+from autogradlab.instruments import BackwardDebugger
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
@@ -124,14 +111,75 @@ def test_refusals_are_torchs(engine):
         record_backward(names["Q"], [1.0, 1.0])
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-def test_a_long_chain_is_refused_politely(engine):
-    x = engine.ones(1, requires_grad=True)
+def long_chain(x):
     y = x
     for _ in range(100_000):
         y = y + 1
-    with pytest.raises(ValueError, match="more than 2,000 nodes"):
-        read_graph(y)
+    return y
+
+
+HUGE = {
+    "chain": long_chain,
+    "sum": lambda x: sum((x * i for i in range(50_000)), x),
+}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("made", HUGE)
+def test_a_huge_graph_is_refused_at_once_and_the_way_out_is_said(engine, made):
+    y = HUGE[made](engine.ones(1, requires_grad=True))
+    for look, limit in (
+        (read_graph, "2,000"),
+        (record_backward, "2,000"),
+        (BackwardDebugger, "600"),
+    ):
+        start = time.process_time()
+        with pytest.raises(
+            ValueError, match=f"more than {limit} nodes, too many to draw"
+        ) as caught:
+            look(y)
+        assert time.process_time() - start < 1
+        assert all(way in str(caught.value) for way in ("intermediate result", "detach()", "limit"))
+    with pytest.raises(ValueError, match="more than 10 nodes"):
+        read_graph(y, limit=10)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_hundreds_of_nodes_are_drawn_thousands_are_not(engine):
+    assert len(BackwardDebugger(chain(engine, 250)).view.frames) == 250
+    with pytest.raises(ValueError, match="too many to draw"):
+        BackwardDebugger(chain(engine, 602))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_freed_graph_can_be_read_but_not_run(engine):
+    names = program(engine, "h = a * b; Q = (h + 1).sum(); h.sum().backward()")
+    graph = read_graph(names["Q"], names)
+    assert [n.name for n in graph.nodes.values() if n.kind == "op"] == [
+        "MulBackward0", "AddBackward0", "SumBackward0",
+    ]  # fmt: skip
+    assert not any(node.saved for node in graph.nodes.values())
+    trace = names["a"].grad, names["a"].grad.tolist()
+    for run in (record_backward, BackwardDebugger):
+        with pytest.raises(RuntimeError, match="backward through the graph a second time"):
+            run(names["Q"])
+    assert names["a"].grad is trace[0] and trace[0].tolist() == trace[1]
+
+
+@pytest.mark.parametrize("bad", [3, None, "a", [1.0], np.ones(2), torch, torch.Tensor, {}])
+@pytest.mark.parametrize("look", [read_graph, record_backward, BackwardDebugger])
+def test_what_is_no_tensor(look, bad):
+    with pytest.raises(TypeError, match=f"a tensor of .* or PyTorch, not {type(bad).__name__}"):
+        look(bad)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("look", [read_graph, record_backward, BackwardDebugger])
+def test_a_tensor_without_a_graph(engine, look):
+    x = engine.ones(2, requires_grad=True)
+    for tensor in (engine.ones(2), engine.tensor([1, 2]), (x * 2).detach(), (x * 2).data):
+        with pytest.raises(RuntimeError, match="does not require grad and does not have a grad_fn"):
+            look(tensor)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -180,3 +228,58 @@ def test_expressions_mean_what_they_say():
     python = whole.replace("−", "-").replace("·", "*").replace("²", "**2").replace("ab", "a*b")
     space = {name: names[name].detach() for name in ("a", "b")}
     np.testing.assert_allclose(eval(python, space).numpy(), names["Q"].detach().numpy(), rtol=1e-6)
+
+
+def chain(engine, count):
+    x = engine.ones(3, requires_grad=True)
+    y = x
+    for i in range(count - 3):
+        y = y * y if i % 2 else y.sin()
+    return y.sum()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_bytes_held_are_those_of_the_nodes_still_to_run(engine):
+    names = program(engine, "Q = ((a * b).sin() * (a * b).exp()).sum() + (a * a).sum()")
+    recording = record_backward(names["Q"], names=names)
+    reading = Reading(names["Q"], names)
+    waiting = dict.fromkeys(reading.nodes)
+    for event in recording.events:
+        assert {event.bytes_total} == {e.bytes_total for e in recording.events}
+        waiting.pop(event.key)
+        memory = {
+            t.data_ptr(): t.nbytes for key in waiting for _, t in kept(reading.nodes[key]) if t.ndim
+        }
+        assert event.bytes_held == sum(memory.values())
+    assert event.bytes_held == 0 < event.bytes_total
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_recording_takes_time_in_proportion(engine):
+    """Four times the nodes, about four times the time."""
+
+    def seconds(count):
+        y, times = chain(engine, count), []
+        for _ in range(3):
+            start = time.process_time()
+            assert len(record_backward(y).events) == count - 1
+            times.append(time.process_time() - start)
+        return min(times)
+
+    assert seconds(1200) < 10 * seconds(300)
+
+
+WRITTEN = """
+a*-3: −3·a; a*-3+b: −3a + b; b+a*-3: b + (−3a); -3*a*b: −3a·b; (a*-3)**2: (−3a)²; a**-2: a⁻²
+-(a*b): −ab; a-(-3): a − (−3); 2/-a: 2/(−a); -2/a: −2/a; b-2/a: b − 2/a; b-(-2/a): b − (−2/a)
+-3*(a+b): −3·(a + b); a*(a*-3): a·(−3a); -a**2: −a²; (-a)**2: (−a)²; 3*(-2*a): 3·(−2a)
+1e8*a+b: 1e8·a + b; a*float('inf'): a·inf; a*b*-3: −3·ab; a/b/b: (a/b)/b; a/(b*b): a/(bb)
+"""
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("case", re.split(r"\s*[;\n]\s*", WRITTEN.strip()))
+def test_written_as_one_writes_it(engine, case):
+    code, _, text = case.partition(": ")
+    names = program(engine, f"Q = {code}")
+    assert read_graph(names["Q"], names).title == f"Q = {text}"

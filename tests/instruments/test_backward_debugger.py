@@ -23,11 +23,20 @@ def q(engine):
 @pytest.mark.parametrize("engine", ENGINES)
 def test_stepping_there_and_back(engine):
     debugger = q(engine)
-    said = [debugger.sentence] + [debugger.step() for _ in range(5)]
-    assert [debugger.back() for _ in range(5)] == said[-2::-1]
+    said = [debugger.sentence] + [debugger.step() for _ in range(6)]
+    assert [debugger.back() for _ in range(6)] == said[-2::-1]
     assert debugger.step(100) == said[-1] and debugger.back(100) == said[0]
-    assert debugger.jump(3) == debugger.jump("b") == said[2]
+    assert debugger.jump(3) == debugger.jump("b") == said[3]
     assert debugger.reset() == said[0]
+
+
+def test_at_the_start_nothing_has_run():
+    debugger = q(autogradlab)
+    assert debugger.position == 0 and debugger.event is None
+    assert debugger.sentence.endswith("Q is given the gradient [1, 1], and nothing has run yet.")
+    panel = debugger.view.panels[0]
+    assert "not begun" in panel and ">Q</span>" in panel and "16 B of 16 B held" in panel
+    assert debugger.step().startswith("Step 1 of 6.") and debugger.event.key == debugger.keys[0]
 
 
 def test_both_engines_say_the_same():
@@ -65,7 +74,7 @@ def test_breakpoints(engine):
 
 def test_misuse_is_explained():
     debugger = q(autogradlab)
-    with pytest.raises(ValueError, match="steps 1 to 6"):
+    with pytest.raises(ValueError, match="steps 0 to 6"):
         debugger.jump(7)
     with pytest.raises(ValueError, match="there are"):
         debugger.jump("c")
@@ -85,7 +94,7 @@ def test_picture_and_sentence_come_with_the_widget(engine):
 
 def test_the_widget_follows_and_leads():
     debugger = q(autogradlab)
-    debugger.step(4)
+    debugger.step(5)
     assert debugger.view.step == 5
     debugger.view.step = 2  # as the browser does
     assert debugger.position == 2 and "Step 2 of 6" in debugger.sentence
@@ -115,7 +124,7 @@ def test_without_a_renderer_the_sentence_remains(monkeypatch):
     debugger = q(autogradlab)
     plain = debugger._repr_mimebundle_()
     assert list(plain) == ["text/plain"] and "graphviz-pure" in plain["text/plain"]
-    assert "Step 2 of 6" in debugger.step()
+    assert "Step 1 of 6" in debugger.step()
 
 
 def test_a_huge_graph_is_refused():

@@ -1,0 +1,204 @@
+"""PredictTheGradient in JupyterLab: the ten questions of lesson 04, and vectors of real tensors."""
+
+import nbformat
+import pytest
+import torch
+from axe_playwright_python.sync_playwright import Axe
+from nbformat.v4 import new_code_cell, new_notebook
+from playwright.sync_api import Locator, expect
+
+from tests.browser.conftest import NOTEBOOKS
+from tests.browser.lab import Lesson, jupyterlab, screenshot, unreadable
+from tools.notebooks import KERNEL
+
+TEN = """
+from autogradlab.instruments import PredictTheGradient
+PredictTheGradient()
+"""
+VECTORS = """
+import torch
+a = torch.tensor([2.0, 3.0], requires_grad=True)
+b = torch.tensor([6.0, 4.0], requires_grad=True)
+Q = 3 * a**3 - b**2
+PredictTheGradient(Q, gradient=torch.tensor([1.0, 10.0]))
+"""
+LONG = """
+x = torch.tensor([0.25, 1.5, 2.75, 3.5], requires_grad=True)
+y = x.exp()
+PredictTheGradient(y, gradient=torch.tensor([1.25, 2.25, 3.25, 4.25]))
+"""
+WIDTHS = (1280, 900, 600)
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("quiz")
+    (folder / "notebooks").mkdir()
+    cells = [new_code_cell(TEN), new_code_cell(VECTORS), new_code_cell(LONG)]
+    notebook = new_notebook(cells=cells, metadata={"kernelspec": KERNEL})
+    nbformat.write(notebook, folder / "notebooks/quiz.ipynb")
+    with jupyterlab(folder / "notebooks", folder / "private") as address:
+        yield address
+
+
+@pytest.fixture(scope="module", params=WIDTHS)
+def lesson(request, browser, address):
+    lesson = Lesson(browser, address, "quiz.ipynb", width=request.param)
+    lesson.run_all()
+    yield lesson
+    assert lesson.outside == [] and lesson.errors == []
+    lesson.close()
+
+
+@pytest.fixture
+def ten(lesson: Lesson) -> Locator:
+    """The quiz at its first question, without an answer on show."""
+    return fresh(lesson.show(0).locator(".agl-view"), 10)
+
+
+@pytest.fixture
+def vectors(lesson: Lesson) -> Locator:
+    """The same for vectors; the first question is about b."""
+    return fresh(lesson.show(1).locator(".agl-view"), 2)
+
+
+def fresh(view: Locator, count: int) -> Locator:
+    for _ in range(count):
+        if "question 1 of" in view.locator(".agl-header").inner_text():
+            break
+        at = view.locator(".agl-header code").first.inner_text()
+        view.get_by_role("button", name="Next question").click()
+        expect(view.locator(".agl-header code").first).not_to_have_text(at)
+    return emptied(view)
+
+
+def emptied(view: Locator) -> Locator:
+    again = view.get_by_role("button", name="Try again")
+    if again.count():
+        again.click()
+        expect(view.locator(".agl-why")).to_have_count(0)
+    return view
+
+
+def answer(view: Locator) -> Locator:
+    return view.get_by_role("textbox", name="your answer")
+
+
+def sentence(view: Locator) -> Locator:
+    return view.locator(".agl-sentence")
+
+
+def to_question(view: Locator, number: int) -> None:
+    header = view.locator(".agl-header code").first
+    for i in range(int(header.inner_text().split()[1]), number):
+        view.get_by_role("button", name="Next question").click()
+        expect(header).to_have_text(f"question {i + 1} of 10")
+
+
+def test_lesson_04_asks():
+    assert "PredictTheGradient()" in (NOTEBOOKS / "04_chain_rule.py").read_text("utf-8")
+
+
+def test_a_mistake_by_mouse(ten: Locator):
+    to_question(ten, 3)
+    expect(ten.locator(".agl-question-text")).to_have_count(1)
+    answer(ten).fill("4")
+    ten.get_by_role("button", name="Check").click()
+    expect(sentence(ten)).to_contain_text("Not yet. You said 4, the gradient at a is 24.")
+    expect(ten.locator(".agl-why")).to_contain_text("The incoming gradient is missing.")
+    expect(ten.locator(".agl-line")).to_contain_text("gap 20, or × 6")
+    expect(ten.locator(".agl-answers")).to_contain_text("PyTorch")
+    expect(ten.locator(".agl-question-text")).to_have_count(1)
+    ten.get_by_role("button", name="Try again").click()
+    expect(ten.locator(".agl-why")).to_have_count(0)
+    expect(answer(ten)).to_be_focused()
+    expect(answer(ten)).to_have_value("")
+    answer(ten).fill("24")
+    ten.get_by_role("button", name="Check").click()
+    expect(sentence(ten)).to_contain_text("Right.")
+    expect(ten.locator(".agl-question-text")).to_have_count(0)
+
+
+def test_keys_alone(lesson: Lesson, ten: Locator):
+    keys = lesson.page.keyboard
+    active = "window.jupyterapp.shell.currentWidget.content.activeCellIndex"
+    cell = lesson.page.evaluate(active)
+    ten.locator(".agl-stage > svg").focus()
+    keys.press("ArrowUp")
+    keys.press("Enter")
+    expect(ten.locator(".agl-has-corners")).to_have_count(1)
+    keys.press("Enter")
+    keys.press("Tab")
+    expect(answer(ten)).to_be_focused()
+    keys.type("1")
+    keys.press("Enter")
+    expect(sentence(ten)).to_contain_text("left out the local derivative")
+    expect(answer(ten)).to_be_focused()
+    keys.type("6")  # what was there is selected, so this replaces it
+    keys.press("Enter")
+    expect(sentence(ten)).to_contain_text("Right. The gradient at a is 6")
+    for _ in range(3):  # Check, Back, Next question
+        keys.press("Tab")
+    expect(ten.get_by_role("button", name="Next question")).to_be_focused()
+    keys.press("Space")
+    expect(ten.locator(".agl-header")).to_contain_text("question 2 of 10")
+    expect(answer(ten)).to_be_focused()
+    assert lesson.page.evaluate(active) == cell, "JupyterLab took the keys"
+
+
+def test_a_vector(vectors: Locator):
+    b = torch.tensor([6.0, 4.0], requires_grad=True)
+    (-(b**2)).backward(torch.tensor([1.0, 10.0]))
+    first, second = (f"{x:.0f}" for x in b.grad.tolist())
+    answer(vectors).fill(f"[{first}, -10]")
+    answer(vectors).press("Enter")
+    expect(sentence(vectors)).to_contain_text("Not yet.")
+    rows = vectors.locator(".agl-gaps tr")
+    expect(rows).to_have_count(3)
+    expect(rows.nth(1)).to_contain_text("✓ right")
+    expect(rows.nth(2)).to_contain_text("incoming only")
+    expect(vectors.locator(".agl-why .agl-g").first).to_have_text("[−1, −10]")
+    answer(vectors).fill(f"{first}")
+    answer(vectors).press("Enter")
+    expect(sentence(vectors)).to_contain_text("b has 2 elements")
+    answer(vectors).fill(f"{first}, {second}")
+    answer(vectors).press("Enter")
+    expect(sentence(vectors)).to_contain_text("Right.")
+
+
+@pytest.mark.parametrize("theme", ["Light", "Dark"])
+@pytest.mark.parametrize("said", ["4", "24", "1000"])
+def test_it_can_be_read_in_both_themes(lesson: Lesson, ten: Locator, theme: str, said: str):
+    lesson.theme(theme)
+    to_question(ten, 3)
+    check_looks(lesson, ten, said, f"predict-{said}-{theme.lower()}", theme)
+
+
+@pytest.mark.parametrize("theme", ["Light", "Dark"])
+def test_vectors_can_be_read_in_both_themes(lesson: Lesson, vectors: Locator, theme: str):
+    lesson.theme(theme)
+    check_looks(lesson, vectors, "[12, 7]", f"predict-vectors-{theme.lower()}", theme)
+
+
+@pytest.mark.parametrize("theme", ["Light", "Dark"])
+def test_long_numbers_can_be_read_in_both_themes(lesson: Lesson, theme: str):
+    lesson.theme(theme)
+    view = lesson.show(2).locator(".agl-view")
+    check_looks(lesson, view, "1.25, 2.25, 3, 4.25", f"predict-long-{theme.lower()}", theme)
+
+
+def check_looks(lesson: Lesson, view: Locator, said: str, name: str, theme: str) -> None:
+    """Nothing is cut off or in the way, the theme is the page's, and axe finds nothing."""
+    answer(emptied(view)).fill(said)
+    answer(view).press("Enter")
+    expect(sentence(view)).to_contain_text("Right." if said == "24" else "You said")
+    screenshot(view, f"{name}-{lesson.page.viewport_size['width']}")
+    assert unreadable(view) == []
+    paper = view.evaluate("view => getComputedStyle(view).backgroundColor")
+    assert paper == {"Light": "rgb(255, 255, 255)", "Dark": "rgb(17, 17, 17)"}[theme]
+    assert view.evaluate("view => view.scrollWidth <= view.clientWidth")
+    view.scroll_into_view_if_needed()
+    # JupyterLab's body has no height, which makes axe believe that nothing in it can be seen.
+    lesson.page.add_style_tag(content="body { height: 100vh }")
+    results = Axe().run(lesson.page, context=".agl-view")
+    assert results.violations_count == 0, results.generate_report()
