@@ -34,8 +34,8 @@ DIFFERENCES = {
     ],
     "Third derivatives": [
         (
-            "PyTorch's third derivatives of `layer_norm` (and of `batch_norm`) are not those of the "
-            "same formula written out.",
+            "PyTorch's third derivatives of `layer_norm` (and of `batch_norm`) are not those of "
+            "the same formula written out.",
             "F = torch.nn.functional\n"
             "x = torch.tensor([0.5, 1.5, -2.0], dtype=torch.float64, requires_grad=True)\n"
             "def by_hand(x):\n"
@@ -47,7 +47,8 @@ DIFFERENCES = {
             "        (g,) = torch.autograd.grad(g, x, create_graph=True)\n"
             "        g = (g * torch.arange(1.0, 4.0, dtype=torch.float64)).sum()\n"
             "    return g\n"
-            "same = torch.allclose(third(by_hand), third(lambda x: F.layer_norm(x, (3,), eps=0.0)))\n"
+            "norm = lambda x: F.layer_norm(x, (3,), eps=0.0)\n"
+            "same = torch.allclose(third(by_hand), third(norm))\n"
             "print(same)",
         ),
     ],
