@@ -49,11 +49,11 @@ class Optimizer:
         return {name: getattr(self, name) for name in ("defaults", "state", "param_groups")}
 
     def __repr__(self) -> str:
-        lines = [f"{type(self).__name__} ("]
+        text = f"{type(self).__name__} ("
         for i, group in enumerate(self.param_groups):
-            lines.append(f"Parameter Group {i}")
-            lines += [f"    {key}: {group[key]}" for key in sorted(group) if key != "params"]
-        return "\n".join([*lines, ")"])
+            options = [f"    {key}: {group[key]}\n" for key in sorted(group) if key != "params"]
+            text += f"\nParameter Group {i}\n{''.join(options)}"
+        return text + ")"
 
     def add_param_group(self, param_group: Group) -> None:
         """Add parameters with options of their own."""
@@ -115,7 +115,7 @@ class Optimizer:
 
     def state_dict(self) -> dict[str, Any]:
         """The state of every parameter and the options of every group, the parameters numbered."""
-        params = list(dict.fromkeys(chain(*(group["params"] for group in self.param_groups))))
+        params = chain(*(group["params"] for group in self.param_groups))
         number = {param: i for i, param in enumerate(params)}
         groups = [
             {name: value for name, value in group.items() if name != "params"}
@@ -171,11 +171,11 @@ def zero_state(param: Tensor, *names: str) -> dict[str, Tensor]:
     return {"step": step} | {name: wrap(np.zeros_like(param.memory())) for name in names}
 
 
-def pieces(*arrays: np.ndarray, elements: int = 1 << 14) -> Iterator[tuple[np.ndarray, ...]]:
+def pieces(*arrays: np.ndarray, elements: int = 1 << 15) -> Iterator[tuple[np.ndarray, ...]]:
     """Arrays of one shape, cut alike along the first axis, into views of about so many elements.
 
     What a step computes on its way then stays in the processor's cache, however large the
-    parameter: twice as fast as whole arrays for a million numbers.
+    parameter: a third faster than whole arrays for a million numbers.
     """
     size, shape = arrays[0].size, arrays[0].shape
     if size <= elements:
