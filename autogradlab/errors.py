@@ -148,6 +148,23 @@ NO_INITIAL_LR = (
     "checkpoint but haven't properly loaded the optimizer state\n2. You're using last_epoch >= 0 "
     "for a fresh training run (not recommended)"
 )
+EMPTY_SPLIT = "Length of split at index {} is 0. This might result in an empty dataset."
+NOT_COLLATED = (
+    "default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; found {}"
+)
+WORKERS = (
+    "num_workers option should be non-negative; use num_workers=0 to disable multiprocessing."
+)
+BATCH_SAMPLER = (
+    "batch_sampler option is mutually exclusive with batch_size, shuffle, sampler, and drop_last"
+)
+NO_BATCHES = (
+    "batch_size=None option disables auto-batching and is mutually exclusive with drop_last"
+)
+PIN_MEMORY = (
+    "'pin_memory' argument is set as true but no accelerator is found, then device pinned memory "
+    "won't be used."
+)
 
 
 def overflow(to: Any) -> str:
@@ -511,3 +528,7 @@ def length_of_v(got: int, expected: int, many: bool) -> str:
 
 def size_of_v(i: int, got: Any, expected: Any, many: bool) -> str:
     return f"{f'Entry {i} in ' * many}v has invalid size: should be {expected} but got {got}."
+
+
+def positive_integer(name: str, value: object) -> str:
+    return f"{name} should be a positive integer value, but got {name}={value}"
