@@ -72,6 +72,7 @@ def test_random_sampler(seed, size, replacement, count, own_generator):
     assert seen[0] == seen[1]
 
 
+@pytest.mark.filterwarnings("ignore:Length of split")
 @settings(max_examples=60, deadline=None)
 @given(SEEDS, st.integers(0, 200), st.lists(st.integers(1, 10), min_size=1, max_size=4))
 def test_random_split(seed, size, shares):
@@ -128,7 +129,8 @@ class Squares(Dataset):
         "o = list(_s); n = len(_s)",
         "_s = BatchSampler(SequentialSampler(_data), 2, True); o = list(_s); n = len(_s)",
         "_l = DataLoader(_data, 2); p = _l.batch_size, _l.drop_last, _l.num_workers\n"
-        "same = _l.dataset is _data; q = type(_l.sampler).__name__, type(_l.batch_sampler).__name__, _l.pin_memory",
+        "same = _l.dataset is _data; pinned = _l.pin_memory\n"
+        "kinds = type(_l.sampler).__name__, type(_l.batch_sampler).__name__",
         "for i in range(2):\n    for j, (a, b) in enumerate(DataLoader(_data, 2, shuffle=True)):\n"
         "        print(i, j, a, b)",
         "class Whole(Dataset):\n    def __getitems__(self, indices): return [-i for i in indices]\n"

@@ -1,5 +1,8 @@
 """Schedules of the learning rate: fifty epochs here and in PyTorch, and the warnings."""
 
+import gc
+import weakref
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -135,3 +138,15 @@ def test_programs(code):
 def test_errors(code):
     assert_twins(START + code)
     assert run(START + code, autogradlab)[1]
+
+
+def test_an_optimizer_with_a_schedule_is_no_reference_cycle():
+    optimizer = autogradlab.optim.SGD([autogradlab.zeros(2, requires_grad=True)])
+    scheduler = autogradlab.optim.lr_scheduler.StepLR(optimizer, 3)
+    known = weakref.ref(optimizer)
+    gc.disable()
+    try:
+        del optimizer, scheduler
+        assert known() is None
+    finally:
+        gc.enable()

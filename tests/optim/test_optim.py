@@ -41,20 +41,17 @@ OPTIONS = {
 
 
 @st.composite
-def optimizers(draw):
-    name = draw(st.sampled_from(list(OPTIONS)))
-    options = {key: draw(values) for key, values in OPTIONS[name].items() if draw(st.booleans())}
+def option_sets(draw, name):
+    options = {key: draw(values) for key, values in OPTIONS[name].items()}
     if options.get("nesterov"):
-        options |= {"momentum": options.get("momentum") or 0.9, "dampening": 0}
-    return name, options
+        options |= {"momentum": options["momentum"] or 0.9, "dampening": 0}
+    return options
 
 
-def parameters(engine, dtype="float64"):
-    """A matrix, a vector, a number, and a vector too long for one piece of the cache."""
+def parameters(engine, dtype="float64", shapes=((4, 3), (3,), ())):
     random = np.random.default_rng(0)
-    arrays = [random.normal(size=shape) for shape in ((4, 3), (3,), (), (40_000,))]
     kind = getattr(engine, dtype)
-    return [engine.tensor(array, dtype=kind, requires_grad=True) for array in arrays]
+    return [engine.tensor(random.normal(size=s), dtype=kind, requires_grad=True) for s in shapes]
 
 
 def loss_of(engine, params, step):
@@ -64,8 +61,8 @@ def loss_of(engine, params, step):
     return sum((0.05 * p * p + slope * p).sum() for p, slope in zip(params, slopes, strict=True))
 
 
-def train(engine, name, options, dtype="float64", steps=100):
-    params = parameters(engine, dtype)
+def train(engine, name, options, dtype="float64", steps=100, **made):
+    params = parameters(engine, dtype, **made)
     optimizer = getattr(engine.optim, name)(params, **options)
     for step in range(steps):
         optimizer.zero_grad()
@@ -90,25 +87,49 @@ def assert_close(ours, theirs, **tolerance):
         np.testing.assert_allclose(ours[name], theirs[name], err_msg=name, **tolerance)
 
 
+every_optimizer = pytest.mark.parametrize("name", list(OPTIONS))
+
+
+@every_optimizer
 @settings(max_examples=60, deadline=None)
-@given(optimizers())
-def test_a_hundred_steps_in_float64(case):
-    assert_close(*(train(engine, *case) for engine in ENGINES), rtol=1e-12, atol=1e-12)
+@given(data=st.data())
+def test_a_hundred_steps_in_float64(name, data):
+    options = data.draw(option_sets(name))
+    assert_close(*(train(engine, name, options) for engine in ENGINES), rtol=1e-12, atol=1e-12)
 
 
+@every_optimizer
 @settings(max_examples=30, deadline=None)
-@given(optimizers())
-def test_float32_is_as_close_as_torch_asks(case):
-    runs = [train(engine, *case, dtype="float32") for engine in ENGINES]
-    assert_close(*runs, rtol=1.3e-6, atol=1e-5)
+@given(data=st.data())
+def test_float32_is_as_close_to_float64_as_torchs(name, data):
+    """Twice torch's own error, and what torch's assert_close allows: a centered RMSprop divides by
+    a small difference of large numbers, which multiplies the last bit on both sides."""
+    options = data.draw(option_sets(name))
+    runs = [train(engine, name, options, dtype="float32") for engine in ENGINES]
+    ours, theirs, exact = (numbers(*run) for run in (*runs, train(torch, name, options)))
+    norm = np.linalg.norm
+    for key, right in exact.items():
+        assert ours[key].dtype == theirs[key].dtype, key
+        allowed = 2 * norm(theirs[key] - right) + 1.3e-6 * norm(right) + 1e-5
+        assert norm(ours[key] - right) <= allowed, key
 
 
-@settings(max_examples=40, deadline=None)
-@given(optimizers())
-def test_versions_state_dict_and_repr(case):
-    seen = []
+@every_optimizer
+@settings(max_examples=5, deadline=None)
+@given(data=st.data())
+def test_parameters_of_several_pieces(name, data):
+    options, shapes = data.draw(option_sets(name)), ((40_000,), (7, 9_000), (1, 33_000), (0, 3))
+    runs = [train(engine, name, options, steps=3, shapes=shapes) for engine in ENGINES]
+    assert_close(*runs, rtol=1e-12, atol=1e-12)
+
+
+@every_optimizer
+@settings(max_examples=20, deadline=None)
+@given(data=st.data())
+def test_versions_state_dict_and_repr(name, data):
+    options, seen = data.draw(option_sets(name)), []
     for engine in ENGINES:
-        params, optimizer = train(engine, *case, steps=3)
+        params, optimizer = train(engine, name, options, steps=3)
         state = optimizer.state_dict()
         seen.append(
             [
@@ -123,26 +144,29 @@ def test_versions_state_dict_and_repr(case):
     assert seen[0] == seen[1]
 
 
+@every_optimizer
 @settings(max_examples=10, deadline=None)
-@given(optimizers())
-def test_goes_on_from_the_state_of_torch(case):
-    theirs = train(torch, *case, steps=5)
+@given(data=st.data())
+def test_goes_on_from_the_state_of_torch(name, data):
+    options = data.draw(option_sets(name))
+    theirs, their_optimizer = train(torch, name, options, steps=5)
     ours = parameters(autogradlab)
-    for p, q in zip(ours, theirs[0], strict=True):
+    for p, q in zip(ours, theirs, strict=True):
         p.data = autogradlab.tensor(q.detach().numpy())
-    optimizer = getattr(autogradlab.optim, case[0])(ours)
-    saved = theirs[1].state_dict()
+    our_optimizer = getattr(autogradlab.optim, name)(ours)
+    saved = their_optimizer.state_dict()
     state = {
-        i: {k: autogradlab.tensor(v.numpy()) for k, v in values.items()}
+        i: {key: autogradlab.tensor(value.numpy()) for key, value in values.items()}
         for i, values in saved["state"].items()
     }
-    optimizer.load_state_dict({"state": state, "param_groups": saved["param_groups"]})
-    for engine, (params, o) in zip(ENGINES, ((ours, optimizer), theirs), strict=True):
+    our_optimizer.load_state_dict({"state": state, "param_groups": saved["param_groups"]})
+    runs = (ours, our_optimizer), (theirs, their_optimizer)
+    for engine, (params, optimizer) in zip(ENGINES, runs, strict=True):
         for step in range(5, 20):
-            o.zero_grad()
+            optimizer.zero_grad()
             loss_of(engine, params, step).backward()
-            o.step()
-    assert_close((ours, optimizer), theirs, rtol=1e-12, atol=1e-12)
+            optimizer.step()
+    assert_close(*runs, rtol=1e-12, atol=1e-12)
 
 
 START = """
