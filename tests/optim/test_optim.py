@@ -226,6 +226,11 @@ def loss(): return ((w * w).sum() * 0.1 + (b - 1).pow(2).sum()).sin()
         "(v * w).sum().backward(); o.step()",
         "v = w * 2; v.retain_grad(); o = torch.optim.SGD([v], lr=0.1)\n"
         "(v * v).sum().backward(); o.step(); d = v.detach()",
+        # an average starts from the nearer end, so that nothing is lost
+        "o = torch.optim.Adam([w], betas=(0.0, 0.5)); w.grad = torch.full((2, 2), 1e12); o.step()\n"
+        "w.grad = torch.ones(2, 2); o.step(); m = o.state[w]['exp_avg']",
+        "o = torch.optim.Adam([w], betas=(1 - 1e-7, 0.5)); w.grad = torch.ones(2, 2); o.step()\n"
+        "m = o.state[w]['exp_avg'] * 1e7; v = w.detach()",
         # numbers that are none
         "o = torch.optim.Adam([w]); w.grad = torch.full((2, 2), float('nan')); o.step()",
         "o = torch.optim.SGD([w], lr=1e30); w.grad = torch.full((2, 2), 1e30); o.step()",
