@@ -137,15 +137,15 @@ class Optimizer:
         for old, new in zip(self.param_groups, saved, strict=True):
             params.update(zip(new["params"], old["params"], strict=True))
             new["params"] = old["params"]
-        self.state = defaultdict(dict)
-        for i, state in state_dict["state"].items():
-            self.state[params[i]] = {
+        state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
+        for i, values in state_dict["state"].items():
+            state[params[i]] = {
                 name: value.to(params[i].dtype)
                 if isinstance(value, Tensor) and name != "step"
                 else value
-                for name, value in state.items()
+                for name, value in values.items()
             }
-        self.param_groups = saved
+        self.state, self.param_groups = state, saved
 
 
 def type_name(x: object) -> str:

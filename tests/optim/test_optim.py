@@ -208,6 +208,8 @@ def loss(): return ((w * w).sum() * 0.1 + (b - 1).pow(2).sum()).sin()
         "x = torch.zeros(2, 2, dtype=torch.float64, requires_grad=True)\n"
         "y = torch.zeros(2, dtype=torch.float64, requires_grad=True)\n"
         "q = torch.optim.Adam([x, y]); q.load_state_dict(o.state_dict()); s = q.state_dict()",
+        "o = torch.optim.Adam([w], weight_decay=0.5); loss().backward(); o.step()\n"
+        "q = torch.optim.AdamW([w]); q.load_state_dict(o.state_dict()); q.step(); print(q)",
         "import copy\no = torch.optim.SGD([w], momentum=0.9); loss().backward(); o.step()\n"
         "q = copy.deepcopy(o); v = q.param_groups[0]['params'][0]; q.step(); s = q.state_dict()",
         "torch.set_default_dtype(torch.float64)\no = torch.optim.Adam([w]); loss().backward()\n"
@@ -293,3 +295,13 @@ def test_a_learning_rate_is_a_number():
     w = autogradlab.zeros(2, requires_grad=True)
     with pytest.raises(TypeError, match="lr must be a number"):
         autogradlab.optim.SGD([w], lr=autogradlab.tensor(0.1))
+
+
+def test_a_state_that_does_not_fit_changes_nothing():
+    params, optimizer = train(autogradlab, "Adam", {}, steps=2)
+    before, state = repr(optimizer.state_dict()), optimizer.state_dict()
+    state["state"] = {7: state["state"][0]}
+    state["param_groups"][0]["lr"] = 0.5
+    with pytest.raises(KeyError):
+        optimizer.load_state_dict(state)
+    assert repr(optimizer.state_dict()) == before
