@@ -298,7 +298,7 @@ def test_a_learning_rate_is_a_number():
 
 
 def test_a_state_that_does_not_fit_changes_nothing():
-    params, optimizer = train(autogradlab, "Adam", {}, steps=2)
+    _, optimizer = train(autogradlab, "Adam", {}, steps=2)
     before, state = repr(optimizer.state_dict()), optimizer.state_dict()
     state["state"] = {7: state["state"][0]}
     state["param_groups"][0]["lr"] = 0.5
