@@ -92,6 +92,12 @@ DIFFERENCES = {
         ("`view` as another dtype.", "print(torch.ones(2).view(torch.int32))"),
         ("Derivatives of `scatter` with `reduce=`.",
          "print(torch.ones(2).scatter(0, torch.tensor([0]), 2.0, reduce='multiply'))"),
+        ("Worker processes that load data.",
+         "print(torch.utils.data.DataLoader(range(3), num_workers=1).num_workers)"),
+        ("A learning rate that is a tensor, and `foreach`, `fused`, `capturable`, `differentiable` "
+         "of optimizers.",
+         "w = torch.ones(2, requires_grad=True)\n"
+         "print(torch.optim.SGD([w], lr=torch.tensor(0.1)).param_groups[0]['lr'])"),
     ],
 }  # fmt: skip
 
