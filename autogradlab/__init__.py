@@ -63,7 +63,18 @@ from .random import (
     seed,
     set_rng_state,
 )
-from .sampling import rand, rand_like, randint, randn, randn_like, randperm
+from .sampling import (
+    bernoulli,
+    multinomial,
+    normal,
+    rand,
+    rand_like,
+    randint,
+    randint_like,
+    randn,
+    randn_like,
+    randperm,
+)
 from .tensor import Size, Tensor, is_tensor
 
 __version__ = "0.1.0"

@@ -248,7 +248,8 @@ class Generator:
     # ---- from words to numbers
 
     def uniforms(self, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-        """Uniform floats in [0, 1), before they are rounded to float16."""
+        """Uniform floats in [0, 1), to be compared with probabilities of this type."""
+        _check_float(dtype, "bernoulli_tensor_cpu_p_")
         return self._uniforms(_numel(shape), _COMPUTE[dtype]).reshape(shape)
 
     def _words(self, n: int) -> np.ndarray:
@@ -330,7 +331,6 @@ def _numel(shape: tuple[int, ...]) -> int:
 
 def check_probabilities(p: np.ndarray) -> None:
     """Raise torch's error for numbers that are no probabilities."""
-    _check_float(p.dtype, "bernoulli_tensor_cpu_p_")
     if not ((p >= 0) & (p <= 1)).all():
         raise RuntimeError(
             "Expected p_in >= 0 && p_in <= 1 to be true, but got false.  (Could this error "

@@ -1,12 +1,10 @@
 """The same random numbers as the installed PyTorch: values, states and errors."""
 
 import doctest
-import re
 
 import numpy as np
 import pytest
 import torch
-from twins import assert_twins
 
 from autogradlab import random, tensor
 
@@ -232,41 +230,6 @@ def test_the_default_generator():
     seeds = {random.seed() for _ in range(3)}
     assert len(seeds) == 3 and random.initial_seed() in seeds
     random.default_generator.set_state(kept)
-
-
-IN_PLACE = """
-uniform_(); uniform_(-2, 3.5); uniform_(to=2.); normal_(); normal_(1, 2); normal_(std=.5);
-random_(); random_(7); random_(-3, 90); bernoulli_(); bernoulli_(.3); bernoulli_(p);
-bernoulli_(p[0]); bernoulli_(p.double()); exponential_(); exponential_(lambd=2.5)
-"""
-MEMORY = """
-torch.zeros(3, 4); torch.zeros(()); torch.zeros(0, 4); torch.zeros(5, 8); torch.zeros(6, 8)[::2];
-torch.zeros(3, 8).T; torch.zeros(3, 4, 5).permute(2, 0, 1); torch.zeros(2, 4, dtype=torch.float64);
-torch.zeros(9, 4, dtype=torch.float16); torch.zeros(2, 4, dtype=torch.int64); torch.zeros(3, 4).to(
-torch.uint8); torch.zeros(3, 4) > 0; torch.ones(5, 8, requires_grad=True) * 2;
-(torch.ones(8, 5, requires_grad=True) * 2).T; torch.ones(3, 4, requires_grad=True)
-"""
-
-
-@pytest.mark.parametrize("memory", [each.strip().replace("\n", "") for each in MEMORY.split(";")])
-@pytest.mark.parametrize("call", [each.strip().replace("\n", "") for each in IN_PLACE.split(";")])
-@pytest.mark.parametrize("generator", [False, True], ids=["default", "own"])
-def test_numbers_written_in_place(memory, call, generator):
-    """Whatever the memory they fill looks like; with the history, and the errors."""
-    if generator:
-        call = re.sub(r"\)$", ", generator=_g)", call).replace("(, ", "(")
-    assert_twins(f"""
-_g = torch.Generator().manual_seed(7)
-x = {memory}
-p = torch.full(x.shape or (1,), .4, requires_grad=x.is_floating_point())
-y = x.{call}
-same = x is y
-if y.requires_grad:
-    y.sum().backward()
-    slope = p.grad
-after = torch.rand(3), torch.rand(3, generator=_g), torch.randn(3)
-del p
-""")
 
 
 ERRORS = {
