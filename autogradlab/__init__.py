@@ -4,7 +4,9 @@ Importing this imports NumPy and nothing else. `%load_ext autogradlab` in a note
 `%%twin` magic, which runs a cell here and in PyTorch and compares.
 """
 
-from . import autograd, dtypes, func, linalg, nn, optim, utils
+from math import e, inf, nan, pi
+
+from . import autograd, cuda, dtypes, func, linalg, nn, optim, utils
 from .autograd import (
     enable_grad,
     inference_mode,
@@ -17,6 +19,7 @@ from .autograd.anomaly_mode import is_anomaly_enabled
 from .creation import (
     arange,
     as_tensor,
+    asarray,
     empty,
     empty_like,
     eye,
@@ -25,6 +28,7 @@ from .creation import (
     full_like,
     get_rng_state,
     linspace,
+    logspace,
     manual_seed,
     ones,
     ones_like,
@@ -36,18 +40,23 @@ from .creation import (
     randperm,
     set_rng_state,
     tensor,
+    tril_indices,
+    triu_indices,
     zeros,
     zeros_like,
 )
+from .devices import device
 from .dtypes import (
     can_cast,
     double,
     dtype,
+    finfo,
     float16,
     float32,
     float64,
     get_default_dtype,
     half,
+    iinfo,
     int8,
     int16,
     int32,
@@ -63,9 +72,11 @@ from .nn.functional import conv1d, conv2d, group_norm, layer_norm, rms_norm
 from .ops import FUNCTIONS
 from .printing import set_printoptions
 from .random import Generator, initial_seed, seed
-from .tensor import Size, Tensor, is_tensor
+from .tensor import Size, Tensor, is_floating_point, is_tensor, numel, result_type
 
 __version__ = "0.1.0"
+
+newaxis = None
 
 globals().update(FUNCTIONS)  # add, matmul, softmax, …: each is listed in its module of ops/
 
