@@ -6,7 +6,7 @@ Importing this imports NumPy and nothing else. `%load_ext autogradlab` in a note
 
 from math import e, inf, nan, pi
 
-from . import autograd, cuda, dtypes, func, linalg, nn, optim, utils
+from . import autograd, cuda, dtypes, func, linalg, nn, optim, random, utils
 from .autograd import (
     enable_grad,
     inference_mode,
@@ -26,19 +26,10 @@ from .creation import (
     from_numpy,
     full,
     full_like,
-    get_rng_state,
     linspace,
     logspace,
-    manual_seed,
     ones,
     ones_like,
-    rand,
-    rand_like,
-    randint,
-    randn,
-    randn_like,
-    randperm,
-    set_rng_state,
     tensor,
     tril_indices,
     triu_indices,
@@ -71,7 +62,16 @@ from .func import vmap
 from .nn.functional import conv1d, conv2d, group_norm, layer_norm, rms_norm
 from .ops import FUNCTIONS
 from .printing import set_printoptions
-from .random import Generator, initial_seed, seed
+from .random import (
+    Generator,
+    default_generator,
+    get_rng_state,
+    initial_seed,
+    manual_seed,
+    seed,
+    set_rng_state,
+)
+from .sampling import rand, rand_like, randint, randn, randn_like, randperm
 from .tensor import Size, Tensor, is_floating_point, is_tensor, numel, result_type
 
 __version__ = "0.1.0"

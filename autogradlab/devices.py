@@ -1,38 +1,40 @@
-"""Where tensors are: on the CPU. Programs ask, and pass on the answer."""
+"""Devices: there is one, the CPU. Others can be named, but hold no tensor."""
 
 from __future__ import annotations
 
-KINDS = (
+from typing import Any
+
+TYPES = (
     "cpu, cuda, ipu, xpu, mkldnn, opengl, opencl, ideep, hip, ve, fpga, maia, xla, lazy, vulkan, "
     "mps, meta, hpu, mtia, privateuseone"
 )
 
 
 class device:
-    """A device by its type and, if there are several, its index. Only "cpu" holds tensors here.
+    """Where a tensor lives, by name: `device("cpu")`, `device("cuda:0")`, `device("cuda", 0)`.
 
-    >>> device("cpu"), str(device("cuda", 1))
-    (device(type='cpu'), 'cuda:1')
+    >>> device("cpu"), device("cuda:1").type, device("cuda:1").index
+    (device(type='cpu'), 'cuda', 1)
     """
 
     __slots__ = ("index", "type")
 
     def __init__(self, type: str | device, index: int | None = None) -> None:
-        kind, colon, number = str(type).partition(":")
-        if kind not in KINDS.split(", "):
+        self.type, colon, number = str(type).partition(":")
+        if self.type not in TYPES.split(", "):
             raise RuntimeError(
-                f"Expected one of {KINDS} device type at start of device string: {kind}"
+                f"Expected one of {TYPES} device type at start of device string: {self.type}"
             )
         if colon and not number.isdecimal():
             raise RuntimeError(f"Invalid device string: '{type}'")
-        self.type, self.index = kind, int(number) if colon else index
-
-    def __repr__(self) -> str:
-        index = "" if self.index is None else f", index={self.index}"
-        return f"device(type={self.type!r}{index})"
+        self.index = int(number) if colon else index
 
     def __str__(self) -> str:
         return self.type if self.index is None else f"{self.type}:{self.index}"
+
+    def __repr__(self) -> str:
+        index = "" if self.index is None else f", index={self.index}"
+        return f"device(type='{self.type}'{index})"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, device) and str(self) == str(other)
@@ -44,7 +46,12 @@ class device:
 cpu = device("cpu")
 
 
-def on_cpu(where: str | device | None) -> None:
-    """RuntimeError for a device that is not here."""
-    if where is not None and device(where).type != "cpu":
-        raise RuntimeError(f"autogradlab computes on the CPU only, not on {str(where)!r}")
+def check(place: Any) -> None:
+    """Raise an error unless `place`, what a user passed as `device=`, is None or the CPU."""
+    if place is None or place is cpu:
+        return
+    kind = device(place).type
+    if kind == "cuda":
+        raise AssertionError("Torch not compiled with CUDA enabled")
+    if kind != "cpu":
+        raise NotImplementedError(f"autogradlab computes on the CPU only, not on {kind!r}")

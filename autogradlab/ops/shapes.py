@@ -717,7 +717,7 @@ def to(
             device = arg
         else:
             dtype = arg
-    devices.on_cpu(device)
+    devices.check(device)
     to = input.array.dtype if dtype is None else dtypes.to_numpy(dtype)
     return d.copy_to(input, dtype=to) if copy else to_dtype(input, to)
 
