@@ -103,6 +103,9 @@ class Node:
                     raise RuntimeError(errors.modified(x.array, x.grad_fn, x.cell[0], then))
             if not taped or i in plan.arrays_at:
                 values[i] = x.array
+        for i in plan.others_at if taped else ():
+            if isinstance(values[i], np.ndarray):  # an array does not calculate with tensors
+                values[i] = wrap(values[i])
         if (i := plan.result_at) is not None:
             for k, (cell, then) in extras.cells.items() if extras is not None else ():
                 if cell[0] != then and plan.result_nr in (None, k):

@@ -125,8 +125,8 @@ def total(terms: list[Tensor]) -> Tensor:
 
 
 def or_zero(tangent: Tensor | None, value: Any) -> Any:
-    """The tangent, or zeros like the value (0 for a Python number)."""
-    if tangent is not None:
+    """The tangent, or zeros like the value (0 for a Python number, None for no input)."""
+    if tangent is not None or value is None:
         return tangent
     return wrap(zeros_like(value.array)) if isinstance(value, Tensor) else type(value)(0)
 
