@@ -332,11 +332,11 @@ class Module:
         """Replace the data of every parameter, gradient and buffer by `fn` of it."""
         for module in self.children():
             module._apply(fn)
-        for x in filter(None.__ne__, self._parameters.values()):
-            with no_grad():
-                grad, x.data = x._grad, fn(x)
-                if grad is not None:
-                    grad.data = fn(grad)
+        with no_grad():
+            for x in self.parameters(recurse=False):
+                x.data = fn(x)
+                if x._grad is not None:
+                    x._grad.data = fn(x._grad)
         for name, x in self._buffers.items():
             self._buffers[name] = None if x is None else fn(x)
         return self

@@ -174,7 +174,8 @@ class Normalization(Module):
             init.zeros_(self.bias)
 
     def extra_repr(self) -> str:
-        return ", ".join([self.sizes(), *(f"{k}={getattr(self, k)}" for k in self.shown.split())])
+        values = vars(self) | {"bias": self._parameters.get("bias") is not None}
+        return ", ".join([self.sizes(), *(f"{name}={values[name]}" for name in self.shown.split())])
 
 
 class BatchNorm(Normalization):
@@ -186,7 +187,7 @@ class BatchNorm(Normalization):
     """
 
     _version = 2  # the first was without num_batches_tracked
-    shown = "eps momentum affine track_running_stats"
+    shown = "eps momentum affine bias track_running_stats"
     allowed: ClassVar[tuple[int, ...]]
 
     def __init__(
@@ -232,15 +233,20 @@ class BatchNorm(Normalization):
         if input.ndim not in self.allowed:
             expected = " or ".join(f"{n}D" for n in self.allowed)
             raise ValueError(f"expected {expected} input (got {input.ndim}D input)")
-        momentum = 0.0 if self.momentum is None else self.momentum
-        if self.training and self.num_batches_tracked is not None:
+        momentum, moving = self.momentum, self.training and self.track_running_stats
+        if moving and self.num_batches_tracked is not None:
             self.num_batches_tracked.add_(1)
-            if self.momentum is None:
-                momentum = 1.0 / self.num_batches_tracked.item()
+            momentum = 1.0 / self.num_batches_tracked.item() if momentum is None else momentum
         running = self.running_mean, self.running_var
-        by_batch = self.training or running == (None, None)
+        by_batch = self.training or self.running_mean is None
         return F.batch_norm(
-            input, *running, self.weight, self.bias, by_batch, momentum, self.eps
+            input,
+            *(running if moving or not self.training else (None, None)),
+            self.weight,
+            self.bias,
+            by_batch,
+            0.0 if momentum is None else momentum,
+            self.eps,
         )
 
     def sizes(self) -> str:
@@ -272,7 +278,7 @@ class OverLast(Normalization):
 class LayerNorm(OverLast):
     """Each slice of the last dimensions moved to mean 0 and variance 1, then · weight + bias."""
 
-    shown = "eps elementwise_affine"
+    shown = "eps elementwise_affine bias"
 
     def __init__(
         self,
@@ -289,9 +295,6 @@ class LayerNorm(OverLast):
 
     def forward(self, input: Tensor) -> Tensor:
         return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
-
-    def extra_repr(self) -> str:
-        return f"{super().extra_repr()}, bias={self.bias is not None}"
 
 
 class RMSNorm(OverLast):
@@ -318,7 +321,7 @@ class RMSNorm(OverLast):
 class GroupNorm(Normalization):
     """`num_groups` groups of channels of (N, C, …), each moved to mean 0 and variance 1."""
 
-    shown = "eps affine"
+    shown = "eps affine bias"
 
     def __init__(
         self,
@@ -346,9 +349,6 @@ class GroupNorm(Normalization):
 
     def sizes(self) -> str:
         return f"{self.num_groups}, {self.num_channels}"
-
-    def extra_repr(self) -> str:
-        return f"{super().extra_repr()}, bias={self.bias is not None}"
 
 
 # -------------------------------------------------------------------------------------- the others

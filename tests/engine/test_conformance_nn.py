@@ -1,4 +1,4 @@
-# ruff: noqa: E501 - one snippet, one line
+
 """Snippets of `nn.functional` that must do here what they do on the installed PyTorch."""
 
 import pytest
