@@ -2,6 +2,7 @@
 # make test       install the test tools too, and run every test
 # make notebooks  rebuild notebooks/*.ipynb from their text sources notebooks/*.py
 # make lint       ruff and codespell
+# make differences  rewrite docs/differences.md from the tests
 #
 # PYTHON       the interpreter .venv is made with (3.11 or newer)
 # TORCH_INDEX  an index with CPU builds of PyTorch, to spare Linux the CUDA download (see README.md)
@@ -16,7 +17,7 @@ PY := $(VENV)/bin/python
 INSTALL = $(PY) -m pip install --constraint constraints.txt \
 	$(if $(TORCH_INDEX),--extra-index-url "$(TORCH_INDEX)")
 
-.PHONY: lab test notebooks lint clean
+.PHONY: lab test notebooks differences lint clean
 
 lab: $(VENV)/lab-installed $(VENV)/trusted
 	$(PY) -m jupyterlab --ServerApp.root_dir=notebooks \
@@ -27,6 +28,9 @@ test: lint
 
 notebooks: $(VENV)/test-installed
 	$(PY) tools/notebooks.py notebooks/*.py
+
+differences: $(VENV)/test-installed
+	$(PY) tools/differences.py
 
 lint: $(VENV)/test-installed
 	$(PY) -m ruff check .

@@ -291,7 +291,7 @@ layer_norm = Primitive(
     weight=lambda g, input, groups, eps, memo: (
         g * standardize(input, None, groups=groups, eps=eps, memo=memo)
     ),
-    bias=lambda g: g,  # over the batch, the engine sums
+    bias=lambda g, bias: g,  # the engine sums it; torch saves the bias too
 )
 group_norm = Primitive(
     "NativeGroupNormBackward0",

@@ -9,87 +9,61 @@ import numpy as np
 from ..primitive import Primitive
 from .elementwise import div
 from .reductions import add_up
-from .windows import Memo, Window, padded
+from .windows import Ints, Window, padded
 
 # ---------------------------------------------------------------------------------------- maximum
 # A running maximum over one slice per position in the kernel, with the position that holds it in
-# one byte: windows are never copied out, and indices are made only in backward.
+# one byte: windows are never copied out.
 
 
-def running_maximum(x: Any, window: Window) -> tuple[Any, Any]:
-    """The largest number of each window, and which position in the kernel has it."""
-    lowest = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
-    x = padded(x, window.pads(x.shape[-2:]), lowest)
+def winners(self: Any, *, window: Window) -> Any:
+    """Where in its plane the largest number of each window is, counted row by row."""
+    lowest = -np.inf if self.dtype.kind == "f" else np.iinfo(self.dtype).min
+    x = padded(self, window.pads(self.shape[-2:]), lowest)
     (_, first), *others = window.places()
     largest = x[first].copy()
     winner = np.zeros(largest.shape, np.uint8 if len(others) < 256 else np.int32)
     for k, (_, places) in enumerate(others, 1):
-        greater = x[places] > largest
-        np.maximum(largest, x[places], out=largest)
+        value = x[places]
+        greater = (value > largest) | (value != value)  # the last nan wins, as in torch
+        np.maximum(largest, value, out=largest)
         np.maximum(winner, greater.view(np.uint8) * winner.dtype.type(k), out=winner)
-    return largest, winner
-
-
-def pooled(self: Any, *, window: Window, memo: Memo) -> Any:
-    largest, winner = running_maximum(self, window)
-    memo.keep((self,), winner)
-    return largest
-
-
-def winners(self: Any, window: Window, memo: Memo) -> Any:
-    """Where in its plane the largest number of each window is, counted row by row."""
-    winner = memo.about((self,), lambda: running_maximum(self, window)[1])
     width, (row, column) = self.shape[-1], window.dilation
-    kernel = np.add.outer(
-        np.arange(window.kernel[0]) * row * width, np.arange(window.kernel[1]) * column
-    )
+    down, across = map(np.arange, window.kernel)
+    kernel = np.add.outer(down * row * width, across * column).reshape(-1)
     sides = zip(window.out, window.stride, window.padding, strict=True)
     top, left = (np.arange(n) * s - p for n, s, p in sides)
-    return kernel.reshape(-1)[winner] + np.add.outer(top * width, left)
+    return kernel[winner] + np.add.outer(top * width, left)
 
 
-def flat(indices: Any, self: Any) -> Any:
-    """Indices in planes as indices in all of `self`."""
+def flat(indices: Any, shape: Ints) -> Any:
+    """Indices in planes as indices in all of an array of that shape."""
     planes = indices.reshape(-1, *indices.shape[-2:])
-    starts = np.arange(len(planes)) * self.shape[-2] * self.shape[-1]
+    starts = np.arange(len(planes)) * shape[-2] * shape[-1]
     return (planes + starts[:, None, None]).reshape(-1)
 
 
-def put_to_winners(grad: Any, self: Any, *, window: Window, memo: Memo) -> Any:
-    total = np.zeros(self.shape, grad.dtype)
-    np.add.at(total.reshape(-1), flat(winners(self, window, memo), self), grad.reshape(-1))
-    return total
+def put(self: Any, *, indices: Any, shape: Ints) -> Any:
+    out = np.zeros(shape, self.dtype)
+    np.add.at(out.reshape(-1), flat(indices, shape), self.reshape(-1))
+    return out
 
 
-def take_from_winners(values: Any, self: Any, *, window: Window, memo: Memo) -> Any:
-    indices = winners(self, window, memo)
-    return values.reshape(-1)[flat(indices, self)].reshape(indices.shape)
-
-
+max_indices = Primitive("MaxIndices", winners)
 max_pool = Primitive(
     "MaxPool2DWithIndicesBackward0",
-    pooled,
-    jvp=lambda self, self_t, window, memo: max_take(self_t, self, window=window, memo=memo),
-    self=lambda g, self, window, memo: max_put(g, self, window=window, memo=memo),
-)
-max_indices = Primitive(
-    "MaxPool2DIndices", lambda self, *, window, memo: winners(self, window, memo)
+    lambda self, *, indices: self.reshape(-1)[flat(indices, self.shape)].reshape(indices.shape),
+    jvp="linear",
+    arrays=("indices",),
+    self=lambda g, self, indices: max_put(g, indices=indices, shape=self.shape),
 )
 max_put = Primitive(
     "MaxPool2DWithIndicesBackwardBackward0",
-    put_to_winners,
-    jvp=lambda self, grad_t, window, memo: max_put(grad_t, self, window=window, memo=memo),
-    grad=lambda g, self, window, memo: max_take(g, self, window=window, memo=memo),
-    self=lambda g: None,  # the winners do not move
+    put,
+    jvp="linear",
+    arrays=("indices",),
+    self=lambda g, indices: max_pool(g, indices=indices),
 )
-max_take = Primitive(
-    "MaxPool2DTakeBackward0",
-    take_from_winners,
-    jvp=lambda self, values_t, window, memo: max_take(values_t, self, window=window, memo=memo),
-    values=lambda g, self, window, memo: max_put(g, self, window=window, memo=memo),
-    self=lambda g: None,
-)
-
 # ---------------------------------------------------------------------------------------- average
 # Windows are products of ranges, so their sums are sums over rows, then over columns; and the
 # transpose of summing over ranges is summing over ranges.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -33,15 +33,15 @@ class Memo:
         return self.value
 
 
-class Window(NamedTuple):
+class Window:
     """How a window of `kernel` numbers, `dilation` apart, moves over dimensions padded on both
     sides: `stride` numbers at a time, to `out` places."""
 
-    kernel: Ints
-    stride: Ints
-    padding: Ints
-    dilation: Ints
-    out: Ints
+    __slots__ = ("dilation", "kernel", "out", "padding", "stride")
+
+    def __init__(self, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints, out: Ints):
+        self.kernel, self.stride, self.padding = kernel, stride, padding
+        self.dilation, self.out = dilation, out
 
     def places(self) -> Iterator[tuple[Ints, tuple[Any, ...]]]:
         """For each position in the kernel: where all windows have it, as an index."""
@@ -52,12 +52,15 @@ class Window(NamedTuple):
 
     def split(self) -> tuple[Window, Window]:
         """The window of all dimensions but the last, and of the last."""
-        return Window(*(side[:-1] for side in self)), Window(*(side[-1:] for side in self))
+        parts = self.kernel, self.stride, self.padding, self.dilation, self.out
+        return Window(*(x[:-1] for x in parts)), Window(*(x[-1:] for x in parts))
 
     def pads(self, size: Sequence[int]) -> list[tuple[int, int]]:
         """The numbers to add before and after each dimension, so that every window fits."""
-        reach = ((n - 1) * s + d * (k - 1) + 1 for k, s, _, d, n in zip(*self, strict=True))
-        return [(p, max(r - p - n, 0)) for p, r, n in zip(self.padding, reach, size, strict=True)]
+        sides = zip(
+            self.kernel, self.stride, self.padding, self.dilation, self.out, size, strict=True
+        )
+        return [(p, max((o - 1) * s + d * (k - 1) + 1 - p - n, 0)) for k, s, p, d, o, n in sides]
 
 
 def padded(x: Any, pads: Sequence[tuple[int, int]], fill: float = 0) -> Any:

@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import derivatives as d
 from .. import dtypes, random
+from ..modes import modes
 from ..ops.elementwise import add, clamp_min, div, mul
 from ..ops.linalg import vector_norm
 from ..ops.products import addmm, matmul
@@ -127,7 +128,7 @@ def pad(
         raise NotImplementedError(SUPPORTED_PADS.format(len(pad), input.ndim))
     if mode not in ("reflect", "replicate", "circular"):
         raise NotImplementedError(f"Unrecognised padding mode {mode}")
-    if mode == "circular":
+    if mode == "circular" and not modes.lifted:
         return circular(input, pairs)
     for i, (m, (a, b)) in enumerate(zip(size, pairs, strict=True), input.ndim - n):
         if mode == "reflect" and max(a, b) >= m and input.numel():
@@ -139,11 +140,14 @@ def pad(
     places = []
     for m, (a, b) in zip(size, pairs, strict=True):
         place = np.arange(-a, m + b)
+        if mode == "circular":  # round what a negative count leaves
+            first, last = max(-a, 0), m - max(-b, 0)
+            place = first + (place - first) % (last - first)
         if mode == "reflect":
             place = (m - 1) - np.abs((m - 1) - np.abs(place))
         places.append(np.clip(place, 0, m - 1))
-    kinds = d.reflection_pad if mode == "reflect" else d.replication_pad
-    return kinds[n](input, places=tuple(places))
+    kinds = {"reflect": d.reflection_pad[n], "replicate": d.replication_pad[n]}
+    return kinds.get(mode, d.pad_places)(input, places=tuple(places))
 
 
 def circular(input: Tensor, pairs: list[tuple[int, int]]) -> Tensor:

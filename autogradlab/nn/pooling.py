@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import derivatives as d
-from ..derivatives.windows import Ints, Memo, Window
+from ..derivatives.windows import Ints, Window
 from ..ops.reductions import mean
 from ..ops.shapes import squeeze, unsqueeze
 from ..tensor import Tensor
@@ -83,9 +83,9 @@ def max_pool2d(
             f"got:{list(input.shape)}"
         )
     window = pool_window(input, kernel, step, padding, dilation, ceil_mode)
-    memo = Memo()
-    out = d.max_pool(input, window=window, memo=memo)
-    return (out, d.max_indices(input, window=window, memo=memo)) if return_indices else out
+    indices = d.max_indices(input, window=window)
+    out = d.max_pool(input, indices=indices)
+    return (out, indices) if return_indices else out
 
 
 def max_pool1d(

@@ -1,0 +1,121 @@
+"""Where autogradlab does not do what PyTorch does: each difference as a program and a sentence.
+
+`test_differences.py` runs every program on both engines and expects them to differ, so that none
+stays on the list when it is gone. docs/differences.md is written from here (`make differences`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from twins import ENGINES, run
+
+# A heading, then for each difference what it is and a program that shows it.
+DIFFERENCES = {
+    "More than PyTorch gives": [
+        (
+            "Forward over forward over reverse mode: PyTorch's writes into what its own backward "
+            "pass has saved.",
+            "from torch.func import jacfwd, jacrev\n"
+            "f = lambda a: a.outer(a).norm()\n"
+            "print(jacrev(jacfwd(jacfwd(f)))(torch.ones(2)).shape)",
+        ),
+        (
+            "Under `vmap` a tensor that is the same for all examples may be written in place with "
+            "values that are not.",
+            "print(torch.vmap(lambda a: torch.zeros(2).add_(a))(torch.eye(2)))",
+        ),
+        (
+            "The gradient of a determinant at a singular matrix, also without `create_graph=True`.",
+            "m = torch.tensor([[1., 2.], [2., 4.]], dtype=torch.float64, requires_grad=True)\n"
+            "torch.linalg.det(m).backward()\n"
+            "print(m.grad)",
+        ),
+    ],
+    "Third derivatives": [
+        (
+            "PyTorch's third derivatives of `layer_norm` (and of `batch_norm`) are not those of "
+            "the same formula written out.",
+            "F = torch.nn.functional\n"
+            "x = torch.tensor([0.5, 1.5, -2.0], dtype=torch.float64, requires_grad=True)\n"
+            "def by_hand(x):\n"
+            "    far = x - x.mean()\n"
+            "    return far / (far * far).mean().sqrt()\n"
+            "def third(f):\n"
+            "    g = f(x).pow(3).sum()\n"
+            "    for _ in range(3):\n"
+            "        (g,) = torch.autograd.grad(g, x, create_graph=True)\n"
+            "        g = (g * torch.arange(1.0, 4.0, dtype=torch.float64)).sum()\n"
+            "    return g\n"
+            "norm = lambda x: F.layer_norm(x, (3,), eps=0.0)\n"
+            "same = torch.allclose(third(by_hand), third(norm))\n"
+            "print(same)",
+        ),
+    ],
+    "Nothing half done": [
+        (
+            "An inference tensor that must not be written keeps its values.",
+            "with torch.inference_mode():\n"
+            "    x = torch.zeros(2)\n"
+            "try:\n"
+            "    x.add_(1)\n"
+            "except RuntimeError:\n"
+            "    print(x)",
+        ),
+    ],
+    "Other names for the same thing": [
+        (
+            "A mask is saved as the indices of its true elements.",
+            "x = torch.arange(3.0, requires_grad=True)\n"
+            "print(x[x > 0].grad_fn._saved_indices)",
+        ),
+        (
+            "The graph of a graph: PyTorch fuses some second derivatives and names nodes after "
+            "that. Values are the same, names are promised for first-order graphs only.",
+            "x = torch.tensor(1.0, requires_grad=True)\n"
+            "(g,) = torch.autograd.grad(x.tanh(), x, create_graph=True)\n"
+            "print(g.grad_fn.name())",
+        ),
+        (
+            "The node behind a tangent says where it came from, not which operation computed it.",
+            "from torch.autograd.forward_ad import dual_level, make_dual, unpack_dual\n"
+            "x = torch.ones(2, requires_grad=True)\n"
+            "with dual_level():\n"
+            "    print(unpack_dual(make_dual(x, torch.ones(2)) * 2).tangent.requires_grad)\n"
+            "    print(unpack_dual(make_dual(x, torch.ones(2)) ** 2).tangent.grad_fn.name())",
+        ),
+    ],
+    "Not here": [
+        ("Complex numbers.", "print(torch.tensor([1 + 2j]))"),
+        ("bfloat16, sparse and quantized tensors, devices other than the CPU.",
+         "print(torch.ones(2, device='meta').shape)"),
+        ("`view` as another dtype.", "print(torch.ones(2).view(torch.int32))"),
+        ("Derivatives of `scatter` with `reduce=`.",
+         "print(torch.ones(2).scatter(0, torch.tensor([0]), 2.0, reduce='multiply'))"),
+    ],
+}  # fmt: skip
+
+
+def outcomes(program: str) -> list[str]:
+    """What a program prints, or the error it ends with, here and in PyTorch."""
+    found = []
+    for engine in ENGINES:
+        space, error, _ = run(program, engine)
+        found.append(space["printed"].strip() + error)
+    return found
+
+
+def page() -> Iterator[str]:
+    """docs/differences.md, line by line."""
+    yield "# What differs from PyTorch\n"
+    yield (
+        "Everything that is not on this page is meant to be the same: values, dtypes, flags,\n"
+        "first-order graphs, printed text, random numbers, warnings and error texts. Each program\n"
+        "below runs on both engines in the tests, and its outcome is what stands here.\n"
+    )
+    for heading, differences in DIFFERENCES.items():
+        yield f"## {heading}\n"
+        for sentence, program in differences:
+            ours, theirs = outcomes(program)
+            yield f"{sentence}\n\n```python\n{program}\n```\n"
+            yield f"autogradlab:\n\n```\n{ours}\n```\n\nPyTorch:\n\n```\n{theirs}\n```\n"
