@@ -435,38 +435,50 @@ class Module:
             load_tensor(module, name, x, given, assign)
         return IncompatibleKeys(missing, unexpected)
 
+    def _own_tensors(self) -> dict[str, Tensor]:
+        """All parameters and buffers by path; one that has two paths is there twice."""
+        return dict(self.named_parameters(remove_duplicate=False)) | dict(
+            self.named_buffers(remove_duplicate=False)
+        )
+
     @contextlib.contextmanager
-    def _using(self, tensors: dict[str, Tensor], strict: bool) -> Iterator[None]:
+    def _using(
+        self, tensors: dict[str, Tensor], *, tie_weights: bool, strict: bool
+    ) -> Iterator[None]:
         """Other tensors in place of parameters and buffers, by path, for a while."""
+        wanted = with_ties(self._own_tensors(), tensors) if tie_weights else tensors
         if strict:
-            own = [*dict(self.named_parameters(remove_duplicate=False)),
-                   *dict(self.named_buffers(remove_duplicate=False))]  # fmt: skip
-            unexpected = [name for name in tensors if name not in own]
-            missing = [name for name in own if name not in tensors]
+            own = self._own_tensors()
             problems = [
-                f"{what} key(s): {', '.join(map(repr, keys))}."
-                for what, keys in (("Unexpected", unexpected), ("Missing", missing))
+                f"{what} key(s): {', '.join(map(repr, sorted(keys)))}."
+                for what, keys in (
+                    ("Unexpected", wanted.keys() - own.keys()),
+                    ("Missing", own.keys() - wanted.keys()),
+                )
                 if keys
             ]
             if problems:
+                listed = "\n\t".join(problems)
                 raise RuntimeError(
-                    f"Error(s) in reparametrizing for {type(self).__name__}:\n\t"
-                    + "\n\t".join(problems)
+                    f"Error(s) in reparametrizing for {type(self).__name__}:\n\t{listed}"
                 )
-        before = []
+        before: list[tuple[str, dict[str, Any], str, Any]] = []
         try:
-            for path, x in tensors.items():
+            for path, x in wanted.items():
                 parent, _, name = path.rpartition(".")
                 module = self.get_submodule(parent)
                 place = module._parameters if name in module._parameters else module._buffers
-                before.append((place, name, place.get(name), name in place))
+                before.append((path, place, name, place.get(name, before)))
                 place[name] = x
             yield
         finally:
-            for place, name, x, had in reversed(before):
-                place[name] = x
-                if not had:
+            for path, place, name, x in before:
+                if path in tensors:
+                    tensors[path] = place[name]
+                if x is before:  # there was none
                     del place[name]
+                else:
+                    place[name] = x
 
     # ------------------------------------------------------------------------------------ hooks
 
@@ -548,6 +560,23 @@ def typename(x: Any) -> str:
         return dtypes.type_name(x.array.dtype)
     kind = type(x)
     return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
+
+
+def with_ties(own: dict[str, Tensor], given: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The given tensors under every name of the parameter they stand for."""
+    names: dict[Tensor, set[str]] = {}
+    for name, x in own.items():
+        names.setdefault(x, set()).add(name)
+    out = dict(given)
+    for name in given.keys() & own.keys():
+        tied = names[own[name]]
+        if len({id(given[other]) for other in tied & given.keys()}) > 1:
+            raise ValueError(
+                f"functional_call got multiple values for keys {sorted(tied)}, which are tied. "
+                "Consider using tie_weights=False"
+            )
+        out.update(dict.fromkeys(tied, given[name]))
+    return out
 
 
 def misfit(key: str, x: Tensor, given: Any) -> str | None:
