@@ -3,6 +3,9 @@
 import pytest
 from twins import assert_twins
 
+import autogradlab as torch
+from autogradlab.primitive import Primitive
+
 START = """
 from torch import nn
 class Net(nn.Module):
@@ -70,7 +73,7 @@ PROGRAMS = {
     ],
     "parameter": [
         "p = nn.Parameter(torch.ones(2)); print(p, [p], type(p).__name__, isinstance(p, torch.Tensor), type(p * 2).__name__, type(p.detach()).__name__, type(p.data).__name__)", "p = nn.Parameter(torch.ones(2), requires_grad=False); print(p)", "p = nn.Parameter(torch.tensor([1, 2]))", "p = nn.Parameter(torch.tensor([1, 2]), requires_grad=False); print(p)", "p = nn.Parameter(); print(p)", "t = torch.ones(2); p = nn.Parameter(t); t.add_(1); print(p._version)\nwith torch.no_grad(): p.mul_(3)", "t = torch.tensor(1.0); p = nn.Parameter(t); t.fill_(5.0)", "t = torch.ones(2); p = nn.Parameter(t); y = (p * p).sum(); t.add_(1); y.backward()", "p = nn.Parameter(x.requires_grad_() * 2); print(p.is_leaf)", "with torch.no_grad(): p = nn.Parameter(torch.ones(2))",
-        "import copy; p = nn.Parameter(torch.ones(2)); (p * 3).sum().backward(); q = copy.deepcopy(p); print(q.grad, type(q).__name__); f = nn.Parameter(torch.ones(2), False); print(copy.deepcopy(f))", "import copy; net(x).sum().backward(); n = copy.deepcopy(net); r = list(n.parameters()); y = n.eval()(x); print(n.first.weight is net.first.weight, n)\ndel n", "import copy; net.tied = net.first.weight; n = copy.deepcopy(net); print(n.tied is n.first.weight); del n", "p = nn.Parameter(torch.ones(2)); p.data = torch.zeros(3, dtype=torch.float64)", "p = nn.Parameter(torch.ones(2)); p.data.add_(1); print(p._version)", "p = nn.Parameter(torch.ones(2)); p += 1", "p = nn.Parameter(torch.tensor(2.0)); y = p * p + p.exp(); y.backward()",
+        "import copy; p = nn.Parameter(torch.ones(2)); (p * 3).sum().backward(); q = copy.deepcopy(p); print(q.grad, type(q).__name__); f = nn.Parameter(torch.ones(2), False); print(copy.deepcopy(f))", "import copy; net(x).sum().backward(); n = copy.deepcopy(net); r = list(n.parameters()); y = n.eval()(x); print(n.first.weight is net.first.weight, n)\ndel n", "import copy; net.tied = net.first.weight; n = copy.deepcopy(net); print(n.tied is n.first.weight); del n", "p = nn.Parameter(torch.ones(2)); p.data = torch.zeros(3, dtype=torch.float64)", "p = nn.Parameter(torch.ones(2)); p.data.add_(1); print(p._version)", "p = nn.Parameter(torch.ones(2)); p += 1", "p = nn.Parameter(torch.tensor(2.0)); y = p * p + p.exp(); y.backward()", "p = nn.Parameter(torch.tensor([2.0, 3.0]))\nfor _ in range(3):\n  y = (p * p + p.exp() * 2.0).sum(); y.backward()\n  with torch.no_grad(): p -= p.grad * 0.1", "p = nn.Parameter(torch.ones(2))\nwith torch.no_grad(): p.add_(1)\ny = p * p\nwith torch.no_grad(): p.add_(1)\ny.sum().backward()", "p = nn.Parameter(torch.ones(2)); y = p.tanh()\ny.detach().add_(1)\ny.sum().backward()", "p = nn.Parameter(torch.ones(2)); y = p.detach().tanh() * p; y.sum().backward()",
     ],
     "containers": [
         "s = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2)); print(s, len(s), s[0], s[-1], s[1:], [type(m).__name__ for m in s]); y = s(x); del s", "from collections import OrderedDict\ns = nn.Sequential(OrderedDict([('a', nn.Linear(3, 4)), ('act', nn.ReLU())])); print(s, s.a, s[1], s[:1], list(s.state_dict())); y = s(x); del s", "print(nn.Sequential(), nn.ModuleList(), nn.ModuleDict(), nn.ParameterList(), nn.Sequential()(3))",
@@ -85,3 +88,12 @@ PROGRAMS = {
 @pytest.mark.parametrize("program", [p for group in PROGRAMS.values() for p in group])
 def test_programs(program: str) -> None:
     assert_twins(START + program)
+
+
+def test_parameters_take_the_short_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    p, usual = torch.nn.Parameter(torch.ones(2)), []
+    with torch.no_grad():
+        p.add_(1)
+    monkeypatch.setattr(Primitive, "__call__", lambda self, *_, **__: usual.append(self.name))
+    y = (p * p).tanh() - p
+    assert usual == [] and y.requires_grad
