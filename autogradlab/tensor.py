@@ -218,6 +218,13 @@ class Tensor:
         out.cell = self.version_cell()
         return out
 
+    def detach_(self) -> Tensor:
+        """Make this tensor itself a leaf that needs no gradient; returns it."""
+        if self.base is not None:
+            raise RuntimeError(errors.DETACH_VIEW)
+        self.node, self._requires_grad = None, False
+        return self
+
     @property
     def data(self) -> Tensor:
         """The same memory as a tensor of its own, whose changes autograd does not notice."""

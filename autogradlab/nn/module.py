@@ -141,7 +141,6 @@ class Module:
         places = [self.__dict__[r] for r in REGISTRIES.values() if r != keep]
         for place in (self.__dict__, *places) if keep else places:
             place.pop(name, None)
-        self._non_persistent_buffers_set.discard(name)
 
     def __dir__(self) -> list[str]:
         names = {*super().__dir__(), *self._parameters, *self._modules, *self._buffers}
@@ -325,8 +324,7 @@ class Module:
             if set_to_none:
                 x.grad = None
             elif x.grad is not None:
-                x.grad = x.grad.detach()
-                x.grad.zero_()
+                x.grad.detach_().zero_()
 
     def _apply(self, fn: Callable[[Tensor], Tensor]) -> Module:
         """Replace the data of every parameter, gradient and buffer by `fn` of it."""

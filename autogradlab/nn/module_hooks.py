@@ -145,7 +145,6 @@ class BackwardHooks:
                         "Backward hook for Modules where no input requires gradient should always "
                         "return None or None for all gradients."
                     )
-            self.grad_outputs = None
         return tuple(came[i] for i in self.outputs_at)
 
     def leave(self, gradients: Gradients, _: Gradients) -> Gradients | None:

@@ -289,6 +289,28 @@ print(_fixed)
 """)
 
 
+SPECIAL = [
+    *(
+        f"_l = nn.Conv2d(1, 1, 3, padding=(2, 1), padding_mode='{mode}')\n"
+        "y = _l(torch.randn(1, 5, 6)); y.sum().backward(); p = list(_l.parameters())"
+        for mode in ("reflect", "replicate", "circular")
+    ),
+    "y = nn.Conv1d(1, 1, 4, padding='same', padding_mode='reflect')(torch.randn(1, 6))",
+    "y = nn.Conv2d(1, 1, (2, 4), padding='same', padding_mode='circular')(torch.randn(1, 6, 7))",
+    "_b = nn.BatchNorm1d(3); _b.track_running_stats = False\n"
+    "y = _b(torch.randn(4, 3)); z = _b.eval()(torch.randn(4, 3)); b = list(_b.buffers())",
+    "_b = nn.BatchNorm1d(3); _b(torch.randn(4, 3)); _b.reset_running_stats()\n"
+    "b = list(_b.buffers())",
+    "_b = nn.BatchNorm1d(3); _b.weight.data.fill_(3.0); _b(torch.randn(4, 3))\n"
+    "_b.reset_parameters(); p, b = list(_b.parameters()), list(_b.buffers())",
+]
+
+
+@pytest.mark.parametrize("program", SPECIAL)
+def test_special_cases(program: str) -> None:
+    assert_twins(f"from torch import nn\n{program}")
+
+
 # -------------------------------------------------------------------------------------- bad input
 
 BAD = [
