@@ -64,7 +64,7 @@ class Numbered(Module):
                 f"{type(self).__name__}.extend should be called with an iterable, but got "
                 + type(values).__name__
             )
-        for value in list(values):
+        for value in values:
             self.append(value)
         return self
 
