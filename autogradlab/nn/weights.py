@@ -93,7 +93,9 @@ class Convolution(FanIn):
         self.kernel_size, self.stride = many(kernel_size, self.dims), many(stride, self.dims)
         self.padding = padding if isinstance(padding, str) else many(padding, self.dims)
         self.dilation, self.padding_mode = many(dilation, self.dims), padding_mode
+        self.transposed, self.output_padding = False, (0,) * self.dims  # torch has them
         self.check()
+        self._reversed_padding_repeated_twice = self.margins()
         shape = (out_channels, in_channels // groups, *self.kernel_size)
         add_parameters(self, device, dtype, weight=shape, bias=(out_channels,) if bias else None)
 
@@ -130,7 +132,8 @@ class Convolution(FanIn):
     def forward(self, input: Tensor) -> Tensor:
         padding, convolve = self.padding, getattr(F, f"conv{self.dims}d")
         if self.padding_mode != "zeros":
-            input, padding = F.pad(input, self.margins(), self.padding_mode), 0
+            input = F.pad(input, self._reversed_padding_repeated_twice, self.padding_mode)
+            padding = 0
         return convolve(
             input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups
         )
