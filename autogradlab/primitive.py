@@ -138,8 +138,10 @@ class Primitive:
 
     def compute(self, arrays: list[Any], constants: dict[str, Any]) -> Any:
         """The result on arrays, which may be lifted (see arrays/)."""
-        if self.promote is not None:
-            arrays = self.promote(arrays)
+        return self.peel(arrays if self.promote is None else self.promote(arrays), constants)
+
+    def peel(self, arrays: list[Any], constants: dict[str, Any]) -> Any:
+        """The same, on arrays that are of one dtype already: a layer at a time."""
         kind = arrays_module.newest([*arrays, *constants.values()])
         if kind is not None:
             return kind.lift(self, arrays, constants)
@@ -176,7 +178,7 @@ class Primitive:
 class Boundary(Primitive):
     """A primitive that makes an array of a level, or takes it apart, instead of lifting over it."""
 
-    def compute(self, arrays: list[Any], constants: dict[str, Any]) -> Any:
+    def peel(self, arrays: list[Any], constants: dict[str, Any]) -> Any:
         kind = arrays_module.newest(arrays)
         if kind is not None and kind.level > constants["level"]:
             return kind.lift(self, arrays, constants)

@@ -111,6 +111,12 @@ DIFFERENCES = {
          "print(torch.ones(2).scatter(0, torch.tensor([0]), 2.0, reduce='multiply'))"),
         ("The arguments `size_average` and `reduce` of losses, which PyTorch has deprecated.",
          "print(torch.nn.MSELoss(reduce=False))"),
+        ("Worker processes that load data.",
+         "print(torch.utils.data.DataLoader(range(3), num_workers=1).num_workers)"),
+        ("A learning rate that is a tensor, and `foreach`, `fused`, `capturable`, `differentiable` "
+         "of optimizers.",
+         "w = torch.ones(2, requires_grad=True)\n"
+         "print(torch.optim.SGD([w], lr=torch.tensor(0.1)).param_groups[0]['lr'])"),
     ],
 }  # fmt: skip
 
