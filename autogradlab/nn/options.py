@@ -92,7 +92,6 @@ def declare(
 # ------------------------------------------------------------------------------------ activations
 
 ReLU = declare("ReLU(inplace: bool = False)", F.relu, "inplace?")
-ReLU6 = declare("ReLU6(inplace: bool = False)", F.relu6, "inplace?")
 LeakyReLU = declare(
     "LeakyReLU(negative_slope: float = 0.01, inplace: bool = False)",
     F.leaky_relu,
@@ -134,6 +133,16 @@ Hardtanh = declare(
     "min_val max_val inplace?",
     Bounded,
 )
+
+
+class ReLU6(Hardtanh):
+    """`input` clamped to [0, 6]."""
+
+    shown = "inplace?"
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__(0.0, 6.0, inplace)
+
 
 # ----------------------------------------------------------------------------- pooling, reshaping
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twins import ENGINES, assert_twins
+
+import autogradlab
 
 small, flag = st.integers(1, 4), st.booleans()
 Draw = Callable[[st.SearchStrategy[Any]], Any]
@@ -385,3 +388,42 @@ def test_a_padding_mode_there_is_not() -> None:
             engine.nn.Conv2d(4, 3, 3, padding_mode="some")
         words.append(sorted(re.findall(r"\w+", str(caught.value))))
     assert words[0] == words[1]
+
+
+# -------------------------------------------------------------------------- signatures, attributes
+
+MADE = {
+    **dict.fromkeys(["Conv1d", "Conv2d"], (2, 4, 3)),
+    **dict.fromkeys(["Linear", "Embedding", "GroupNorm"], (2, 4)),
+    **dict.fromkeys(["BatchNorm1d", "BatchNorm2d", "LayerNorm", "RMSNorm"], (3,)),
+    **dict.fromkeys(["MaxPool1d", "MaxPool2d", "AvgPool1d", "AvgPool2d"], (2,)),
+    **dict.fromkeys(["AdaptiveAvgPool1d", "AdaptiveAvgPool2d"], (2,)),
+    "Unflatten": (1, (2, 3)),
+}
+CLASSES = [
+    name
+    for name, x in vars(autogradlab.nn).items()
+    if isinstance(x, type) and name not in ("Parameter", "Module")
+]
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_signature(name: str) -> None:
+    """The same names and defaults, in the same order, without what PyTorch has deprecated."""
+    left_out = {"size_average", "reduce", "min_value", "max_value", "args", "kwargs"}
+    found = []
+    for engine in ENGINES:
+        parameters = inspect.signature(getattr(engine.nn, name).__init__).parameters.values()
+        found.append([(p.name, p.default) for p in parameters if p.name not in left_out])
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_attributes(name: str) -> None:
+    """A new layer has PyTorch's attributes."""
+    found = []
+    for engine in ENGINES:
+        layer = getattr(engine.nn, name)(*MADE.get(name, ()))
+        public = {k: v for k, v in vars(layer).items() if not k.startswith("_")}
+        found.append((public, list(layer._parameters), list(layer._buffers), list(layer._modules)))
+    assert found[0] == found[1]
