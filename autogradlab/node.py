@@ -59,13 +59,14 @@ class Node:
         else:
             self.shape, self.dtype = result.shape, result.dtype
         for i in plan.tensors_at:
-            x = saved[i]
-            if x.inference:
+            if saved[i].inference:
                 raise RuntimeError(errors.INFERENCE_SAVED)
-            if x.cell is not None and x.cell[0]:
-                self.extra.versions[i] = x.cell[0]
-        for i in plan.arrays_at:
-            cell = getattr(saved[i], "cell", None)
+        self.note_versions()
+
+    def note_versions(self) -> None:
+        """Remember which versions the saved tensors have, where that is not 0."""
+        for i in self.plan.watched_at:
+            cell = getattr(self.saved[i], "cell", None)
             if cell is not None and cell[0]:
                 self.extra.versions[i] = cell[0]
 
@@ -93,7 +94,7 @@ class Node:
         plan, values, extras = self.plan, list(self.saved), self.extras
         if extras is not None and extras.unpack is not None:
             hooks.unpack(self, values)
-        for i in (*plan.tensors_at, *plan.arrays_at):
+        for i in plan.watched_at:
             x = values[i]
             if not isinstance(x, Tensor):  # arrays that no tensor has held
                 continue

@@ -225,6 +225,7 @@ class Plan:
         others = set(inputs).difference(tensors)
         self.others_at = [i for i, name in enumerate(self.names) if name in others]
         self.arrays_at = [i for i, name in enumerate(self.names) if name in primitive.arrays]
+        self.watched_at = [*self.tensors_at, *self.arrays_at]  # tensors, of which versions are kept
         result = next((name for name in self.names if name.startswith("result")), None)
         self.result_at = None if result is None else self.names.index(result)
         self.result_nr = int(result[-1]) if result not in (None, "result") else None

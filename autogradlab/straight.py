@@ -51,6 +51,8 @@ def unary(primitive: Primitive, usual: Callable[..., Tensor]) -> Callable[..., T
             node.parents = (input.node or edge(input),)
             node.saved = plan.pack((input,), array, None)
             node.shape, node.dtype = array.shape, array.dtype
+            if input.cell is not None:
+                node.note_versions()
         return out
 
     operation.__name__, operation.__doc__ = usual.__name__, usual.__doc__
@@ -100,6 +102,8 @@ def binary(
             node.parents = plan.edges(inputs)
             node.saved = plan.pack(inputs, array, constants)
             node.shape, node.dtype = array.shape, array.dtype
+            if self.cell is not None or (b is not other and other.cell is not None):
+                node.note_versions()
         return out
 
     operation.__name__, operation.__doc__ = usual.__name__, usual.__doc__
