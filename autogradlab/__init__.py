@@ -4,7 +4,7 @@ Importing this imports NumPy and nothing else. `%load_ext autogradlab` in a note
 `%%twin` magic, which runs a cell here and in PyTorch and compares.
 """
 
-from . import autograd, dtypes, func, linalg, nn, utils
+from . import autograd, dtypes, func, linalg, nn, optim, utils
 from .autograd import (
     enable_grad,
     inference_mode,
