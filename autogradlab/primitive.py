@@ -16,7 +16,7 @@ import numpy as np
 
 from . import arrays as arrays_module
 from .modes import modes, reset, silence
-from .node import Node, Output, Wanted, edge
+from .node import Node, Output, Wanted, edge, lifted_type
 from .tensor import Tensor, wrap
 
 # For each input: does it want a gradient? None for what is no tensor.
@@ -154,7 +154,8 @@ class Primitive:
         floats = [out.array.dtype.kind == "f" for out in outputs]
         if True not in floats:
             return
-        node = self.node(self.plan(tuple(kinds)), inputs, result, {**self.defaults, **constants})
+        kind = lifted_type(self.node) if modes.lifted else self.node
+        node = kind(self.plan(tuple(kinds)), inputs, result, {**self.defaults, **constants})
         for k, out in enumerate(outputs):
             if floats[k]:
                 out._requires_grad = True
