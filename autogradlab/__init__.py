@@ -72,6 +72,7 @@ from .random import (
     set_rng_state,
 )
 from .sampling import rand, rand_like, randint, randn, randn_like, randperm
+from .serialization import load, save
 from .tensor import Size, Tensor, is_floating_point, is_tensor, numel, result_type
 
 __version__ = "0.1.0"
