@@ -12,6 +12,7 @@ import numpy as np
 from . import devices, dtypes, errors
 from .modes import modes
 from .ops.arguments import one_shape
+from .random import multiply_add
 from .tensor import Tensor, wrap
 
 
@@ -389,10 +390,14 @@ def spaced(
         for x in (start, end)
     )
     i = np.arange(steps)
+    forth, back = i.astype(wide), (steps - 1 - i).astype(wide)
     with np.errstate(all="ignore"):
         step = (last - first) / wide.type(max(steps - 1, 1))
-        front, back = first + step * i.astype(wide), last - step * (steps - 1 - i).astype(wide)
-    return np.where(i < steps // 2 if steps > 1 else True, front, back)
+        if to.kind == "f":
+            front, rear = first + step * forth, last - step * back
+        else:  # to be cut off: one rounding more could lose a whole
+            front, rear = multiply_add(forth, step, first), multiply_add(back, -step, last)
+    return np.where(i < steps // 2 if steps > 1 else True, front, rear)
 
 
 def tril_indices(
