@@ -50,6 +50,12 @@ SCALAR_OF_GRAD = (
     "Converting a tensor with requires_grad=True to a scalar may lead to unexpected behavior.\n"
     "Consider using tensor.detach() first."
 )
+DETACH_VIEW = (
+    "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel "
+    "(DDP) for training, and gradient_as_bucket_view is set as True, gradients are views of DDP "
+    "buckets, and hence detach_() cannot be called on these gradients. To fix this error, please "
+    "refer to the Optimizer.zero_grad() function in torch/optim/optimizer.py as the solution."
+)
 LEAF_IN_PLACE = "a leaf Variable that requires grad is being used in an in-place operation."
 VIEW_IN_PLACE = (
     "a view of a leaf Variable that requires grad is being used in an in-place operation."
@@ -165,10 +171,6 @@ PIN_MEMORY = (
     "'pin_memory' argument is set as true but no accelerator is found, then device pinned memory "
     "won't be used."
 )
-
-
-def overflow(to: Any) -> str:
-    return f"value cannot be converted to type {to} without overflow"
 
 
 @functools.cache

@@ -16,7 +16,7 @@ import numpy as np
 
 from . import arrays as arrays_module
 from .modes import modes, reset, silence
-from .node import Node, Output, Wanted, edge
+from .node import Node, Output, Wanted, edge, lifted_type
 from .tensor import Tensor, wrap
 
 # For each input: does it want a gradient? None for what is no tensor.
@@ -154,7 +154,8 @@ class Primitive:
         floats = [out.array.dtype.kind == "f" for out in outputs]
         if True not in floats:
             return
-        node = self.node(self.plan(tuple(kinds)), inputs, result, {**self.defaults, **constants})
+        kind = lifted_type(self.node) if modes.lifted else self.node
+        node = kind(self.plan(tuple(kinds)), inputs, result, {**self.defaults, **constants})
         for k, out in enumerate(outputs):
             if floats[k]:
                 out._requires_grad = True
@@ -224,6 +225,7 @@ class Plan:
         others = set(inputs).difference(tensors)
         self.others_at = [i for i, name in enumerate(self.names) if name in others]
         self.arrays_at = [i for i, name in enumerate(self.names) if name in primitive.arrays]
+        self.watched_at = [*self.tensors_at, *self.arrays_at]  # tensors, of which versions are kept
         result = next((name for name in self.names if name.startswith("result")), None)
         self.result_at = None if result is None else self.names.index(result)
         self.result_nr = int(result[-1]) if result not in (None, "result") else None

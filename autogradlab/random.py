@@ -143,7 +143,7 @@ class Generator:
         compute = _COMPUTE[dtype]
         start, end = compute(low), compute(high)
         u = self._uniforms(_numel(shape), compute)
-        x = _multiply_add(u, end - start, start).astype(dtype, copy=False)
+        x = multiply_add(u, end - start, start).astype(dtype, copy=False)
         x[x == end.astype(dtype)] = start  # rounding may not reach the open end
         return x.reshape(shape)
 
@@ -299,11 +299,11 @@ def _box_muller(uniforms: np.ndarray) -> np.ndarray:
     return np.stack([radius * np.cos(angle), radius * np.sin(angle)], 1).reshape(-1)
 
 
-def _multiply_add(a: np.ndarray, b: np.floating, c: np.floating) -> np.ndarray:
+def multiply_add(a: np.ndarray, b: np.floating, c: np.floating) -> np.ndarray:
     """a * b + c rounded once, as torch's kernels do: add back what rounding lost (Dekker 1971).
 
     >>> a, b, c = np.array([1 + 2**-30]), np.float64(1 - 2**-30), np.float64(-1)
-    >>> a * b + c, _multiply_add(a, b, c)
+    >>> a * b + c, multiply_add(a, b, c)
     (array([0.]), array([-8.67361738e-19]))
     """
     bits, low_half = (np.uint32, 12) if a.dtype == np.float32 else (np.uint64, 27)

@@ -56,7 +56,7 @@ def mm_each(primitive: Primitive, count: int, arrays: list[Any]) -> Any:
     a, b = arrays
     if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
         if b.strides[0] == 0:
-            rows = a.reshape(-1, a.shape[2]) @ b[0]
+            rows = a.reshape(count * a.shape[1], a.shape[2]) @ b[0]
             return rows.reshape(*a.shape[:2], b.shape[2])
         if a.shape[2] == 1:
             return a * b

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -549,10 +550,39 @@ def functional_call(
     tie_weights: bool = True,
     strict: bool = False,
 ) -> Any:
-    """`module(*args, **kwargs)` with these tensors in place of its parameters and buffers."""
+    """`module(*args, **kwargs)` with these tensors in place of its parameters and buffers.
+
+    Args:
+        parameter_and_buffer_dicts: the tensors by path, in one dict or several; what the module
+            puts in their place while it runs is written back into one dict.
+        tie_weights: parameters that are one tensor in the module get one tensor.
+        strict: every parameter and buffer must be given, and nothing else.
+
+    >>> from autogradlab import nn, ones, zeros
+    >>> functional_call(nn.Linear(2, 1), {"weight": ones(1, 2), "bias": zeros(1)}, ones(2))
+    tensor([2.])
+    """
     given = parameter_and_buffer_dicts
-    dicts = [given] if isinstance(given, dict) else given
-    tensors = {name: x for each in dicts for name, x in each.items()}
+    if isinstance(given, dict):
+        tensors = given
+    elif not isinstance(given, Sequence):
+        raise ValueError(
+            "Expected parameter_and_buffer_dicts to be a dict, or a list/tuple of dicts, but got "
+            f"{type(given)}"
+        )
+    else:
+        if not all(isinstance(each, dict) for each in given):
+            raise ValueError(
+                "Expected all elements of parameter_and_buffer_dicts to be dictionaries"
+            )
+        count = Counter(name for each in given for name in each)
+        repeated = [name for name, n in count.items() if n > 1]
+        if repeated:
+            raise ValueError(
+                f"{repeated} appeared in multiple dictionaries; behavior of functional call is "
+                "ambiguous"
+            )
+        tensors = {name: x for each in given for name, x in each.items()}
     arguments = () if args is None else args if isinstance(args, tuple) else (args,)
-    with module._using(tensors, strict=strict):
+    with module._using(tensors, tie_weights=tie_weights, strict=strict):
         return module(*arguments, **(kwargs or {}))
