@@ -59,6 +59,7 @@ from .dtypes import (
     uint8,
 )
 from .func import vmap
+from .nn.functional import conv1d, conv2d, group_norm, layer_norm, rms_norm
 from .ops import FUNCTIONS
 from .printing import set_printoptions
 from .random import Generator, initial_seed, seed

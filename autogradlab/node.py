@@ -105,6 +105,9 @@ class Node:
                 values[i] = x.array.copy() if taped else x.array
             elif not taped:
                 values[i] = x.array
+        for i in plan.others_at if taped else ():
+            if isinstance(values[i], np.ndarray):  # an array does not calculate with tensors
+                values[i] = wrap(values[i])
         if (i := plan.result_at) is not None:
             for k, (cell, then) in extras.cells.items() if extras is not None else ():
                 if cell[0] != then and plan.result_nr in (None, k):

@@ -221,6 +221,8 @@ class Plan:
         self.names = [name for name in every if name in used or name not in each]
         tensors = [name for name, kind in zip(inputs, kinds, strict=False) if kind is not None]
         self.tensors_at = [i for i, name in enumerate(self.names) if name in tensors]
+        others = set(inputs).difference(tensors)
+        self.others_at = [i for i, name in enumerate(self.names) if name in others]
         self.arrays_at = [i for i, name in enumerate(self.names) if name in primitive.arrays]
         result = next((name for name in self.names if name.startswith("result")), None)
         self.result_at = None if result is None else self.names.index(result)

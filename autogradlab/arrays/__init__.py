@@ -116,6 +116,13 @@ def newest(values: Iterable[Any]) -> Lifted | None:
     return found
 
 
+def layer_of(array: Any, level: int) -> Lifted | None:
+    """The layer of a level inside an array."""
+    if not isinstance(array, Lifted) or array.level == level:
+        return array if isinstance(array, Lifted) else None
+    return next((found for x in array.parts() if (found := layer_of(x, level)) is not None), None)
+
+
 @contextmanager
 def lifting() -> Iterator[None]:
     """While this holds, operations look for lifted arrays."""

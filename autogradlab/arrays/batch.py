@@ -37,6 +37,9 @@ class Batch(Lifted):
     def without_tangents(self) -> Any:
         return Batch(without_tangents(self.array), self.level)
 
+    def parts(self) -> tuple[Any]:
+        return (self.array,)
+
     def item(self) -> Any:
         raise RuntimeError(
             "vmap: It looks like you're calling .item() on a Tensor. We don't support vmap over "

@@ -18,7 +18,7 @@ import numpy as np
 from ..modes import modes
 from ..primitive import Boundary, Primitive
 from ..tensor import Tensor, wrap
-from . import Lifted, Shape, levels_of, without_tangents
+from . import Lifted, Shape, layer_of, levels_of, without_tangents
 
 
 class Dual(Lifted):
@@ -34,6 +34,9 @@ class Dual(Lifted):
 
     def without_tangents(self) -> Any:
         return without_tangents(self.primal)
+
+    def parts(self) -> tuple[Any, Any]:
+        return self.primal, self.tangent
 
     def item(self) -> Any:
         return self.primal.item()
@@ -125,8 +128,8 @@ def total(terms: list[Tensor]) -> Tensor:
 
 
 def or_zero(tangent: Tensor | None, value: Any) -> Any:
-    """The tangent, or zeros like the value (0 for a Python number)."""
-    if tangent is not None:
+    """The tangent, or zeros like the value (0 for a Python number, None for no input)."""
+    if tangent is not None or value is None:
         return tangent
     return wrap(zeros_like(value.array)) if isinstance(value, Tensor) else type(value)(0)
 
@@ -157,25 +160,50 @@ def _part(name: str) -> Callable[..., Any]:
     return take
 
 
+def adjoint(g: Any, level: int) -> bool | None:
+    """Whether a gradient has come into the level from outside; False: it is a dual by itself, as
+    where reverse mode runs inside forward mode, and is handed on whole. None: it is no dual."""
+    layer = layer_of(getattr(g, "array", g), level)
+    return None if layer is None else layer.adjoint
+
+
+def leave(g: Any, level: int, part: str) -> Any:
+    """The gradient of one part of a dual, given that of the dual."""
+    if adjoint(g, level):
+        return tangent_of(g, level=level) if part == "primal" else primal_of(g, level=level)
+    if part == "primal":
+        return g
+    value = primal_of(g, level=level)
+    return make_dual(value * 0.0, value, level=level)
+
+
+def enter(g: Any, level: int, part: str) -> Any:
+    """The gradient of a dual, given that of one of its parts."""
+    if adjoint(g, level) is False:
+        return g if part == "primal" else g * 0.0
+    parts = (g * 0.0, g) if part == "primal" else (g, g * 0.0)
+    return make_dual(*parts, level=level, adjoint=True)
+
+
 make_dual = Boundary(
     "MakeDualBackward0",
     lambda self, tangent, *, level, adjoint=False: Dual(self, tangent, level, adjoint),
-    self=lambda g, level: tangent_of(g, level=level),
-    tangent=lambda g, level: primal_of(g, level=level),
+    self=lambda g, level: leave(g, level, "primal"),
+    tangent=lambda g, level: leave(g, level, "tangent"),
     jvp="linear",
     batch="elementwise",
 )
 primal_of = Boundary(
     "UnpackDualBackward0",
     _part("primal"),
-    self=lambda g, level: make_dual(g * 0.0, g, level=level, adjoint=True),
+    self=lambda g, level: enter(g, level, "primal"),
     jvp="linear",
     batch="elementwise",
 )
 tangent_of = Boundary(
     "UnpackDualBackward0",
     _part("tangent"),
-    self=lambda g, level: make_dual(g, g * 0.0, level=level, adjoint=True),
+    self=lambda g, level: enter(g, level, "tangent"),
     jvp="linear",
     batch="elementwise",
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 from .. import dtypes
 from ..tensor import Tensor, wrap
-from . import Lifted, levels_of, lifting
+from . import layer_of, levels_of, lifting
 from .batch import Batch, from_batch
 from .dual import Dual, tangent_of
 
@@ -32,11 +32,3 @@ def fit_lifted(g: Any, node: Any) -> Any:
         if out.array.dtype is not node.dtype:
             out = out.to(dtypes.from_numpy(node.dtype))
     return out if isinstance(g, Tensor) else out.array
-
-
-def layer_of(array: Any, level: int) -> Lifted | None:
-    """The layer of a level inside an array."""
-    if not isinstance(array, Lifted) or array.level == level:
-        return array if isinstance(array, Lifted) else None
-    inner = [array.primal, array.tangent] if isinstance(array, Dual) else [array.array]
-    return next((found for x in inner if (found := layer_of(x, level)) is not None), None)

@@ -4,17 +4,23 @@ A line reads: the name of the node, how to compute the value, then for each inpu
 is. `g` is the gradient that comes in; an input's name is its value, `result` the value computed,
 `self_shape` a shape. What a formula mentions is what the node saves, and nothing else.
 
-`elementwise` is arithmetic and functions of one number, `activations` the nonlinearities of neural
-networks, `reductions` sums and maxima, `shapes` what moves numbers without changing them,
-`indexing` what picks them by index, `products` matrix products, `linalg` inverses, determinants and
-norms, `writes` what in-place operations are made of. What is made of several primitives,
-and how torch's functions take their arguments, is in `ops/`.
+`elementwise` is arithmetic and functions of one number, `reductions` sums and maxima, `shapes` what
+moves numbers without changing them, `indexing` what picks them by index, `products` matrix
+products, `linalg` inverses, determinants and norms, `writes` what in-place operations are made of.
+Neural networks need `activations`, `convolution`, `pooling`, `normalization`, `layers` and
+`losses`. What is made of several primitives, and how torch's functions take their arguments, is in
+`ops/` and `nn/`.
 """
 
 from .activations import *
+from .convolution import *
 from .elementwise import *
 from .indexing import *
+from .layers import *
 from .linalg import *
+from .losses import *
+from .normalization import *
+from .pooling import *
 from .products import *
 from .reductions import *
 from .shapes import *

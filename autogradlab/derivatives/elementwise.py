@@ -466,6 +466,17 @@ copy_to = pointwise(
     self=lambda g: g,
 )
 
+# ---------------------------------------------- with a number, as torch's own composites have them
+
+add_number = pointwise("AddBackward1", lambda self, *, other: self + other, self=lambda g: g)
+sub_number = pointwise("SubBackward1", lambda self, *, other: self - other, self=lambda g: g)
+mul_number = pointwise(
+    "MulBackward1", lambda self, *, other: self * other, self=lambda g, other: g * other
+)
+div_number = pointwise(
+    "DivBackward1", lambda self, *, other: self / other, self=lambda g, other: g / other
+)
+
 # ------------------------------------------------------------- comparison, which has no derivative
 
 compare = partial(Primitive, promote=arithmetic, batch="elementwise")

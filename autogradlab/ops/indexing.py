@@ -50,15 +50,14 @@ def located(input: Tensor, key: Any) -> tuple[Tensor, dict[int, np.ndarray]]:
     used = sum(dims_used(k) for k in items)
     if used > input.ndim:
         raise IndexError(f"too many indices for tensor of dimension {input.ndim}")
-    out, dim, arrays = input, 0, {}
+    out, dim, dropped, arrays = input, 0, 0, {}
     for k in items:
         if k is ...:
             dim += input.ndim - used
         elif k is None:
             out, dim = unsqueeze(out, dim), dim + 1
         elif isinstance(k, slice):
-            full = k == slice(None)
-            out, dim = out if full else sliced(out, dim, k), dim + 1
+            out, dim = out if is_whole(k, out.shape[dim]) else sliced(out, dim, k), dim + 1
         elif (truth := truth_value(k)) is not None:
             out = unsqueeze(out, dim)
             arrays[dim] = np.zeros(int(truth), np.int64)
@@ -69,8 +68,13 @@ def located(input: Tensor, key: Any) -> tuple[Tensor, dict[int, np.ndarray]]:
                 arrays[dim + i] = a
             dim += len(array)
         else:
-            out = selected(out, dim, k)
+            out, dropped = selected(out, dim, k, dim + dropped), dropped + 1
     return out, arrays
+
+
+def is_whole(k: slice, size: int) -> bool:
+    """Whether a slice among several indices changes nothing, by its numbers as they are given."""
+    return k.start in (None, 0) and (k.stop is None or k.stop >= size) and k.step in (None, 1)
 
 
 def as_tuple(key: Any) -> Sequence[Any]:
@@ -123,7 +127,8 @@ def sliced(input: Tensor, dim: int, key: slice) -> Tensor:
     return d.slice_(input, dim=dim, start=start, end=end, step=step)
 
 
-def selected(input: Tensor, dim: int, k: Any) -> Tensor:
+def selected(input: Tensor, dim: int, k: Any, place: int = 0) -> Tensor:
+    """The entries at index `k` of a dimension; `place` is what an error calls that dimension."""
     if not hasattr(k, "__index__"):
         kind = type(k).__name__ if type(k).__module__ != "numpy" else f"numpy.{type(k).__name__}"
         raise IndexError(errors.INDEX_TYPES.format(kind))
@@ -134,7 +139,7 @@ def selected(input: Tensor, dim: int, k: Any) -> Tensor:
         )
     size, i = input.shape[dim], k.__index__()
     if not -size <= i < size:
-        raise IndexError(errors.index(i, dim, size))
+        raise IndexError(errors.index(i, place, size))
     return d.select(input, dim=dim, index=i % size)
 
 

@@ -334,7 +334,7 @@ def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
     shape: tuple[int, ...] = ()
     for x in parts:
         shape = broadcast_shape(shape, x.shape)
-    return tuple(expand(x, shape) for x in parts)
+    return tuple(x if x.shape == shape else expand(x, shape) for x in parts)
 
 
 def broadcast_shape(a: Sequence[int], b: Sequence[int]) -> tuple[int, ...]:

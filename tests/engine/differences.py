@@ -32,6 +32,26 @@ DIFFERENCES = {
             "print(m.grad)",
         ),
     ],
+    "Third derivatives": [
+        (
+            "PyTorch's third derivatives of `layer_norm` (and of `batch_norm`) are not those of "
+            "the same formula written out.",
+            "F = torch.nn.functional\n"
+            "x = torch.tensor([0.5, 1.5, -2.0], dtype=torch.float64, requires_grad=True)\n"
+            "def by_hand(x):\n"
+            "    far = x - x.mean()\n"
+            "    return far / (far * far).mean().sqrt()\n"
+            "def third(f):\n"
+            "    g = f(x).pow(3).sum()\n"
+            "    for _ in range(3):\n"
+            "        (g,) = torch.autograd.grad(g, x, create_graph=True)\n"
+            "        g = (g * torch.arange(1.0, 4.0, dtype=torch.float64)).sum()\n"
+            "    return g\n"
+            "norm = lambda x: F.layer_norm(x, (3,), eps=0.0)\n"
+            "same = torch.allclose(third(by_hand), third(norm))\n"
+            "print(same)",
+        ),
+    ],
     "Nothing half done": [
         (
             "An inference tensor that must not be written keeps its values.",
@@ -44,6 +64,11 @@ DIFFERENCES = {
         ),
     ],
     "Other names for the same thing": [
+        (
+            "A mask is saved as the indices of its true elements.",
+            "x = torch.arange(3.0, requires_grad=True)\n"
+            "print(x[x > 0].grad_fn._saved_indices)",
+        ),
         (
             "The graph of a graph: PyTorch fuses some second derivatives and names nodes after "
             "that. Values are the same, names are promised for first-order graphs only.",

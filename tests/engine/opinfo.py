@@ -98,7 +98,7 @@ def in_place(op: OpInfo) -> tuple[Callable[..., Any], Callable[..., Any] | None]
     if op.inplace_variant is None or op.name.endswith("_"):
         return None
     if op.name.startswith("nn.functional"):
-        return op.inplace_variant, partial(resolve(op.name), inplace=True)
+        return op.inplace_variant, partial(call(op), inplace=True)
     return op.inplace_variant, getattr(autogradlab.Tensor, f"{op.name}_", None)
 
 
@@ -206,6 +206,18 @@ class Case:
     def gradients(self) -> list[tuple[Any, Any]]:
         return both_grads(self.differentiable, self.leaves, self.cotangents)
 
+    @cached_property
+    def exact(self) -> Case:
+        """The same case in float64: the truth about float32."""
+        double = lambda t: t.detach().double().requires_grad_(t.requires_grad)  # noqa: E731
+        sample = self.sample.transform(lambda t: double(t) if t.dtype is DTYPES[0] else t)
+        case = Case(self.op, sample, self.calls)
+        case.cotangents = [
+            (a.double(), autogradlab.tensor(a.detach().double().numpy()))
+            for a, _ in self.cotangents
+        ]
+        return case
+
 
 def pairs(theirs: Any, ours: Any) -> Iterator[tuple[Any, Any]]:
     """The tensors of two results of the same structure; anything else must be equal."""
@@ -249,6 +261,20 @@ def both_grads(outputs: Any, inputs: Any, cotangents: Any) -> list[tuple[Any, An
     return list(zip(*found, strict=True))
 
 
+def assert_near(theirs: Any, ours: Any, what: str, truth: Callable[[], Any]) -> None:
+    """As `assert_close`; but where rounding makes more of a difference than torch allows, ours need
+    only be as near to the truth as torch's: at most twice its error."""
+    try:
+        assert_close(theirs, ours, what)
+    except AssertionError:
+        if theirs.dtype is not DTYPES[0] or tuple(ours.shape) != tuple(theirs.shape):
+            raise
+        exact = truth().detach()
+        mine = torch.from_numpy(ours.detach().numpy().astype("float64"))
+        if not (mine - exact).abs().max() <= 2 * (theirs.detach() - exact).abs().max():
+            raise
+
+
 def assert_close(theirs: Any, ours: Any, what: str) -> None:
     """Same dtype and shape, values as close as torch asks; float32 gradients ten times that."""
     assert repr(ours.dtype) == repr(theirs.dtype), f"{what}: {ours.dtype}, not {theirs.dtype}"
@@ -264,7 +290,7 @@ def assert_close(theirs: Any, ours: Any, what: str) -> None:
 
 def check_values(case: Case) -> None:
     for i, (theirs, ours) in enumerate(case.outputs):
-        assert_close(theirs, ours, f"output {i}")
+        assert_near(theirs, ours, f"output {i}", lambda i=i: case.exact.outputs[i][0])
         assert ours.requires_grad == theirs.requires_grad, f"requires_grad of output {i}"
 
 
@@ -279,7 +305,8 @@ def check_gradient(case: Case) -> None:
     for i, (theirs, ours) in enumerate(case.gradients):
         assert (theirs is None) == (ours is None), f"gradient {i}: {ours}, expected {theirs}"
         if theirs is not None:
-            assert_close(theirs, ours, f"gradient {i}")
+            truth = lambda i=i: case.exact.gradients[i][0]  # noqa: E731
+            assert_near(theirs, ours, f"gradient {i}", truth)
 
 
 def check_second_order(case: Case) -> None:
@@ -293,7 +320,13 @@ def check_second_order(case: Case) -> None:
         for r in (torch.randn(a.shape, dtype=a.dtype, generator=generator) for a, _ in outputs)
     ]
     inputs = case.leaves + case.cotangents if outputs else []
-    for i, (theirs, ours) in enumerate(both_grads(outputs, inputs, cotangents)):
+    try:
+        found = both_grads(outputs, inputs, cotangents)
+    except RuntimeError as error:
+        if "flash_attention_for_cpu_backward is not implemented" in str(error):
+            return  # torch cannot differentiate this kernel twice
+        raise
+    for i, (theirs, ours) in enumerate(found):
         zeros = torch.zeros_like(inputs[i][0])  # the same as no gradient, here
         theirs = zeros if theirs is None else theirs
         ours = autogradlab.tensor(zeros.numpy()) if ours is None else ours

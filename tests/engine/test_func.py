@@ -101,6 +101,9 @@ PROGRAMS = [
     'print(vmap(torch.dot)(m,m), vmap(torch.mv, in_dims=(None,0))(m,m), vmap(torch.outer)(m,m).shape)',
     'print(vmap(lambda a: print(a))(m))',
     'vmap(lambda a: str(a.shape)+str(a.dim()))(m)',
+    "_w=x.clone().requires_grad_()\nwith fwAD.dual_level():\n  _d=fwAD.make_dual(_w, x); _g,=torch.autograd.grad((_d**3).sum(), _w); print(fwAD.unpack_dual(_g))",
+    "_w=x.clone().requires_grad_()\nwith fwAD.dual_level():\n  _d=fwAD.make_dual(_w, x); _g,=torch.autograd.grad((_d**3).sum(), _d); print(fwAD.unpack_dual(_g))",
+    "_w=x.clone().requires_grad_()\nwith fwAD.dual_level():\n  _d=fwAD.make_dual(x, _w); _t=fwAD.unpack_dual((_d**3).sum()).tangent; print(torch.autograd.grad(_t, _w))",
 ]
 
 
