@@ -25,6 +25,7 @@ torch.zeros_like(a) + a; (a * a).floor() * a; a.trunc() * a; (a * 1).zero_() + a
 # The gradient, one vector after the other and with a tangent: rules of what gradients are made of.
 GRADIENTS = """
 a.as_strided((2,), (2,)).exp().sum(); a.unfold(0, 2, 1).exp().sum(); a.outer(a).diagonal().exp().sum(); torch.det(a.outer(a).sin()); torch.linalg.det(a.outer(a).cos() + torch.eye(3))
+F.avg_pool2d(a.outer(a)[None], 2, 1).exp().sum(); F.cosine_embedding_loss(a, -w[0], torch.tensor(-1), margin=0.1)
 """
 # Comparisons have no derivative, but a rule for vmap.
 CHOICES = """
@@ -54,6 +55,9 @@ r = y.index_add(0, k, t[:2]); k.add_(0); r.sum().backward()
 r = t.index_add(0, k, y[:2]); k.add_(0); r.sum().backward()
 r = y.index_fill(0, k, 2.); k.add_(0); r.sum().backward()
 r = y.index_fill(0, k, y[0]); k.add_(0); r.sum().backward()
+r = F.embedding(k, y[:, None]); k.add_(0); r.sum().backward()
+h = t * 1; r = F.binary_cross_entropy(y.sigmoid(), t.sigmoid(), h.exp_()); h.add_(0); r.backward()
+h = torch.rand(1, 1, 3, 3); y = y.outer(t)[None, None]; r = F.scaled_dot_product_attention(y, y * 2, y * 3, h); h.add_(0); r.sum().backward()
 r = y.outer(y * 1); y.add_(0); r.sum().backward()
 u = y * 1; r = y.outer(u); u.add_(0); r.sum().backward()
 r = 2 ** y; y.add_(0); r.sum().backward()
@@ -149,6 +153,6 @@ try:
     {statement}
 except RuntimeError as error:
     changed = 'modified by an inplace operation' in str(error)
-r = u = c = k = p = 0
+r = u = c = h = k = p = 0
 """
     )
