@@ -2,6 +2,7 @@
 # make test       install the test tools too, and run every test
 # make notebooks  rebuild notebooks/*.ipynb from their text sources notebooks/*.py
 # make mutate     break every entry of the table of derivatives: a test must notice each time
+# make bench      speed and memory beside PyTorch, HIPS autograd, MyGrad and micrograd
 # make lint       ruff and codespell
 # make differences  rewrite docs/differences.md from the tests
 #
@@ -18,7 +19,7 @@ PY := $(VENV)/bin/python
 INSTALL = $(PY) -m pip install --constraint constraints.txt \
 	$(if $(TORCH_INDEX),--extra-index-url "$(TORCH_INDEX)")
 
-.PHONY: lab test notebooks mutate differences lint clean
+.PHONY: lab test notebooks mutate differences bench lint clean
 
 lab: $(VENV)/lab-installed $(VENV)/trusted
 	$(PY) -m jupyterlab --ServerApp.root_dir=notebooks \
@@ -35,6 +36,9 @@ mutate: $(VENV)/test-installed
 
 differences: $(VENV)/test-installed
 	$(PY) tools/differences.py
+
+bench: $(VENV)/bench-installed
+	$(PY) -m benchmarks
 
 lint: $(VENV)/test-installed
 	$(PY) -m ruff check .
@@ -59,6 +63,10 @@ $(VENV)/test-installed: pyproject.toml constraints.txt | $(PY)
 	@$(SAY_SIZE)
 	$(INSTALL) --editable '.[test]'
 	@touch $@ $(VENV)/lab-installed
+
+$(VENV)/bench-installed: pyproject.toml constraints.txt | $(PY)
+	$(INSTALL) --editable '.[benchmark]'
+	@touch $@ $(VENV)/test-installed $(VENV)/lab-installed
 
 # JupyterLab shows a stored picture only in a notebook it trusts.
 $(VENV)/trusted: notebooks/*.ipynb | $(VENV)/lab-installed

@@ -4,7 +4,7 @@ Importing this imports NumPy and nothing else. `%load_ext autogradlab` in a note
 `%%twin` magic, which runs a cell here and in PyTorch and compares.
 """
 
-from . import autograd, dtypes, func, linalg, nn, utils
+from . import autograd, dtypes, func, linalg, nn, optim, utils
 from .autograd import (
     enable_grad,
     inference_mode,
@@ -63,6 +63,7 @@ from .nn.functional import conv1d, conv2d, group_norm, layer_norm, rms_norm
 from .ops import FUNCTIONS
 from .printing import set_printoptions
 from .random import Generator, initial_seed, seed
+from .serialization import load, save
 from .tensor import Size, Tensor, is_tensor
 
 __version__ = "0.1.0"

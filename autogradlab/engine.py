@@ -114,7 +114,8 @@ def backward(
                 if (capture and node.is_leaf) or (node.parents and not any(wanted)):
                     continue
             out = None
-            if plain and plan is not None and node.extras is None and g is not None:
+            simple = plan is not None and node.extras is None and not node.lifted
+            if plain and simple and g is not None:
                 out = plan.quick(g, node.saved)  # None if this has to be looked at first
                 if not retain_graph and plan.frees and out is not None:
                     node.saved = None

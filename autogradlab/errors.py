@@ -50,6 +50,12 @@ SCALAR_OF_GRAD = (
     "Converting a tensor with requires_grad=True to a scalar may lead to unexpected behavior.\n"
     "Consider using tensor.detach() first."
 )
+DETACH_VIEW = (
+    "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel "
+    "(DDP) for training, and gradient_as_bucket_view is set as True, gradients are views of DDP "
+    "buckets, and hence detach_() cannot be called on these gradients. To fix this error, please "
+    "refer to the Optimizer.zero_grad() function in torch/optim/optimizer.py as the solution."
+)
 LEAF_IN_PLACE = "a leaf Variable that requires grad is being used in an in-place operation."
 VIEW_IN_PLACE = (
     "a view of a leaf Variable that requires grad is being used in an in-place operation."
@@ -113,6 +119,57 @@ DIRTY_NOT_RETURNED = (
 SHARED_ELEMENTS = (
     "unsupported operation: more than one element of the written-to tensor refers to a single "
     "memory location. Please clone() the tensor before performing the operation."
+)
+PARAMS_NOT_ITERABLE = (
+    "params argument given to the optimizer should be an iterable of Tensors or dicts, but got "
+)
+PARAMS_IN_A_SET = (
+    "optimizer parameters need to be organized in ordered collections, but the ordering of tensors "
+    "in sets will change between runs. Please use a list instead."
+)
+NO_PARAMETER = "optimizer can only optimize Tensors, but one of the params is "
+DUPLICATE_PARAMETERS = (
+    "optimizer contains a parameter group with duplicate parameters; in future, this will cause an "
+    "error; see github.com/pytorch/pytorch/issues/40967 for more information"
+)
+GROUP_SIZE = (
+    "loaded state dict contains a parameter group that doesn't match the size of optimizer's group"
+)
+SCHEDULER_FIRST = (
+    "Detected call of `lr_scheduler.step()` before `optimizer.step()`. In PyTorch 1.1.0 and later, "
+    "you should call them in the opposite order: `optimizer.step()` before `lr_scheduler.step()`.  "
+    "Failure to do this will result in PyTorch skipping the first value of the learning rate "
+    "schedule. See more details at "
+    "https://pytorch.org/docs/stable/optim.html#how-to-adjust-learning-rate"
+)
+STEP_REPLACED = (
+    "Seems like `optimizer.step()` has been overridden after learning rate scheduler "
+    "initialization. Please, make sure to call `optimizer.step()` before `lr_scheduler.step()`. "
+    "See more details at https://pytorch.org/docs/stable/optim.html#how-to-adjust-learning-rate"
+)
+GET_LR = "To get the last learning rate computed by the scheduler, please use `get_last_lr()`."
+NO_INITIAL_LR = (
+    "param 'initial_lr' is not specified in param_groups[{}] when resuming scheduler with "
+    "last_epoch >= 0.\nThis typically happens when:\n1. You're trying to resume training from a "
+    "checkpoint but haven't properly loaded the optimizer state\n2. You're using last_epoch >= 0 "
+    "for a fresh training run (not recommended)"
+)
+EMPTY_SPLIT = "Length of split at index {} is 0. This might result in an empty dataset."
+NOT_COLLATED = (
+    "default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; found {}"
+)
+WORKERS = (
+    "num_workers option should be non-negative; use num_workers=0 to disable multiprocessing."
+)
+BATCH_SAMPLER = (
+    "batch_sampler option is mutually exclusive with batch_size, shuffle, sampler, and drop_last"
+)
+NO_BATCHES = (
+    "batch_size=None option disables auto-batching and is mutually exclusive with drop_last"
+)
+PIN_MEMORY = (
+    "'pin_memory' argument is set as true but no accelerator is found, then device pinned memory "
+    "won't be used."
 )
 
 
@@ -477,3 +534,7 @@ def length_of_v(got: int, expected: int, many: bool) -> str:
 
 def size_of_v(i: int, got: Any, expected: Any, many: bool) -> str:
     return f"{f'Entry {i} in ' * many}v has invalid size: should be {expected} but got {got}."
+
+
+def positive_integer(name: str, value: object) -> str:
+    return f"{name} should be a positive integer value, but got {name}={value}"

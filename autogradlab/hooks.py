@@ -36,7 +36,6 @@ class Extras:
         self.notes: dict[str, Any] = {}
         self.versions: dict[int, int] = {}  # by place among the saved values
         self.cells: dict[int, tuple[list[int], int]] = {}  # by output: its version, and then
-        self.lifted = False  # formulas run on tensors that hold duals and batches
 
     @property
     def watching(self) -> bool:

@@ -7,6 +7,7 @@ Running the tape backwards is `engine.py`; the formulas are in `derivatives/`.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import weakref
 from collections.abc import Callable, Sequence
@@ -44,6 +45,7 @@ class Node:
         *("__weakref__", "dtype", "extras", "parents", "plan", "saved", "sequence", "shape"),
     )
     is_leaf, output_nr = False, 0
+    lifted = False  # whether its saved values are duals or batches, see `lifted_type`
     runs_on_none = False  # whether it has something to do when no gradient has arrived
 
     def __init__(
@@ -56,16 +58,15 @@ class Node:
             self.shape = self.dtype = None
         else:
             self.shape, self.dtype = result.shape, result.dtype
-        if modes.lifted:
-            self.extra.lifted = True
         for i in plan.tensors_at:
-            x = saved[i]
-            if x.inference:
+            if saved[i].inference:
                 raise RuntimeError(errors.INFERENCE_SAVED)
-            if x.cell is not None and x.cell[0]:
-                self.extra.versions[i] = x.cell[0]
-        for i in plan.arrays_at:
-            cell = getattr(saved[i], "cell", None)
+        self.note_versions()
+
+    def note_versions(self) -> None:
+        """Remember which versions the saved tensors have, where that is not 0."""
+        for i in self.plan.watched_at:
+            cell = getattr(self.saved[i], "cell", None)
             if cell is not None and cell[0]:
                 self.extra.versions[i] = cell[0]
 
@@ -93,7 +94,7 @@ class Node:
         plan, values, extras = self.plan, list(self.saved), self.extras
         if extras is not None and extras.unpack is not None:
             hooks.unpack(self, values)
-        for i in (*plan.tensors_at, *plan.arrays_at):
+        for i in plan.watched_at:
             x = values[i]
             if not isinstance(x, Tensor):  # arrays that no tensor has held
                 continue
@@ -127,7 +128,7 @@ class Node:
 
     def apply(self, g: Any, taped: bool, wanted: Wanted | None) -> Sequence[Any]:
         """The gradients of the inputs; `wanted` says which, None all this node was made for."""
-        if not (modes.lifted or (self.extras is not None and self.extras.lifted)):
+        if not (modes.lifted or self.lifted):
             return self.plan.run(wanted, g, self.unpack(taped))
         with lifting():  # formulas run on tensors, which may hold duals and batches
             out = self.plan.run(wanted, g if taped else tensors_of(g), self.unpack(True))
@@ -322,3 +323,11 @@ def fit(g: Any, node: Any, sender: Node | None = None) -> Any:
     if isinstance(g, Tensor):
         return g if g.array.dtype is node.dtype else g.to(dtypes.from_numpy(node.dtype))
     return g if g.dtype is node.dtype else g.astype(node.dtype)
+
+
+@functools.cache
+def lifted_type(kind: type[Node]) -> type[Node]:
+    """The class of an operation's nodes that were recorded inside a transform: their formulas run
+    on tensors, which hold duals and batches."""
+    body = {"__slots__": (), "__module__": kind.__module__, "lifted": True}
+    return type(kind.__name__, (kind,), body)

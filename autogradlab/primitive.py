@@ -16,7 +16,7 @@ import numpy as np
 
 from . import arrays as arrays_module
 from .modes import modes, reset, silence
-from .node import Node, Output, Wanted, edge
+from .node import Node, Output, Wanted, edge, lifted_type
 from .tensor import Tensor, wrap
 
 # For each input: does it want a gradient? None for what is no tensor.
@@ -138,8 +138,10 @@ class Primitive:
 
     def compute(self, arrays: list[Any], constants: dict[str, Any]) -> Any:
         """The result on arrays, which may be lifted (see arrays/)."""
-        if self.promote is not None:
-            arrays = self.promote(arrays)
+        return self.peel(arrays if self.promote is None else self.promote(arrays), constants)
+
+    def peel(self, arrays: list[Any], constants: dict[str, Any]) -> Any:
+        """The same, on arrays that are of one dtype already: a layer at a time."""
         kind = arrays_module.newest([*arrays, *constants.values()])
         if kind is not None:
             return kind.lift(self, arrays, constants)
@@ -152,7 +154,8 @@ class Primitive:
         floats = [out.array.dtype.kind == "f" for out in outputs]
         if True not in floats:
             return
-        node = self.node(self.plan(tuple(kinds)), inputs, result, {**self.defaults, **constants})
+        kind = lifted_type(self.node) if modes.lifted else self.node
+        node = kind(self.plan(tuple(kinds)), inputs, result, {**self.defaults, **constants})
         for k, out in enumerate(outputs):
             if floats[k]:
                 out._requires_grad = True
@@ -176,7 +179,7 @@ class Primitive:
 class Boundary(Primitive):
     """A primitive that makes an array of a level, or takes it apart, instead of lifting over it."""
 
-    def compute(self, arrays: list[Any], constants: dict[str, Any]) -> Any:
+    def peel(self, arrays: list[Any], constants: dict[str, Any]) -> Any:
         kind = arrays_module.newest(arrays)
         if kind is not None and kind.level > constants["level"]:
             return kind.lift(self, arrays, constants)
@@ -224,6 +227,7 @@ class Plan:
         others = set(inputs).difference(tensors)
         self.others_at = [i for i, name in enumerate(self.names) if name in others]
         self.arrays_at = [i for i, name in enumerate(self.names) if name in primitive.arrays]
+        self.watched_at = [*self.tensors_at, *self.arrays_at]  # tensors, of which versions are kept
         result = next((name for name in self.names if name.startswith("result")), None)
         self.result_at = None if result is None else self.names.index(result)
         self.result_nr = int(result[-1]) if result not in (None, "result") else None

@@ -164,6 +164,10 @@ class Generator:
         offsets = words % np.uint64(span)
         return (offsets + np.uint64(low % 2**64)).view(np.int64).astype(dtype).reshape(shape)
 
+    def int64(self) -> int:
+        """One integer from 0 to 2**63 - 1, as `random_` puts them into int64 tensors."""
+        return int(self._double_words(1)[0]) % 2**63
+
     def randperm(self, n: int, dtype: np.dtype) -> np.ndarray:
         """The integers from 0 to n - 1 in random order."""
         _numel((n,))

@@ -28,11 +28,13 @@ def unary(primitive: Primitive, usual: Callable[..., Tensor]) -> Callable[..., T
     forward, node_type, kinds = primitive.forward, primitive.node, (True,)
 
     def operation(*args: Any, **kwargs: Any) -> Tensor:
-        if len(args) != 1 or kwargs or modes.special or not isinstance(args[0], Tensor):
+        if len(args) != 1 or kwargs or not isinstance(args[0], Tensor):
             return usual(*args, **kwargs)
         (input,) = args
         a = input.array
-        if input.special or not (
+        if modes.lifted and a.dtype.kind == "f":
+            return primitive(input)  # nothing to check, but levels to peel
+        if modes.special or input.special or not (
             a.__class__ in SCALARS or (a.__class__ is np.ndarray and a.dtype in FLOATS)
         ):
             return usual(input)
@@ -49,6 +51,8 @@ def unary(primitive: Primitive, usual: Callable[..., Tensor]) -> Callable[..., T
             node.parents = (input.node or edge(input),)
             node.saved = plan.pack((input,), array, None)
             node.shape, node.dtype = array.shape, array.dtype
+            if input.cell is not None:
+                node.note_versions()
         return out
 
     operation.__name__, operation.__doc__ = usual.__name__, usual.__doc__
@@ -72,6 +76,8 @@ def binary(
             plain, kinds = kind is float, (self._requires_grad, None)
         kind = a.__class__
         if not plain or self.special or modes.special:
+            if modes.lifted and b is not other and a.dtype.kind == b.dtype.kind == "f":
+                return primitive(self, other)  # nothing to check, but levels to peel
             return usual(self, other)
         if kind is ndarray:
             if a.dtype not in FLOATS or (b is not other and getattr(b, "dtype", 0) is not a.dtype):
@@ -96,6 +102,8 @@ def binary(
             node.parents = plan.edges(inputs)
             node.saved = plan.pack(inputs, array, constants)
             node.shape, node.dtype = array.shape, array.dtype
+            if self.cell is not None or (b is not other and other.cell is not None):
+                node.note_versions()
         return out
 
     operation.__name__, operation.__doc__ = usual.__name__, usual.__doc__

@@ -54,7 +54,7 @@ class Tensor:
     made: str = ""  # of a view: why it must not be written into, "" if it may
     seen: int = 0  # of a view: the version at which its node was right
     inference: bool = False  # made under inference_mode
-    special: bool = False  # any of the above: not for the short way (straight.py)
+    special: bool = False  # a view or made under inference: not for the short way (straight.py)
     extras: Extras | None = None  # of a leaf
     _requires_grad = False
     _grad: Tensor | None = None
@@ -215,8 +215,15 @@ class Tensor:
         """The same memory, not recorded: a leaf that needs no gradient, and has no tangent."""
         memory = self.memory()
         out = wrap(memory if isinstance(memory, np.ndarray) else memory.without_tangents())
-        out.cell, out.special = self.version_cell(), True
+        out.cell = self.version_cell()
         return out
+
+    def detach_(self) -> Tensor:
+        """Make this tensor itself a leaf that needs no gradient; returns it."""
+        if self.base is not None:
+            raise RuntimeError(errors.DETACH_VIEW)
+        self.node, self._requires_grad = None, False
+        return self
 
     @property
     def data(self) -> Tensor:
@@ -247,7 +254,7 @@ class Tensor:
     def version_cell(self) -> list[int]:
         """The version, to be shared; the node that made this tensor learns of it."""
         if self.cell is None:
-            self.cell, self.special = [0], True
+            self.cell = [0]
             if self.node is not None:
                 self.node.watch(self.cell)
         return self.cell

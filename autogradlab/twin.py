@@ -31,7 +31,7 @@ import numpy as np
 
 import autogradlab
 
-from . import printing
+from . import nn, printing
 from .dtypes import dtype
 from .random import Generator
 from .tensor import Size, Tensor
@@ -201,8 +201,9 @@ class Comparison:
         elif isinstance(ours, PLAIN) or isinstance(theirs, PLAIN):
             self.text(where, words(ours), words(theirs))
         elif is_object(ours) and is_object(theirs) and self.first_time(ours, theirs):
-            for key in sorted(vars(ours).keys() | vars(theirs).keys()):
-                self.value(f"{where}.{key}", *(vars(x).get(key) for x in (ours, theirs)))
+            sides = contents(ours), contents(theirs)
+            for key in sorted(sides[0].keys() | sides[1].keys()):
+                self.value(f"{where}.{key}", *(side.get(key) for side in sides))
 
     def first_time(self, ours: Any, theirs: Any) -> bool:
         """Whether these two have not been compared; what holds itself is so compared once."""
@@ -303,8 +304,22 @@ def grad_of(x: Any) -> Any:
 
 
 def is_object(x: Any) -> bool:
-    """Whether this is an object of a class the notebook defined."""
-    return type(x).__module__ == "__main__" and hasattr(x, "__dict__")
+    """Whether this is an object of a class the notebook defined, or a network."""
+    return (type(x).__module__ == "__main__" and hasattr(x, "__dict__")) or is_network(x)
+
+
+def is_network(x: Any) -> bool:
+    """Whether this is an `nn.Module` of either engine."""
+    theirs = (sys.modules["torch"].nn.Module,) if "torch" in sys.modules else ()
+    return isinstance(x, (nn.Module, *theirs))
+
+
+def contents(x: Any) -> dict[str, Any]:
+    """The attributes of an object; of a network those that are not each engine's own affair."""
+    inside = vars(x)
+    if is_network(x):
+        inside = {k: v for k, v in inside.items() if not re.fullmatch(r"_\w*hook\w*|_size", k)}
+    return inside
 
 
 def is_torchs(x: Any) -> bool:
@@ -441,13 +456,15 @@ class Mirror:
     def fill(self, x: Any, twin: Any) -> Any:
         """Give an empty or outdated twin what ours holds."""
         if is_object(x):
-            x, inside = vars(x), vars(twin)
-        else:
-            inside = twin
+            held = {name: self(v) for name, v in contents(x).items()}
+            for name in contents(twin).copy():
+                del vars(twin)[name]
+            vars(twin).update(held)
+            return twin
         held = {self(k): self(v) for k, v in x.items()} if isinstance(x, dict) else map(self, x)
         held = held if isinstance(held, dict) else list(held)
-        inside.clear()
-        (inside.extend if isinstance(inside, list) else inside.update)(held)
+        twin.clear()
+        (twin.extend if isinstance(twin, list) else twin.update)(held)
         return twin
 
     def make(self, x: Any) -> Any:
@@ -477,6 +494,8 @@ class Mirror:
             raise CannotMirror("a PyTorch tensor made outside a twin cell")
         if is_object(x):
             twin = self.remember(x, object.__new__(self(type(x))))
+            if is_network(x):
+                self.torch.nn.Module.__init__(twin)
             return self.fill(x, twin)
         return self.other(x)
 
@@ -499,7 +518,7 @@ class Mirror:
                 data.strides, default=0) >= 0  # torch has no negative strides  # fmt: skip
             new = self.torch.from_numpy(self(data) if shared else np.array(data))
             if twin is None or twin.shape != new.shape or twin.dtype != new.dtype:
-                twin = new
+                twin = self.torch.nn.Parameter(new) if isinstance(x, nn.Parameter) else new
             else:
                 with self.torch.no_grad():
                     twin.copy_(new)

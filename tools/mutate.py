@@ -89,7 +89,7 @@ class Test:
             try:
                 with mock.patch.object(twins, "run", without_warnings):
                     self.run()
-            except Exception:
+            except (Exception, pytest.fail.Exception):
                 return True
             finally:  # a test that breaks off leaves these as they are
                 for module in (autogradlab, torch):
@@ -172,10 +172,8 @@ EQUAL = {
     "huber_loss: target not summed": "likewise",
     "smooth_l1_loss: self not summed": "likewise",
     "smooth_l1_loss: target not summed": "likewise",
-    "reshape_alias: batch elementwise": "vmap and forward mode see contiguous arrays: `view`",
+    "reshape_alias: batch elementwise": "under vmap every array counts as contiguous: `view`",
     "reshape_alias: batch of the first example": "likewise",
-    "reshape_alias: jvp tangent dropped": "likewise",
-    "reshape_alias: jvp tangent times 1.01": "likewise",
 }
 
 

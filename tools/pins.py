@@ -26,7 +26,7 @@ def closure(name: str, extras: set[str], seen: dict[str, str]) -> dict[str, str]
 
 if __name__ == "__main__":
     print("# The one set of versions `make lab` and `make test` install; written by tools/pins.py.")
-    pins = closure("autogradlab", {"test"}, {})
+    pins = closure("autogradlab", {"test", "benchmark"}, {})
     del pins["autogradlab"]
     cuda = ("nvidia-", "cuda-", "triton")
     lines = [f"{name}=={version}" for name, version in pins.items() if not name.startswith(cuda)]

@@ -8,9 +8,12 @@ off, and the kind says what the operation does to it. Reverse mode needs no kind
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
+
+import numpy as np
 
 from ..modes import modes
 
@@ -38,6 +41,16 @@ class Shape(tuple):
 def levels_of(shape: Any) -> frozenset[int]:
     """The levels of an array with this shape."""
     return shape.levels if isinstance(shape, Shape) else frozenset()
+
+
+@functools.lru_cache(64)
+def alone(level: int) -> frozenset[int]:
+    return frozenset((level,))
+
+
+def with_level(shape: Any, level: int) -> frozenset[int]:
+    """The levels of an array with this shape, and one more."""
+    return shape.levels | {level} if isinstance(shape, Shape) else alone(level)
 
 
 class Lifted:
@@ -109,6 +122,8 @@ def newest(values: Iterable[Any]) -> Lifted | None:
     """The array of the newest level among the values, or in tuples of them; None without one."""
     found = None
     for x in values:
+        if x.__class__ is np.ndarray:
+            continue
         if isinstance(x, tuple):
             x = newest(x)
         if isinstance(x, Lifted) and (found is None or x.level > found.level):

@@ -19,7 +19,7 @@ import numpy as np
 from ..modes import modes
 from ..primitive import Boundary, Primitive
 from ..tensor import wrap
-from . import Lifted, Shape, levels_of, without_tangents
+from . import Lifted, Shape, with_level, without_tangents
 
 SHIFTED = ("dim", "dim0", "dim1", "dims")
 
@@ -32,7 +32,7 @@ class Batch(Lifted):
     def __init__(self, array: Any, level: int, adjoint: bool = False) -> None:
         self.array, self.level, self.dtype, self.adjoint = array, level, array.dtype, adjoint
         self.count = array.shape[0]
-        self.shape = Shape(array.shape[1:], levels_of(array.shape) | {level})
+        self.shape = Shape(array.shape[1:], with_level(array.shape, level))
 
     def without_tangents(self) -> Any:
         return Batch(without_tangents(self.array), self.level)
@@ -70,9 +70,11 @@ class Batch(Lifted):
         rule = primitive.batch
         if rule == "elementwise":
             result = self.elementwise(primitive, arrays, constants)
-        elif rule == "leading" and self.ndim and not any(map(self.holds, constants.values())):
+        elif any(map(self.holds, constants.values())):
+            result = self.one_by_one(primitive, arrays, constants)
+        elif rule == "leading" and (self.ndim or "shape" in constants):  # a `dim` of 0-d is no dim
             result = self.leading(primitive, arrays, constants)
-        elif callable(rule) and not any(map(self.holds, constants.values())):
+        elif callable(rule):
             result = rule(primitive, self.count, [self.first(x) for x in arrays], **constants)
         else:
             result = self.one_by_one(primitive, arrays, constants)
@@ -93,6 +95,8 @@ class Batch(Lifted):
             return x.array
         if not hasattr(x, "shape"):
             return x
+        if isinstance(x, np.ndarray):
+            return np.broadcast_to(x, (self.count, *x.shape))
         from ..derivatives import expand
 
         return expand.compute([x], {"shape": (self.count, *x.shape)})
@@ -111,8 +115,8 @@ class Batch(Lifted):
             ones = (1,) * (ndim - x.ndim)
             return reshape_to.compute([x.array], {"shape": (self.count, *ones, *x.shape)})
 
-        constants = {name: padded(x) for name, x in constants.items()}
-        return primitive.compute(list(map(padded, arrays)), constants)
+        constants = {name: padded(x) for name, x in constants.items()} if constants else constants
+        return primitive.peel(list(map(padded, arrays)), constants)
 
     def leading(self, primitive: Primitive, arrays: list[Any], constants: Any) -> Any:
         constants = dict(constants)
@@ -121,7 +125,7 @@ class Batch(Lifted):
                 constants[name] = tuple(d + 1 for d in dim) if isinstance(dim, tuple) else dim + 1
         if "shape" in constants:
             constants["shape"] = (self.count, *constants["shape"])
-        return primitive.compute(list(map(self.first, arrays)), constants)
+        return primitive.peel(list(map(self.first, arrays)), constants)
 
     def one_by_one(self, primitive: Primitive, arrays: list[Any], constants: Any) -> Any:
         from ..derivatives import select, stack

@@ -7,7 +7,7 @@ from typing import Any
 
 from .. import dtypes
 from ..tensor import Tensor, wrap
-from . import layer_of, levels_of, lifting
+from . import Lifted, layer_of, levels_of, lifting
 from .batch import Batch, from_batch
 from .dual import Dual, tangent_of
 
@@ -15,6 +15,9 @@ from .dual import Dual, tangent_of
 def fit_lifted(g: Any, node: Any) -> Any:
     """`node.fit` for a gradient that holds a lifted array."""
     array, shape = g.array if isinstance(g, Tensor) else g, node.shape
+    fits = tuple.__eq__(array.shape, shape) and array.dtype is node.dtype
+    if fits and not array.adjoint and not any(isinstance(x, Lifted) for x in array.parts()):
+        return g
     with lifting():
         out = wrap(array) if array is g else g
         for level in sorted(levels_of(array.shape) - levels_of(shape), reverse=True):

@@ -59,7 +59,7 @@ def product(a: Any, b: Any) -> Any:
 
 
 def grouped(x: Any, groups: int) -> Any:
-    return x.reshape(groups, -1, x.shape[-1])
+    return x.reshape(groups, len(x) // groups, x.shape[-1])
 
 
 def convolve(input: Any, weight: Any, bias: Any, *, window: Window, groups: int, memo: Memo) -> Any:

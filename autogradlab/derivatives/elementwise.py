@@ -14,15 +14,18 @@ from ..primitive import Primitive
 from .error_function import erf as erf_value
 from .error_function import erfc as erfc_value
 
+FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+
 
 def arithmetic(operands: list[Any]) -> list[Any]:
     """The operands in the type torch computes in, not always NumPy's choice."""
     if len(operands) == 2:
         a, b = operands
-        if type(b) is float and getattr(a, "dtype", None) in (np.float32, np.float64):
+        kind = getattr(a, "dtype", None)
+        if type(b) is float and kind in FLOATS:
             return operands
-        if getattr(a, "dtype", None) is getattr(b, "dtype", 0):
-            return broadcastable(operands)
+        if kind is getattr(b, "dtype", 0):
+            return operands if a.shape == b.shape else broadcastable(operands)
     to = dtypes.result_type(*operands)
     return broadcastable(
         [

@@ -50,6 +50,19 @@ def by_bmm(left: int | None, right: int, *drop: int) -> Callable[..., Any]:
     return each
 
 
+def mm_each(primitive: Primitive, count: int, arrays: list[Any]) -> Any:
+    """`mm` on a batch: where all examples share the right matrix, their rows are one matrix; where
+    each has a column and a row, that is all their products."""
+    a, b = arrays
+    if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
+        if b.strides[0] == 0:
+            rows = a.reshape(count * a.shape[1], a.shape[2]) @ b[0]
+            return rows.reshape(*a.shape[:2], b.shape[2])
+        if a.shape[2] == 1:
+            return a * b
+    return bmm.compute([a, b], {})
+
+
 def add_each(primitive: Primitive, count: int, arrays: list[Any], **factors: float) -> Any:
     """What is added broadcasts behind the axis of the examples."""
     x, a, b = arrays
@@ -62,7 +75,7 @@ mm = Primitive(
     "MmBackward0",
     np.matmul,
     jvp="bilinear",
-    batch="leading",
+    batch=mm_each,
     self=lambda g, mat2: mm(g, mat2.mT),
     mat2=lambda g, self: mm(self.mT, g),
 )

@@ -34,6 +34,12 @@ def count(shape: Dims, dim: Dims | None) -> int:
     )
 
 
+def over_the_rest(reduction: Primitive, x: Any, **constants: Any) -> Any:
+    """A reduction of each example of a batch as a whole."""
+    constants |= {"dim": tuple(range(1, x.ndim)), "keepdim": False}
+    return reduction.compute([x], constants) if x.ndim > 1 else x
+
+
 def spread(g: Any, shape: Dims, dim: Dims, keepdim: bool) -> Any:
     """A reduced gradient copied back over the dimensions that were reduced away."""
     if not keepdim:
@@ -227,6 +233,7 @@ sum_all = Primitive(
     "SumBackward0",
     lambda self, *, dtype=None: add_up(self, None, False, dtype),
     jvp="linear",
+    batch=lambda _, size, arrays, **constants: over_the_rest(sum_dim, *arrays, **constants),
     self=lambda g, self_shape: expand(g, shape=self_shape),
 )
 sum_dim = Primitive(
@@ -249,6 +256,7 @@ mean_all = Primitive(
     "MeanBackward0",
     lambda self, *, dtype=None: average(self, None, False, dtype),
     jvp="linear",
+    batch=lambda _, size, arrays, **constants: over_the_rest(mean_dim, *arrays, **constants),
     self=lambda g, self_shape: expand(g / count(self_shape, None), shape=self_shape),
 )
 mean_dim = Primitive(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from .. import autograd
 from ..arrays import lifting
-from ..arrays.batch import from_batch, to_batch
+from ..arrays.batch import Batch, from_batch, to_batch
 from ..arrays.dual import paired, primal_of, tangent_of
 from ..autograd.grad_mode import enable_grad
 from ..derivatives import alias, expand
@@ -67,7 +68,7 @@ def vmap(
         try:
             with lifting():
                 inside = [
-                    x if d is None else to_batch(movedim(x, d, 0), level=level, count=count)
+                    x if d is None else to_batch(moved(x, d, 0), level=level, count=count)
                     for x, d in zip(leaves, dims, strict=True)
                 ]
                 out = func(*build(inside), **kwargs)
@@ -134,6 +135,11 @@ def batched_inputs(
     return leaves, dims, build
 
 
+def moved(x: Tensor, source: int, destination: int) -> Tensor:
+    """A dimension in another place; nothing to do where it is there."""
+    return x if source == destination else movedim(x, source, destination)
+
+
 def unbatched_outputs(
     func: Callable[..., Any], out: Any, out_dims: Any, level: int, count: int
 ) -> Any:
@@ -162,7 +168,7 @@ def unbatched_outputs(
                 )
             made.append(x)
         else:
-            made.append(movedim(from_batch(x, level=level, count=count), 0, d))
+            made.append(moved(from_batch(x, level=level, count=count), 0, d))
     return build(made)
 
 
@@ -179,14 +185,14 @@ def in_chunks(
     """Some examples at a time, and their outputs joined."""
     from ..ops.shapes import cat
 
-    moved = [x if d is None else movedim(x, d, 0) for x, d in zip(leaves, dims, strict=True)]
-    count = next(len(x) for x, d in zip(moved, dims, strict=True) if d is not None)
+    front = [x if d is None else moved(x, d, 0) for x, d in zip(leaves, dims, strict=True)]
+    count = next(len(x) for x, d in zip(front, dims, strict=True) if d is not None)
     places = build([None if d is None else 0 for d in dims])
     parts = [
         trees.flatten(
             vmap(func, places, 0, randomness)(
                 *build([x if d is None else x[i : i + size]
-                        for x, d in zip(moved, dims, strict=True)]), **kwargs)
+                        for x, d in zip(front, dims, strict=True)]), **kwargs)
         )
         for i in range(0, count, size)
     ]  # fmt: skip
@@ -208,8 +214,11 @@ def fresh(x: Any) -> Tensor:
         raise RuntimeError("only Tensors of floating point dtype can require gradients")
     for level, count, _ in modes.vmaps:
         if level not in getattr(x.array.shape, "levels", ()):
-            whole = expand(x, shape=(count, *x.shape))
-            x = to_batch(whole, level=level, count=count)
+            if x.requires_grad or not isinstance(x.array, np.ndarray):
+                whole = expand(x, shape=(count, *x.shape))
+                x = to_batch(whole, level=level, count=count)
+            else:
+                x = wrap(Batch(np.broadcast_to(x.array, (count, *x.shape)), level))
     return alias(x) if x.requires_grad else wrap(x.array).requires_grad_()
 
 
@@ -541,10 +550,39 @@ def functional_call(
     tie_weights: bool = True,
     strict: bool = False,
 ) -> Any:
-    """`module(*args, **kwargs)` with these tensors in place of its parameters and buffers."""
+    """`module(*args, **kwargs)` with these tensors in place of its parameters and buffers.
+
+    Args:
+        parameter_and_buffer_dicts: the tensors by path, in one dict or several; what the module
+            puts in their place while it runs is written back into one dict.
+        tie_weights: parameters that are one tensor in the module get one tensor.
+        strict: every parameter and buffer must be given, and nothing else.
+
+    >>> from autogradlab import nn, ones, zeros
+    >>> functional_call(nn.Linear(2, 1), {"weight": ones(1, 2), "bias": zeros(1)}, ones(2))
+    tensor([2.])
+    """
     given = parameter_and_buffer_dicts
-    dicts = [given] if isinstance(given, dict) else given
-    tensors = {name: x for each in dicts for name, x in each.items()}
+    if isinstance(given, dict):
+        tensors = given
+    elif not isinstance(given, Sequence):
+        raise ValueError(
+            "Expected parameter_and_buffer_dicts to be a dict, or a list/tuple of dicts, but got "
+            f"{type(given)}"
+        )
+    else:
+        if not all(isinstance(each, dict) for each in given):
+            raise ValueError(
+                "Expected all elements of parameter_and_buffer_dicts to be dictionaries"
+            )
+        count = Counter(name for each in given for name in each)
+        repeated = [name for name, n in count.items() if n > 1]
+        if repeated:
+            raise ValueError(
+                f"{repeated} appeared in multiple dictionaries; behavior of functional call is "
+                "ambiguous"
+            )
+        tensors = {name: x for each in given for name, x in each.items()}
     arguments = () if args is None else args if isinstance(args, tuple) else (args,)
-    with module._using(tensors, strict=strict):
+    with module._using(tensors, tie_weights=tie_weights, strict=strict):
         return module(*arguments, **(kwargs or {}))

@@ -1,3 +1,60 @@
 """Neural networks, under torch's own names."""
 
-from . import functional
+from . import functional, init, utils
+from .containers import ModuleDict, ModuleList, ParameterList, Sequential
+from .module import Module
+from .options import (
+    ELU,
+    GELU,
+    GLU,
+    SELU,
+    AdaptiveAvgPool1d,
+    AdaptiveAvgPool2d,
+    AvgPool1d,
+    AvgPool2d,
+    BCELoss,
+    BCEWithLogitsLoss,
+    CosineEmbeddingLoss,
+    CrossEntropyLoss,
+    Dropout,
+    Flatten,
+    Hardsigmoid,
+    Hardswish,
+    Hardtanh,
+    HuberLoss,
+    Identity,
+    KLDivLoss,
+    L1Loss,
+    LeakyReLU,
+    LogSigmoid,
+    LogSoftmax,
+    MaxPool1d,
+    MaxPool2d,
+    Mish,
+    MSELoss,
+    NLLLoss,
+    ReLU,
+    ReLU6,
+    Sigmoid,
+    SiLU,
+    SmoothL1Loss,
+    Softmax,
+    Softplus,
+    Softsign,
+    Tanh,
+    TripletMarginLoss,
+    Unflatten,
+)
+from .parameter import Parameter
+from .weights import (
+    BatchNorm1d,
+    BatchNorm2d,
+    Conv1d,
+    Conv2d,
+    Embedding,
+    GroupNorm,
+    LayerNorm,
+    Linear,
+    PReLU,
+    RMSNorm,
+)

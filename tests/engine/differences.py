@@ -62,6 +62,23 @@ DIFFERENCES = {
             "except RuntimeError:\n"
             "    print(x)",
         ),
+        (
+            "A state dict that does not fit leaves the whole module as it was.",
+            "layer = torch.nn.Linear(1, 2)\n"
+            "try:\n"
+            "    layer.load_state_dict({'weight': torch.zeros(2, 1), 'bias': torch.zeros(3)})\n"
+            "except RuntimeError:\n"
+            "    print(layer.weight.any())",
+        ),
+        (
+            "Files hold data only: `save` writes safetensors, and no `load` can run code.",
+            "import os\n"
+            "try:\n"
+            "    torch.save(torch.nn.Linear(1, 1), os.devnull)\n"
+            "    print('pickled')\n"
+            "except TypeError as error:\n"
+            "    print(error)",
+        ),
     ],
     "Other names for the same thing": [
         (
@@ -92,6 +109,14 @@ DIFFERENCES = {
         ("`view` as another dtype.", "print(torch.ones(2).view(torch.int32))"),
         ("Derivatives of `scatter` with `reduce=`.",
          "print(torch.ones(2).scatter(0, torch.tensor([0]), 2.0, reduce='multiply'))"),
+        ("The arguments `size_average` and `reduce` of losses, which PyTorch has deprecated.",
+         "print(torch.nn.MSELoss(reduce=False))"),
+        ("Worker processes that load data.",
+         "print(torch.utils.data.DataLoader(range(3), num_workers=1).num_workers)"),
+        ("A learning rate that is a tensor, and `foreach`, `fused`, `capturable`, `differentiable` "
+         "of optimizers.",
+         "w = torch.ones(2, requires_grad=True)\n"
+         "print(torch.optim.SGD([w], lr=torch.tensor(0.1)).param_groups[0]['lr'])"),
     ],
 }  # fmt: skip
 

@@ -20,12 +20,12 @@ FUNCTIONS = """
 a.clamp(0, 1); a.clamp_min(0); a.clamp_max(1); 2 ** a; torch.pow(2, a); a.fmod(2); a % 2; a.fmod(a.detach() + 1); torch.atan2(a, a * a + 1); a.sign() * a
 F.elu(a * 1, inplace=True); F.leaky_relu(a * 1, inplace=True); torch.fill(a, 3.) * a; torch.fill(a, a[1]) * a; a.scatter(0, i, 9.) * a; a.div(0.4, rounding_mode='floor') * a; a.remainder(0.7)
 a.as_strided((2,), (2,)); a[:, None].expand(3, 2).t().reshape(6) * 2; a.outer(a).t().reshape(9); a[None, :, None].squeeze() * 2; a.unfold(0, 2, 1).square().sum(1)
-torch.zeros_like(a) + a; (a * a).floor() * a; a.trunc() * a; (a * 1).zero_() + a; (a * 1).fill_(2.) * a; (a * 1).fill_(a[1]) * a; F.prelu(a, torch.tensor(0.2)); a.masked_fill(a > 0.4, 0.)
+torch.zeros_like(a) + a; (a * a).floor() * a; a.trunc() * a; (a * 1).zero_() + a; (a * 1).fill_(2.) * a; (a * 1).fill_(a[1]) * a; F.prelu(a, torch.tensor(0.2)); a.masked_fill(a > 0.4, 0.); F.cosine_embedding_loss(a, -w[0], torch.tensor(-1), margin=0.1)
 """
 # The gradient, one vector after the other and with a tangent: rules of what gradients are made of.
 GRADIENTS = """
 a.as_strided((2,), (2,)).exp().sum(); a.unfold(0, 2, 1).exp().sum(); a.outer(a).diagonal().exp().sum(); torch.det(a.outer(a).sin()); torch.linalg.det(a.outer(a).cos() + torch.eye(3))
-F.avg_pool2d(a.outer(a)[None], 2, 1).exp().sum(); F.cosine_embedding_loss(a, -w[0], torch.tensor(-1), margin=0.1)
+F.avg_pool2d(a.outer(a)[None], 2, 1).exp().sum()
 """
 # Comparisons have no derivative, but a rule for vmap.
 CHOICES = """

@@ -410,3 +410,63 @@ def test_graphs_that_backward_built_are_compared_by_value(notebook):
         "g, = torch.autograd.grad(y, x, create_graph=True)\nh, = torch.autograd.grad(g.sum(), x)"
     )
     assert {"g", "h"} <= set(cell(notebook, source)[0].same)
+
+
+# ---------------------------------------------------------------------------------------- networks
+
+NET = """
+class Net(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = torch.nn.Conv1d(2, 3, 3, padding="same", padding_mode="circular")
+        self.body = torch.nn.Sequential(torch.nn.BatchNorm1d(3), torch.nn.Flatten())
+        self.heads = torch.nn.ModuleList([torch.nn.Linear(12, 2, bias=False)])
+        self.scale = torch.nn.Parameter(torch.tensor(2.0))
+        self.register_buffer("hidden", torch.ones(()), persistent=False)
+        self.seen = 0
+    def forward(self, x):
+        self.seen += 1
+        return self.heads[0](self.body(self.conv(x))) * self.scale + self.hidden
+net = Net()
+"""
+STEP = """
+loss = (net(torch.randn(4, 2, 4)) ** 2).mean()
+net.zero_grad()
+loss.backward()
+with torch.no_grad():
+    for p in net.parameters():
+        p -= 0.1 * p.grad
+print(net, loss.item())
+"""
+
+
+def test_a_network_is_compared_as_a_whole(notebook):
+    assert "✓ same in PyTorch: net" in repr(cell(notebook, NET)[0])
+    for _ in range(2):
+        report = cell(notebook, STEP)[0]
+        assert report.agrees and {"net", "loss"} <= set(report.same)
+
+
+@pytest.mark.parametrize("made", ["outside", "inside"])
+def test_a_network_is_mirrored(notebook, made):
+    if made == "outside":
+        exec(NET, notebook.space | {"torch": autogradlab}, notebook.space)
+    else:
+        cell(notebook, NET)
+    change = "net.conv.weight.data.mul_(3.0); net.seen = 5; net.body[0].eval(); net.more = 'text'"
+    exec(change, notebook.space)
+    report = cell(notebook, STEP)[0]
+    assert report.agrees and {"net", "loss"} <= set(report.same)
+    assert notebook.shadow["net"].seen == 6 and type(notebook.shadow["net"].conv) is torch.nn.Conv1d
+    assert not notebook.shadow["net"].body[0].training
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["net.training = False", "net.scale.data.add_(1)", "net.seen = 3", "net.body[0].eps = 1.0"],
+)
+def test_a_network_that_differs_is_found(notebook, change):
+    cell(notebook, NET)
+    only_ours = f"if 'autogradlab' in torch.__name__: {change}\nnet.conv"
+    report = cell(notebook, f"net.heads\n{only_ours}")[0]
+    assert not report.agrees and "net" in repr(report)

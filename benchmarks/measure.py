@@ -1,0 +1,121 @@
+"""How it is measured: in one process, in turns, one thread, medians; memory in its own process.
+
+Run as a program with a task's number and an engine, it prints the peak memory of one run above the
+level just before it, in KB.
+"""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from .tasks import Run, Task, tasks
+
+
+def one_thread() -> Any:
+    """Keep NumPy and torch to one thread."""
+    import torch
+
+    torch.set_num_threads(1)
+    return threadpool_limits(1)
+
+
+def set_up(task: Task) -> dict[str, Run | str]:
+    """Every engine ready to run, with results that agree with torch's; the error of one that
+    cannot.
+
+    Raises:
+        AssertionError: an engine gives another result than torch.
+    """
+    ready: dict[str, Run | str] = {}
+    expected = None
+    for name, make in task.engines.items():
+        try:
+            run = make()
+            result = np.asarray(run())
+        except (ImportError, RecursionError) as error:
+            ready[name] = type(error).__name__
+            continue
+        expected = result if expected is None else expected
+        np.testing.assert_allclose(result, expected, rtol=1e-4, atol=1e-5, err_msg=name)
+        ready[name] = run
+    return ready
+
+
+def seconds(task: Task, rounds: int) -> dict[str, float | str]:
+    """The median time of a run for each engine, in turns; or why there is none."""
+    ready = set_up(task)
+    times: dict[str, list[float]] = {name: [] for name in ready}
+    for _ in range(rounds):
+        for name, run in ready.items():
+            if not isinstance(run, str):
+                start = time.perf_counter()
+                run()
+                times[name].append(time.perf_counter() - start)
+    return {name: statistics.median(times[name]) if times[name] else run
+            for name, run in ready.items()}  # fmt: skip
+
+
+def memory(number: int, engine: str) -> float | None:
+    """Peak memory of one run of a task in KB, in a fresh process; None where it cannot be told."""
+    if not Path("/proc/self/clear_refs").exists():
+        return None
+    command = [sys.executable, "-m", "benchmarks.measure", str(number), engine]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return float(done.stdout)
+
+
+def peak(run: Callable[[], Any], warm_up: Callable[[], Any]) -> int:
+    """Peak memory of a run above the level before it, in KB, as Linux counts; a small run before
+    that loads and caches what is not the step's."""
+    warm_up()
+    Path("/proc/self/clear_refs").write_text("5")
+    before = status("VmRSS")
+    run()
+    return max(0, status("VmHWM") - before)
+
+
+def status(key: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(key))
+
+
+def rows(chosen: list[Task], rounds: int, with_memory: bool) -> Iterator[list[str]]:
+    """The table, line by line."""
+    names = list(dict.fromkeys(name for task in chosen for name in task.engines))
+    others = [name for name in names if name not in ("torch", "autogradlab")]
+    yield ["task", "torch", "autogradlab", "ratio", "aim", *others, "memory, ratio"]
+    for number, task in enumerate(chosen):
+        found = seconds(task, rounds)
+        shown = {name: told(value, task.per) for name, value in found.items()}
+        ratio = found["autogradlab"] / found["torch"]
+        ratio_of_memory = "–"
+        if with_memory:
+            theirs, ours = (memory(number, name) for name in ("torch", "autogradlab"))
+            if theirs is not None and max(theirs, ours) >= 256:  # below, the pages decide
+                ratio_of_memory = f"{ours / max(theirs, 1):.2f}"
+        met = "✓" if ratio <= task.aim else "✗"
+        line = [task.name, shown["torch"], shown["autogradlab"], f"{ratio:.2f} {met}"]
+        yield [*line, f"≤ {task.aim:g}", *(shown.get(n, "") for n in others), ratio_of_memory]
+
+
+def told(value: float | str, per: int) -> str:
+    """A time as text: per operation in µs, or of the whole in ms."""
+    if isinstance(value, str):
+        return value
+    return f"{value / per * 1e6:.2f} µs/op" if per > 1 else f"{value * 1e3:.2f} ms"
+
+
+if __name__ == "__main__":
+    with one_thread():
+        number, engine = int(sys.argv[1]), sys.argv[2]
+        run, small = (each[number].engines[engine]() for each in (tasks(), tasks(0.01)))
+        print(peak(run, small))
