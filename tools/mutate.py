@@ -163,6 +163,7 @@ EQUAL = {
     "index: indices not watched": "indexing keeps a copy of its indices",
     "index_put: indices not watched": "likewise",
     "prelu: batch leading": "its inputs always have the same number of dimensions",
+    "mm: batch leading": "its own rule is only faster",
     "fill_number: batch of the first example": "the result does not depend on the input",
     "zero: batch of the first example": "likewise",
     "zeros: batch of the first example": "likewise",
