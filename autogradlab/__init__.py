@@ -4,7 +4,7 @@ Importing this imports NumPy and nothing else. `%load_ext autogradlab` in a note
 `%%twin` magic, which runs a cell here and in PyTorch and compares.
 """
 
-from . import autograd, dtypes, func, linalg, nn, optim, utils
+from . import autograd, dtypes, func, linalg, nn, optim, random, utils
 from .autograd import (
     enable_grad,
     inference_mode,
@@ -23,22 +23,14 @@ from .creation import (
     from_numpy,
     full,
     full_like,
-    get_rng_state,
     linspace,
-    manual_seed,
     ones,
     ones_like,
-    rand,
-    rand_like,
-    randint,
-    randn,
-    randn_like,
-    randperm,
-    set_rng_state,
     tensor,
     zeros,
     zeros_like,
 )
+from .devices import device
 from .dtypes import (
     can_cast,
     double,
@@ -62,7 +54,16 @@ from .func import vmap
 from .nn.functional import conv1d, conv2d, group_norm, layer_norm, rms_norm
 from .ops import FUNCTIONS
 from .printing import set_printoptions
-from .random import Generator, initial_seed, seed
+from .random import (
+    Generator,
+    default_generator,
+    get_rng_state,
+    initial_seed,
+    manual_seed,
+    seed,
+    set_rng_state,
+)
+from .sampling import rand, rand_like, randint, randn, randn_like, randperm
 from .serialization import load, save
 from .tensor import Size, Tensor, is_tensor
 

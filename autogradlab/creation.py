@@ -1,22 +1,21 @@
-"""Making tensors: from data, of one value, in steps, at random."""
+"""Making tensors: from data, of one value, in steps. At random: see sampling.py."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from . import dtypes, errors, random
+from . import devices, dtypes, errors
 from .modes import modes
 from .ops.arguments import one_shape
 from .tensor import Tensor, wrap
 
 
 def finish(array: Any, requires_grad: bool = False, device: Any = None) -> Tensor:
-    if device is not None and str(device).partition(":")[0] != "cpu":
-        raise RuntimeError(f"autogradlab computes on the CPU only, not on {device!r}")
+    devices.check(device)
     out = wrap(array)
     if modes.inference:
         out.inference = out.special = True
@@ -258,83 +257,3 @@ def linspace(
 def eye(n: int, m: int | None = None, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Ones on the diagonal, zeros elsewhere."""
     return finish(np.eye(n, m, dtype=dtypes.to_numpy(dtype)), requires_grad)
-
-
-# ----------------------------------------------------------------------------------------- random
-
-
-def drawn(draw: Callable[[tuple[int, ...]], np.ndarray], shape: tuple[int, ...]) -> Any:
-    """Random numbers of a shape; under vmap as its `randomness` says."""
-    if any(randomness == "error" for *_, randomness in modes.vmaps):
-        raise RuntimeError(
-            "vmap: called random operation while in randomness error mode. Please either use the "
-            "'same' or 'different' randomness flags on vmap or perform the randomness operation "
-            "out of vmap"
-        )
-    own = [(level, count) for level, count, randomness in modes.vmaps if randomness != "same"]
-    array = draw((*(count for _, count in own), *shape))
-    for level, _ in own:
-        from .arrays.batch import Batch
-
-        array = Batch(array, level)
-    return array
-
-
-def manual_seed(seed: int) -> random.Generator:
-    """Start the random numbers anew: the same seed gives the numbers torch gives for it."""
-    return random.manual_seed(seed)
-
-
-def rand(
-    *size: Any, dtype: Any = None, requires_grad: bool = False, generator: Any = None
-) -> Tensor:
-    """Uniform in [0, 1)."""
-    numbers = generator or random.default_generator
-    to = dtypes.to_numpy(dtype)
-    return finish(drawn(lambda n: numbers.rand(n, to), sized("rand", size)), requires_grad)
-
-
-def randn(
-    *size: Any, dtype: Any = None, requires_grad: bool = False, generator: Any = None
-) -> Tensor:
-    """Standard normal."""
-    numbers = generator or random.default_generator
-    to = dtypes.to_numpy(dtype)
-    return finish(drawn(lambda n: numbers.randn(n, to), sized("randn", size)), requires_grad)
-
-
-def randint(*args: Any, dtype: Any = None, generator: Any = None, **named: Any) -> Tensor:
-    """`randint(high, size)` or `randint(low, high, size)`: integers in [low, high)."""
-    low, high, size = (
-        args if len(args) == 3 else (named.get("low", 0), *args, named.get("size"))[:3]
-    )
-    numbers, to = generator or random.default_generator, dtypes.to_numpy(dtype or dtypes.int64)
-    return finish(drawn(lambda n: numbers.randint(low, high, n, to), sized("randint", (size,))))
-
-
-def randperm(n: int, *, dtype: Any = None, generator: Any = None) -> Tensor:
-    """The integers from 0 to n - 1 in random order."""
-    numbers = generator or random.default_generator
-    return finish(numbers.randperm(n, dtypes.to_numpy(dtype or dtypes.int64)))
-
-
-def rand_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
-    """Uniform numbers in the shape and dtype of another tensor."""
-    return rand(input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
-
-
-def randn_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
-    """Normal numbers in the shape and dtype of another tensor."""
-    return randn(input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
-
-
-def get_rng_state() -> Tensor:
-    """The state of the random numbers: the 5,056 bytes torch's CPU generator has for it."""
-    return wrap(random.default_generator.get_state())
-
-
-def set_rng_state(new_state: Tensor) -> None:
-    """Continue from a state of `get_rng_state`, ours or torch's."""
-    if not isinstance(new_state, Tensor):
-        raise TypeError("expected a torch.ByteTensor, but got " + type(new_state).__name__)
-    random.default_generator.set_state(new_state.array)

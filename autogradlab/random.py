@@ -2,20 +2,24 @@
 
 The source of randomness is the Mersenne twister MT19937, which NumPy has too; what lives here is
 how PyTorch seeds it, stores its state, and turns its 32-bit words into uniform and normal floats,
-integers and permutations. Everything returns NumPy arrays; tensors are made elsewhere.
+integers and permutations. Draws are NumPy arrays, which sampling.py makes tensors of.
 The seeding is Matsumoto and Nishimura's `init_genrand` (2002), the normals are Box and Muller's
 (1958), the permutation is Fisher and Yates'.
 """
 
 from __future__ import annotations
 
+import contextlib
 import math
 import operator
 import os
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
-from . import dtypes
+from . import devices, dtypes
+from .tensor import Tensor, wrap
 
 # The state as PyTorch stores it: a C struct of 5056 bytes.
 _STATE = np.dtype(
@@ -40,9 +44,14 @@ class Generator:
     array([0.4962566 , 0.7682218 , 0.08847743], dtype=float32)
     """
 
-    def __init__(self) -> None:
+    def __init__(self, device: Any = "cpu") -> None:
+        devices.check(device)
         self._twister = np.random.MT19937(0)
         self.manual_seed(67280421310721)  # torch's own default
+
+    @property
+    def device(self) -> devices.device:
+        return devices.cpu
 
     # ---- seed and state
 
@@ -66,7 +75,7 @@ class Generator:
         """The seed this stream was started with; negative seeds count from 2**64 down."""
         return self._seed
 
-    def get_state(self) -> np.ndarray:
+    def get_state(self) -> Tensor:
         """The whole state: 5056 bytes, laid out as in `torch.get_rng_state()`."""
         twister = self._twister.state["state"]
         state = np.zeros((), _STATE)
@@ -77,12 +86,17 @@ class Generator:
         state["left"] = 1 if self._fresh else _WORDS + 1 - twister["pos"]
         if self._next_normal is not None:
             state["normal"], state["has_normal"] = self._next_normal, 1
-        return np.frombuffer(state.tobytes(), np.uint8).copy()
+        return wrap(np.frombuffer(state.tobytes(), np.uint8).copy())
 
-    def set_state(self, new_state: np.ndarray) -> None:
-        """Go back to a state that `get_state` gave, here or in torch."""
-        if not isinstance(new_state, np.ndarray):
+    def clone_state(self) -> Generator:
+        """A generator that goes on as this one does."""
+        return Generator().set_state(self.get_state())
+
+    def set_state(self, new_state: Tensor) -> Generator:
+        """Go back to a state that `get_state` gave, here or in torch; returns the generator."""
+        if not isinstance(new_state, Tensor):
             raise TypeError(f"expected a torch.ByteTensor, but got {type(new_state).__name__}")
+        new_state = new_state.array
         if new_state.dtype != np.uint8:
             raise TypeError("RNG state must be a torch.ByteTensor")
         if new_state.size != _STATE.itemsize:
@@ -103,6 +117,7 @@ class Generator:
         self._seed = int(state["seed"])
         self._fresh = fresh
         self._next_normal = float(state["normal"]) if state["has_normal"] else None
+        return self
 
     # ---- draws
 
@@ -137,14 +152,23 @@ class Generator:
         return self.normal(0.0, 1.0, shape, dtype)
 
     def normal(
-        self, mean: float, std: float, shape: tuple[int, ...], dtype: np.dtype
+        self,
+        mean: float,
+        std: float,
+        shape: tuple[int, ...],
+        dtype: np.dtype,
+        contiguous: bool = True,
     ) -> np.ndarray:
-        """Normal floats with this mean and standard deviation."""
+        """Normal floats with this mean and standard deviation.
+
+        PyTorch draws other numbers into memory that is not contiguous.
+        """
         if not std >= 0:
             raise RuntimeError(f"normal expects std >= 0.0, but found std {std:g}")
         _check_float(dtype, "normal_kernel_cpu")
         n = _numel(shape)
-        z = self._few_normals(n) if n < _BLOCK else self._many_normals(n, dtype)
+        blocks = contiguous and n >= _BLOCK
+        z = self._many_normals(n, dtype) if blocks else self._few_normals(n)
         z = z * z.dtype.type(std) + z.dtype.type(mean)
         return z.astype(dtype, copy=False).reshape(shape)
 
@@ -159,14 +183,37 @@ class Generator:
             raise RuntimeError("random_ expects 'from' to be less than 'to', "
                                f"but got from={low} >= to={high}")
         _check_bounds(dtype, {"from": low, "to - 1": high - 1})
+        if dtype.kind == "f" and max(-low, high - 1) > _last_integer(dtype):
+            raise RuntimeError(f"autogradlab: {dtype} has not every integer in [{low}, {high})")
         n, span = _numel(shape), high - low
         words = self._words(n) if span < 2**28 else self._double_words(n)
         offsets = words % np.uint64(span)
         return (offsets + np.uint64(low % 2**64)).view(np.int64).astype(dtype).reshape(shape)
 
+    def integers(self, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+        """Integers from 0 to the largest of the type; to the last before a gap, if it is floats."""
+        wide = dtype in (np.int64, np.float64)
+        words = self._double_words(_numel(shape)) if wide else self._words(_numel(shape))
+        return (words % np.uint64(_last_integer(dtype) + 1)).astype(dtype).reshape(shape)
+
     def int64(self) -> int:
-        """One integer from 0 to 2**63 - 1, as `random_` puts them into int64 tensors."""
-        return int(self._double_words(1)[0]) % 2**63
+        """One integer from 0 to 2**63 - 1."""
+        return int(self.integers((), np.dtype(np.int64)))
+
+    def exponential(self, rate: float, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+        """Floats of the exponential distribution, with mean 1 / rate.
+
+        PyTorch on an Intel processor may use a generator of Intel's instead.
+        """
+        if dtype not in _COMPUTE:
+            raise RuntimeError(
+                "Exponential distribution is a continuous probability distribution. dtype must be "
+                f"a floating point but you specified {dtypes.scalar_name(dtype)}"
+            )
+        if not rate > 0:
+            raise RuntimeError(f"exponential_ expects lambda > 0.0, but found lambda={rate:g}")
+        u = self._uniforms(_numel(shape), np.float64)
+        return (-1.0 / rate * np.log1p(-u)).astype(dtype).reshape(shape)
 
     def randperm(self, n: int, dtype: np.dtype) -> np.ndarray:
         """The integers from 0 to n - 1 in random order."""
@@ -191,21 +238,18 @@ class Generator:
 
         For a number p, PyTorch on an Intel processor may use a generator of Intel's instead.
         """
-        if isinstance(p, np.ndarray):
-            _check_float(p.dtype, "bernoulli_tensor_cpu_p_")
-            if not ((p >= 0) & (p <= 1)).all():
-                raise RuntimeError(
-                    "Expected p_in >= 0 && p_in <= 1 to be true, but got false.  (Could this error "
-                    "message be improved?  If so, please report an enhancement request to PyTorch.)"
-                )
-            compute = _COMPUTE[p.dtype]
-        else:
+        if not isinstance(p, np.ndarray):
             if not 0 <= p <= 1:
                 raise RuntimeError(f"bernoulli_ expects p to be in [0, 1], but got p={p:g}")
-            compute = np.float64
-        return (self._uniforms(_numel(shape), compute).reshape(shape) < p).astype(dtype)
+            p = np.asarray(p, np.float64)
+        check_probabilities(p)
+        return (self.uniforms(shape, p.dtype) < p).astype(dtype)
 
     # ---- from words to numbers
+
+    def uniforms(self, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+        """Uniform floats in [0, 1), before they are rounded to float16."""
+        return self._uniforms(_numel(shape), _COMPUTE[dtype]).reshape(shape)
 
     def _words(self, n: int) -> np.ndarray:
         """The next n 32-bit words, as uint64."""
@@ -284,6 +328,23 @@ def _numel(shape: tuple[int, ...]) -> int:
     return math.prod(shape)
 
 
+def check_probabilities(p: np.ndarray) -> None:
+    """Raise torch's error for numbers that are no probabilities."""
+    _check_float(p.dtype, "bernoulli_tensor_cpu_p_")
+    if not ((p >= 0) & (p <= 1)).all():
+        raise RuntimeError(
+            "Expected p_in >= 0 && p_in <= 1 to be true, but got false.  (Could this error "
+            "message be improved?  If so, please report an enhancement request to PyTorch.)"
+        )
+
+
+def _last_integer(dtype: np.dtype) -> int:
+    """The last integer before the first that the type cannot hold."""
+    if dtype.kind == "f":
+        return 2 ** (np.finfo(dtype).nmant + 1)
+    return 1 if dtype.kind == "b" else int(np.iinfo(dtype).max)
+
+
 def _check_float(dtype: np.dtype, kernel: str) -> None:
     if dtype not in _COMPUTE:
         raise NotImplementedError(f"\"{kernel}\" not implemented for '{dtypes.scalar_name(dtype)}'")
@@ -317,3 +378,29 @@ def initial_seed() -> int:
 def seed() -> int:
     """Seed the default generator with a number nobody can foresee, and return that number."""
     return default_generator.seed()
+
+
+def get_rng_state() -> Tensor:
+    """The state of the default generator: the 5,056 bytes torch's CPU generator has for it."""
+    return default_generator.get_state()
+
+
+def set_rng_state(new_state: Tensor) -> None:
+    """Continue the default generator from a state of `get_rng_state`, ours or torch's."""
+    default_generator.set_state(new_state)
+
+
+@contextlib.contextmanager
+def fork_rng(devices: Any = None, enabled: bool = True) -> Iterator[None]:
+    """What is drawn inside leaves the default generator as it was before.
+
+    Args:
+        devices: ignored, since there is no device but the CPU.
+        enabled: False does nothing.
+    """
+    state = get_rng_state()
+    try:
+        yield
+    finally:
+        if enabled:
+            set_rng_state(state)

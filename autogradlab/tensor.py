@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import dtypes, errors, printing
+from . import devices, dtypes, errors, printing
 from .arrays import Lifted
 from .modes import modes
 
@@ -317,8 +317,16 @@ class Tensor:
         return self.array.nbytes
 
     @property
+    def device(self) -> devices.device:
+        return devices.cpu
+
+    @property
     def is_cpu(self) -> bool:
         return True
+
+    @property
+    def is_cuda(self) -> bool:
+        return False
 
     def dim(self) -> int:
         return self.array.ndim

@@ -32,6 +32,7 @@ import numpy as np
 import autogradlab
 
 from . import nn, printing
+from .devices import device
 from .dtypes import dtype
 from .random import Generator
 from .tensor import Size, Tensor
@@ -480,9 +481,11 @@ class Mirror:
             return self.array(x)
         if isinstance(x, dtype):
             return getattr(self.torch, x.name)
+        if isinstance(x, device):
+            return self.torch.device(str(x))
         if isinstance(x, Generator):
             out = self.torch.Generator()
-            return out.set_state(self.torch.from_numpy(np.array(x.get_state())))
+            return out.set_state(self.torch.from_numpy(x.get_state().numpy()))
         if isinstance(x, types.ModuleType):
             return self.module(x)
         if isinstance(x, PLAIN):

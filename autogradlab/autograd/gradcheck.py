@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 
 from .. import autograd, dtypes, errors, random
-from ..creation import randn_like, zeros_like
+from ..creation import zeros_like
 from ..ops.shapes import stack
+from ..sampling import randn_like
 from ..tensor import Tensor, wrap
 from . import forward_ad
 from .function import Function

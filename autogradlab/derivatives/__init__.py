@@ -6,7 +6,8 @@ is. `g` is the gradient that comes in; an input's name is its value, `result` th
 
 `elementwise` is arithmetic and functions of one number, `reductions` sums and maxima, `shapes` what
 moves numbers without changing them, `indexing` what picks them by index, `products` matrix
-products, `linalg` inverses, determinants and norms, `writes` what in-place operations are made of.
+products, `linalg` inverses, determinants and norms, `writes` what in-place operations are made of,
+`sampling` random numbers.
 Neural networks need `activations`, `convolution`, `pooling`, `normalization`, `layers` and
 `losses`. What is made of several primitives, and how torch's functions take their arguments, is in
 `ops/` and `nn/`.
@@ -23,5 +24,6 @@ from .normalization import *
 from .pooling import *
 from .products import *
 from .reductions import *
+from .sampling import *
 from .shapes import *
 from .writes import *

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from ..ops.elementwise import add, clamp_min, div, mul
 from ..ops.linalg import vector_norm
 from ..ops.products import addmm, matmul
 from ..ops.shapes import expand_as, reshape, t
+from ..sampling import drawn
 from ..tensor import Tensor, wrap
 
 
@@ -75,14 +77,11 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
     return multiply(input, wrap(noise(input.array, 1 - p)))
 
 
-def noise(like: np.ndarray, keep: float) -> np.ndarray:
-    """1 / keep with probability keep, else 0, drawn in the order of the memory, as torch does."""
-    if not like.ndim:
-        return random.default_generator.bernoulli(keep, (), like.dtype)[()] / like.dtype.type(keep)
-    order = np.argsort([-s for s in like.strides], kind="stable")
-    shape = tuple(like.shape[i] for i in order)
-    drawn = random.default_generator.bernoulli(keep, shape, like.dtype)
-    return drawn.transpose(np.argsort(order)) / like.dtype.type(keep)
+def noise(like: Any, keep: float) -> Any:
+    """1 / keep with probability keep, else 0."""
+    numbers, dtype = random.default_generator, like.dtype
+    draw = lambda n: numbers.bernoulli(keep, n, dtype) / dtype.type(keep)  # noqa: E731
+    return drawn(draw, like.shape, like)
 
 
 def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:

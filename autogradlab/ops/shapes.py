@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .. import derivatives as d
-from .. import dtypes, errors
+from .. import devices, dtypes, errors
 from ..arrays import Lifted
 from ..tensor import Tensor, wrap
 from .arguments import many_dims, one_dim, one_shape, to_dtype
@@ -713,12 +713,11 @@ def to(
     for arg in args:
         if isinstance(arg, Tensor):
             dtype = arg.dtype
-        elif isinstance(arg, str):
+        elif isinstance(arg, str | devices.device):
             device = arg
         else:
             dtype = arg
-    if device is not None and str(device).partition(":")[0] != "cpu":
-        raise RuntimeError(f"autogradlab computes on the CPU only, not on {device!r}")
+    devices.check(device)
     to = input.array.dtype if dtype is None else dtypes.to_numpy(dtype)
     return d.copy_to(input, dtype=to) if copy else to_dtype(input, to)
 

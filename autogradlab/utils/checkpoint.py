@@ -12,7 +12,7 @@ from typing import Any
 
 from .. import autograd
 from ..autograd.graph import saved_tensors_hooks
-from ..creation import get_rng_state, set_rng_state
+from ..random import get_rng_state, set_rng_state
 from ..tensor import Tensor
 
 

@@ -1,12 +1,14 @@
 """The same random numbers as the installed PyTorch: values, states and errors."""
 
 import doctest
+import re
 
 import numpy as np
 import pytest
 import torch
+from twins import assert_twins
 
-from autogradlab import random
+from autogradlab import random, tensor
 
 SEEDS = [0, 1, 2, 42, 12345, -1, -5, -(2**63), 2**31, 2**32, 2**32 + 7, 2**63, 2**64 - 1]
 SIZES = [*range(41), 623, 624, 625, 1000]
@@ -156,10 +158,10 @@ def test_a_state_moves_both_ways(draws, normals):
     g = seeded(9)
     g.rand((draws,), np.dtype("float32"))
     g.randn((normals,), np.dtype("float64"))
-    torch.set_rng_state(torch.from_numpy(g.get_state()))
+    torch.set_rng_state(torch.from_numpy(g.get_state().numpy()))
     np.testing.assert_array_equal(torch_state(), g.get_state())
     other = random.Generator()
-    other.set_state(torch_state())
+    other.set_state(tensor(torch_state()))
     assert other.initial_seed() == torch.initial_seed() == 9
     check(other.randn((5,), np.dtype("float32")), torch.randn(5), other, ulps=2)
     check(other.rand((700,), np.dtype("float32")), torch.rand(700), other)
@@ -169,7 +171,7 @@ def test_a_state_is_a_copy():
     g = random.Generator().manual_seed(1)
     before = g.get_state()
     g.get_state()[:] = 0
-    kept = before.copy()
+    kept = before.clone()
     first = g.rand((5,), np.dtype("float32"))
     np.testing.assert_array_equal(before, kept)
     g.set_state(before)
@@ -183,7 +185,8 @@ def test_a_state_is_a_copy():
 def test_a_wrong_state_is_refused_and_changes_nothing(wrong):
     g = seeded(4)
     before = g.get_state()
-    assert outcome(g.set_state, wrong) == outcome(torch.set_rng_state, torch.from_numpy(wrong))
+    theirs = torch.from_numpy(wrong)
+    assert outcome(g.set_state, tensor(wrong)) == outcome(torch.set_rng_state, theirs)
     assert outcome(g.set_state, 3) == outcome(torch.set_rng_state, 3)
     np.testing.assert_array_equal(g.get_state(), before)
 
@@ -194,7 +197,7 @@ def test_a_state_no_generator_has_is_refused(byte, value):
     g = seeded(4)
     g.rand((100,), np.dtype("float32"))
     before = g.get_state()
-    wrong = before.copy()
+    wrong = before.clone()
     wrong[byte] = value
     invalid = outcome(torch.set_rng_state, torch.zeros(5056, dtype=torch.uint8))
     assert outcome(g.set_state, wrong) == invalid
@@ -229,6 +232,41 @@ def test_the_default_generator():
     seeds = {random.seed() for _ in range(3)}
     assert len(seeds) == 3 and random.initial_seed() in seeds
     random.default_generator.set_state(kept)
+
+
+IN_PLACE = """
+uniform_(); uniform_(-2, 3.5); uniform_(to=2.); normal_(); normal_(1, 2); normal_(std=.5);
+random_(); random_(7); random_(-3, 90); bernoulli_(); bernoulli_(.3); bernoulli_(p);
+bernoulli_(p[0]); bernoulli_(p.double()); exponential_(); exponential_(lambd=2.5)
+"""
+MEMORY = """
+torch.zeros(3, 4); torch.zeros(()); torch.zeros(0, 4); torch.zeros(5, 8); torch.zeros(6, 8)[::2];
+torch.zeros(3, 8).T; torch.zeros(3, 4, 5).permute(2, 0, 1); torch.zeros(2, 4, dtype=torch.float64);
+torch.zeros(9, 4, dtype=torch.float16); torch.zeros(2, 4, dtype=torch.int64); torch.zeros(3, 4).to(
+torch.uint8); torch.zeros(3, 4) > 0; torch.ones(5, 8, requires_grad=True) * 2;
+(torch.ones(8, 5, requires_grad=True) * 2).T; torch.ones(3, 4, requires_grad=True)
+"""
+
+
+@pytest.mark.parametrize("memory", [each.strip().replace("\n", "") for each in MEMORY.split(";")])
+@pytest.mark.parametrize("call", [each.strip().replace("\n", "") for each in IN_PLACE.split(";")])
+@pytest.mark.parametrize("generator", [False, True], ids=["default", "own"])
+def test_numbers_written_in_place(memory, call, generator):
+    """Whatever the memory they fill looks like; with the history, and the errors."""
+    if generator:
+        call = re.sub(r"\)$", ", generator=_g)", call).replace("(, ", "(")
+    assert_twins(f"""
+_g = torch.Generator().manual_seed(7)
+x = {memory}
+p = torch.full(x.shape or (1,), .4, requires_grad=x.is_floating_point())
+y = x.{call}
+same = x is y
+if y.requires_grad:
+    y.sum().backward()
+    slope = p.grad
+after = torch.rand(3), torch.rand(3, generator=_g), torch.randn(3)
+del p
+""")
 
 
 ERRORS = {
