@@ -213,6 +213,8 @@ def bernoulli(
     if p is None:
         values = drawn_for([input], lambda n: numbers.uniforms(n, x.dtype), x.shape)
         return d.bernoulli(input, values=values)
+    if input.requires_grad and modes.grad_enabled:
+        raise RuntimeError("derivative for aten::bernoulli is not implemented")
     return finish(drawn(lambda n: numbers.bernoulli(p, n, x.dtype), x.shape))
 
 

@@ -37,20 +37,20 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     return gains[nonlinearity]
 
 
+@no_grad()
 def uniform_(
     tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None
 ) -> Tensor:
     """Uniform numbers from [a, b)."""
-    source = generator or default_generator
-    return fill(tensor, source.uniform(a, b, tensor.array.shape, tensor.array.dtype))
+    return tensor.uniform_(a, b, generator=generator)
 
 
+@no_grad()
 def normal_(
     tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None
 ) -> Tensor:
     """Normal numbers."""
-    source = generator or default_generator
-    return fill(tensor, source.normal(mean, std, tensor.array.shape, tensor.array.dtype))
+    return tensor.normal_(mean, std, generator=generator)
 
 
 def trunc_normal_(

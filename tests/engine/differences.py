@@ -26,6 +26,11 @@ DIFFERENCES = {
             "print(torch.vmap(lambda a: torch.zeros(2).add_(a))(torch.eye(2)))",
         ),
         (
+            "Different numbers for the outer examples, the same for the inner ones, in place.",
+            "fill = torch.vmap(lambda a: a.clone().uniform_(), randomness='same')\n"
+            "print(torch.vmap(fill, randomness='different')(torch.ones(2, 3)))",
+        ),
+        (
             "The gradient of a determinant at a singular matrix, also without `create_graph=True`.",
             "m = torch.tensor([[1., 2.], [2., 4.]], dtype=torch.float64, requires_grad=True)\n"
             "torch.linalg.det(m).backward()\n"
@@ -111,6 +116,12 @@ DIFFERENCES = {
          "print(torch.ones(2).scatter(0, torch.tensor([0]), 2.0, reduce='multiply'))"),
         ("The arguments `size_average` and `reduce` of losses, which PyTorch has deprecated.",
          "print(torch.nn.MSELoss(reduce=False))"),
+        ("Random integers of a floating-point type that has not all of them.",
+         "print(torch.zeros(2).random_(2**25))"),
+        ("`multinomial` under `vmap`.",
+         "draw = lambda p: torch.multinomial(p, 2)\n"
+         "print(torch.vmap(draw, randomness='different')(torch.ones(2, 3)).shape)"),
+        ("`random_(low, None)`.", "print(torch.zeros(2).random_(5, None))"),
         ("Worker processes that load data.",
          "print(torch.utils.data.DataLoader(range(3), num_workers=1).num_workers)"),
         ("A learning rate that is a tensor, and `foreach`, `fused`, `capturable`, `differentiable` "
@@ -142,8 +153,8 @@ def page() -> Iterator[str]:
         "Some random numbers depend on the processor PyTorch runs on. Normal ones agree to 4\n"
         "units in the last place (float32 without vector instructions: 24), and uniform ones\n"
         "between bounds are the same (there: to one unit of the larger bound). On Intel\n"
-        "processors PyTorch may draw `bernoulli_(p)` for a number p, dropout and `exponential_`\n"
-        "from a generator of Intel's.\n"
+        "processors PyTorch may draw `bernoulli_(p)` for a number p, dropout, `exponential_` and\n"
+        "`multinomial` from a generator of Intel's.\n"
     )
     for heading, differences in DIFFERENCES.items():
         yield f"## {heading}\n"
