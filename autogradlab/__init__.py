@@ -4,7 +4,9 @@ Importing this imports NumPy and nothing else. `%load_ext autogradlab` in a note
 `%%twin` magic, which runs a cell here and in PyTorch and compares.
 """
 
-from . import autograd, dtypes, func, linalg, nn, optim, random, utils
+from math import e, inf, nan, pi
+
+from . import autograd, cuda, dtypes, func, linalg, nn, optim, random, utils
 from .autograd import (
     enable_grad,
     inference_mode,
@@ -17,6 +19,7 @@ from .autograd.anomaly_mode import is_anomaly_enabled
 from .creation import (
     arange,
     as_tensor,
+    asarray,
     empty,
     empty_like,
     eye,
@@ -24,9 +27,12 @@ from .creation import (
     full,
     full_like,
     linspace,
+    logspace,
     ones,
     ones_like,
     tensor,
+    tril_indices,
+    triu_indices,
     zeros,
     zeros_like,
 )
@@ -35,11 +41,13 @@ from .dtypes import (
     can_cast,
     double,
     dtype,
+    finfo,
     float16,
     float32,
     float64,
     get_default_dtype,
     half,
+    iinfo,
     int8,
     int16,
     int32,
@@ -63,11 +71,24 @@ from .random import (
     seed,
     set_rng_state,
 )
-from .sampling import rand, rand_like, randint, randn, randn_like, randperm
+from .sampling import (
+    bernoulli,
+    multinomial,
+    normal,
+    rand,
+    rand_like,
+    randint,
+    randint_like,
+    randn,
+    randn_like,
+    randperm,
+)
 from .serialization import load, save
-from .tensor import Size, Tensor, is_tensor
+from .tensor import Size, Tensor, is_floating_point, is_tensor, numel, result_type
 
 __version__ = "0.1.0"
+
+newaxis = None
 
 globals().update(FUNCTIONS)  # add, matmul, softmax, …: each is listed in its module of ops/
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 from . import devices, dtypes, errors
 from .modes import modes
 from .ops.arguments import one_shape
+from .random import multiply_add
 from .tensor import Tensor, wrap
 
 
@@ -53,7 +55,9 @@ def copied(data: Any, dtype: Any) -> Any:
     if isinstance(data, Tensor):
         array = data.array
     elif isinstance(data, np.ndarray | np.generic):
-        array, _ = data, dtypes.from_numpy(np.asarray(data).dtype)
+        array, kind = data, dtypes.from_numpy(np.asarray(data).dtype).numpy
+        if to is not None and isinstance(data, np.generic):
+            return numbers_as(to, [data], kind)[0]
     else:
         shape, leaves = shape_of(data), []
         kind = leaf_types(data, leaves)
@@ -68,11 +72,9 @@ def numbers_as(to: np.dtype, numbers: list[Any], kind: np.dtype) -> np.ndarray:
         if to.kind not in "iu":
             return np.array(numbers, to)
         wide = np.array(numbers, np.float64 if kind.kind == "f" else np.int64)
-        low, high = np.iinfo(to).min, np.iinfo(to).max
-        if to.kind == "u" and wide.dtype.kind == "i":
-            low = -high  # −1 is 255
+        low, high = dtypes.integer_range(to, wide.dtype.kind == "i")
         if not ((low <= wide) & (wide <= high)).all():
-            raise RuntimeError(errors.overflow(to))
+            raise RuntimeError(dtypes.overflow(to))
         return wide.astype(to)
 
 
@@ -138,6 +140,36 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     return finish(copied(data, dtype), device=device)
 
 
+def asarray(
+    obj: Any,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    copy: bool | None = None,
+    requires_grad: bool | None = None,
+) -> Tensor:
+    """The object as a tensor, on the same memory if it has one of that dtype.
+
+    Args:
+        copy: always copy (True), never (False, a ValueError if need be), or when needed (None).
+        requires_grad: by default as the object.
+    """
+    if copy is False and not isinstance(obj, Tensor | np.ndarray):
+        raise ValueError("can't alias arbitrary sequence into a tensor.")
+    out = as_tensor(obj, device=device)
+    to = out.array.dtype if dtype is None else dtypes.to_numpy(dtype)
+    if to != out.array.dtype and copy is False:
+        names = dtypes.scalar_name(out.array.dtype), dtypes.scalar_name(to)
+        raise ValueError("can't alias tensor with dtype {!r} into dtype {!r}.".format(*names))
+    if isinstance(obj, Tensor | np.ndarray):
+        out = out.to(to, copy=bool(copy))
+    elif to != out.array.dtype:
+        out = finish(copied(obj, to))
+    if requires_grad is None or requires_grad == out.requires_grad:
+        return out
+    return out.detach().requires_grad_(requires_grad)
+
+
 def from_numpy(array: np.ndarray) -> Tensor:
     """A tensor on the memory of a NumPy array."""
     if not isinstance(array, np.ndarray):
@@ -187,30 +219,92 @@ def full(
     """A tensor of one value."""
     value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
     to = dtypes.number_type(value) if dtype is None else dtypes.to_numpy(dtype)
-    return finish(np.full(sized("full", (size,)), value, to), requires_grad, device)
+    number = dtypes.number_as(value, to)
+    return finish(np.full(sized("full", (size,)), number, to), requires_grad, device)
 
 
-def zeros_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def zeros_like(
+    input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """Zeros in the shape and dtype of another tensor."""
-    return zeros(input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
+    return zeros(input.shape, dtype=dtype or input.dtype, device=device,
+                 requires_grad=requires_grad)
 
 
-def ones_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def ones_like(
+    input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """Ones in the shape and dtype of another tensor."""
-    return ones(input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
+    return ones(input.shape, dtype=dtype or input.dtype, device=device,
+                requires_grad=requires_grad)
 
 
 def full_like(
-    input: Tensor, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False
+    input: Tensor,
+    fill_value: Any,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """One value in the shape and dtype of another tensor."""
-    return full(input.shape, fill_value, dtype=dtype or input.dtype, requires_grad=requires_grad)
+    return full(input.shape, fill_value, dtype=dtype or input.dtype, device=device,
+                requires_grad=requires_grad)
 
 
 empty_like = zeros_like
 
 
-def arange(*bounds: Any, dtype: Any = None, requires_grad: bool = False, **named: Any) -> Tensor:
+def new_zeros(self: Tensor, *size: Any, dtype: Any = None, **options: Any) -> Tensor:
+    """Zeros of another shape in the dtype of this tensor."""
+    return zeros(new_size("new_zeros", size), dtype=dtype or self.dtype, **options)
+
+
+def new_ones(self: Tensor, *size: Any, dtype: Any = None, **options: Any) -> Tensor:
+    """Ones of another shape in the dtype of this tensor."""
+    return ones(new_size("new_ones", size), dtype=dtype or self.dtype, **options)
+
+
+def new_full(
+    self: Tensor, size: Any, fill_value: Any, *, dtype: Any = None, **options: Any
+) -> Tensor:
+    """One value in another shape and the dtype of this tensor."""
+    size = new_size("new_full", (size,))
+    return full(size, fill_value, dtype=dtype or self.dtype, **options)
+
+
+def new_tensor(
+    self: Tensor, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """A tensor with a copy of the data in the dtype of this tensor."""
+    if isinstance(data, Tensor):
+        warnings.warn(errors.COPY_OF_TENSOR.replace("torch.tensor", "tensor.new_tensor"),
+                      stacklevel=2)
+    return finish(copied(data, dtype or self.dtype), requires_grad, device)
+
+
+def new_size(name: str, size: tuple[Any, ...]) -> tuple[int, ...]:
+    size = one_shape(name, size)
+    for n in size:
+        if n < 0:
+            raise RuntimeError(
+                f"Trying to create tensor with negative dimension {n}: {list(size)}"
+            )
+    return size
+
+
+for method in (new_zeros, new_ones, new_full, new_tensor):
+    setattr(Tensor, method.__name__, method)
+Tensor.new_empty = new_zeros
+
+
+def arange(
+    *bounds: Any,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    **named: Any,
+) -> Tensor:
     """`arange(end)`, `arange(start, end)` or `arange(start, end, step)`; the end is left out."""
     start, end, step = (
         (0, *bounds, 1)
@@ -222,6 +316,8 @@ def arange(*bounds: Any, dtype: Any = None, requires_grad: bool = False, **named
     start, end, step = named.get("start", start), named.get("end", end), named.get("step", step)
     if step == 0:
         raise RuntimeError("step must be nonzero")
+    if not (math.isfinite(start) and math.isfinite(end)):
+        raise RuntimeError(f"unsupported range: {start:g} -> {end:g}")
     if (end - start) * step < 0:
         raise RuntimeError("upper bound and lower bound inconsistent with step sign")
     floats = any(isinstance(x, float) for x in (start, end, step))
@@ -232,28 +328,117 @@ def arange(*bounds: Any, dtype: Any = None, requires_grad: bool = False, **named
         if floats
         else np.dtype(np.int64)
     )
-    count = int(np.ceil((end - start) / step))
-    return finish((start + step * np.arange(count)).astype(to), requires_grad)
+    if to.kind == "b":
+        raise NotImplementedError("\"arange_cpu\" not implemented for 'Bool'")
+    count = (end - start) / step
+    if not count < 2**63:
+        raise RuntimeError("invalid size, possible overflow?")
+    with np.errstate(over="ignore"):
+        numbers = (start + step * np.arange(math.ceil(count))).astype(to)
+    return finish(numbers, requires_grad, device)
 
 
 def linspace(
-    start: float, end: float, steps: int, *, dtype: Any = None, requires_grad: bool = False
+    start: Any,
+    end: Any,
+    steps: int,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """`steps` numbers from `start` to `end`, both included."""
     to = dtypes.to_numpy(dtype)
+    wide = to if to.kind == "f" else np.dtype(np.float64)
+    numbers = spaced("linspace", start, end, steps, to, wide).astype(to)
+    return finish(numbers, requires_grad, device)
+
+
+def logspace(
+    start: Any,
+    end: Any,
+    steps: int,
+    base: float = 10.0,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """`base` to the power of `steps` numbers from `start` to `end`, both included."""
+    to = dtypes.to_numpy(dtype)
+    wide = np.promote_types(to, np.float32)  # unlike linspace, float16 is rounded at the end
+    exponents = spaced("logspace", start, end, steps, to, wide)
+    with np.errstate(all="ignore"):
+        powers = np.power(wide.type(base), exponents).astype(to)
+    return finish(powers, requires_grad, device)
+
+
+def spaced(
+    name: str, start: Any, end: Any, steps: int, to: np.dtype, wide: np.dtype
+) -> np.ndarray:
+    """Equally spaced numbers between two of type `to`, computed in `wide` from the nearer end."""
+    for which, x in (("start", start), ("end", end)):
+        if isinstance(x, Tensor) and x.ndim:
+            raise RuntimeError(
+                f"{name} only supports 0-dimensional start and end tensors, but got {which} with "
+                f"{x.ndim} dimension(s)."
+            )
     if steps < 0:
         raise RuntimeError("number of steps must be non-negative")
+    first, last = (
+        dtypes.number_as(x.item() if isinstance(x, Tensor) else x, to).astype(wide)
+        for x in (start, end)
+    )
     i = np.arange(steps)
-    step = to.type((end - start) / (steps - 1)) if steps > 1 else to.type(0)
-    front, back = (
-        to.type(start) + step * i.astype(to),
-        to.type(end) - step * (steps - 1 - i).astype(to),
-    )
-    return finish(
-        np.where(i < steps // 2 if steps > 1 else True, front, back).astype(to), requires_grad
-    )
+    forth, back = i.astype(wide), (steps - 1 - i).astype(wide)
+    with np.errstate(all="ignore"):
+        step = (last - first) / wide.type(max(steps - 1, 1))
+        if to.kind == "f":
+            front, rear = first + step * forth, last - step * back
+        else:  # to be cut off: one rounding more could lose a whole
+            front, rear = multiply_add(forth, step, first), multiply_add(back, -step, last)
+    return np.where(i < steps // 2 if steps > 1 else True, front, rear)
 
 
-def eye(n: int, m: int | None = None, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def tril_indices(
+    row: int, col: int, offset: int = 0, *, dtype: Any = None, device: Any = None
+) -> Tensor:
+    """Where the lower triangle of a row × col matrix is: a row of rows and a row of columns."""
+    return triangle("tril_indices", np.tri(*matrix(row, col), offset, bool), dtype, device)
+
+
+def triu_indices(
+    row: int, col: int, offset: int = 0, *, dtype: Any = None, device: Any = None
+) -> Tensor:
+    """Where the upper triangle of a row × col matrix is: a row of rows and a row of columns."""
+    return triangle("triu_indices", ~np.tri(*matrix(row, col), offset - 1, bool), dtype, device)
+
+
+def matrix(row: int, col: int) -> tuple[int, int]:
+    for name, n in (("row", row), ("col", col)):
+        if n < 0:
+            raise RuntimeError(f"{name} must be non-negative, got{n}")
+    return row, col
+
+
+def triangle(name: str, mask: np.ndarray, dtype: Any, device: Any) -> Tensor:
+    to = dtypes.to_numpy(dtype or dtypes.int64)
+    if to.kind not in "iu":
+        kind = dtypes.scalar_name(to)
+        raise NotImplementedError(f"\"{name}\" not implemented for '{kind}'")
+    return finish(np.stack(np.nonzero(mask)).astype(to), device=device)
+
+
+def eye(
+    n: int,
+    m: int | None = None,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Ones on the diagonal, zeros elsewhere."""
-    return finish(np.eye(n, m, dtype=dtypes.to_numpy(dtype)), requires_grad)
+    for name, size in (("n", n), ("m", n if m is None else m)):
+        if size < 0:
+            raise RuntimeError(f"{name} must be greater or equal to 0, got {size}")
+    return finish(np.eye(n, m, dtype=dtypes.to_numpy(dtype)), requires_grad, device)

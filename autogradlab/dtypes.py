@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import builtins
 import functools
+import math
 
 import numpy as np
 
@@ -189,6 +190,34 @@ def number_type(x: builtins.float) -> np.dtype:
     raise TypeError(f"expected a tensor or a number, not {type(x).__name__}")
 
 
+def number_as(x: builtins.float, to: np.dtype) -> np.generic:
+    """A Python number as this type; RuntimeError if it is finite and too large.
+
+    >>> number_as(2.5, np.dtype("int8")), number_as(-1, np.dtype("uint8"))
+    (np.int8(2), np.uint8(255))
+    """
+    if to.kind == "f":
+        fits = not math.isfinite(x) or abs(x) <= builtins.float(np.finfo(to).max)
+    else:
+        low, high = integer_range(to, isinstance(x, builtins.int))
+        fits = to.kind == "b" or low <= x <= high
+    if not fits:
+        cpp = to.kind == "f" or to == np.int32
+        name = _FROM_NUMPY[to].cpp_name if cpp else f"{to}_t"
+        raise RuntimeError(overflow(name))
+    return np.asarray(x).astype(to)[()]
+
+
+def integer_range(to: np.dtype, integers: builtins.bool) -> tuple[builtins.int, builtins.int]:
+    """From where to where numbers are taken into an integer type: of integers −1 is 255."""
+    limits = np.iinfo(np.uint8 if to.kind == "b" else to)
+    return -limits.max if to.kind == "u" and integers else limits.min, limits.max
+
+
+def overflow(name: object) -> str:
+    return f"value cannot be converted to type {name} without overflow"
+
+
 def _join(a: np.dtype | None, b: np.dtype) -> np.dtype:
     return b if a is None or a is b else promote(a, b)
 
@@ -221,6 +250,60 @@ def scalar_name(numpy_dtype: np.dtype) -> str:
 def cpp_name(numpy_dtype: np.dtype) -> str:
     """The C++ name that matrix products use in their messages: "float", "long int", …"""
     return _FROM_NUMPY[numpy_dtype].cpp_name
+
+
+class finfo:
+    """The limits of a floating-point type, by default of the default one.
+
+    >>> finfo(float16)
+    finfo(resolution=0.001, min=-65504, max=65504, eps=0.000976562, smallest_normal=6.10352e-05, \
+tiny=6.10352e-05, dtype=float16)
+    """
+
+    def __init__(self, type: dtype | None = None) -> None:
+        kind = _asked("finfo", get_default_dtype() if type is None else type)
+        if not kind.is_floating_point:
+            raise TypeError("torch.finfo() requires a floating point input type. Use torch.iinfo "
+                            "to handle 'torch.finfo'")
+        limits = np.finfo(kind.numpy)
+        self.bits, self.dtype = limits.bits, kind.name
+        for name in ("resolution", "min", "max", "eps", "smallest_normal", "tiny"):
+            setattr(self, name, builtins.float(getattr(limits, name)))
+        self.resolution = 10.0 ** -limits.precision
+
+    def __repr__(self) -> str:
+        names = ("resolution", "min", "max", "eps", "smallest_normal", "tiny")
+        limits = ", ".join(f"{name}={getattr(self, name):g}" for name in names)
+        return f"finfo({limits}, dtype={self.dtype})"
+
+
+class iinfo:
+    """The limits of an integer type.
+
+    >>> iinfo(uint8)
+    iinfo(min=0, max=255, dtype=uint8)
+    """
+
+    def __init__(self, type: dtype) -> None:
+        kind = _asked("iinfo", type)
+        if kind is bool:
+            raise TypeError("torch.bool is not supported by torch.iinfo")
+        if kind.is_floating_point:
+            raise TypeError("torch.iinfo() requires an integer input type. Use torch.finfo to "
+                            "handle 'torch.iinfo'")
+        limits = np.iinfo(kind.numpy)
+        self.bits, self.dtype = limits.bits, kind.name
+        self.min, self.max = limits.min, limits.max
+
+    def __repr__(self) -> str:
+        return f"iinfo(min={self.min:g}, max={self.max:g}, dtype={self.dtype})"
+
+
+def _asked(name: str, kind: dtype) -> dtype:
+    if not isinstance(kind, dtype):
+        raise TypeError(f"{name}(): argument 'type' (position 1) must be torch.dtype, not "
+                        f"{type(kind).__name__}")
+    return kind
 
 
 half, float, double = float16, float32, float64

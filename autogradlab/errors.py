@@ -173,10 +173,6 @@ PIN_MEMORY = (
 )
 
 
-def overflow(to: Any) -> str:
-    return f"value cannot be converted to type {to} without overflow"
-
-
 @functools.cache
 def warn_once(text: str) -> None:
     """Warn the first time only: torch gives some of its warnings once in a process."""

@@ -209,6 +209,7 @@ def fill_(self: Tensor, value: Any) -> Tensor:
     """One value written into every element; returns the tensor."""
     writable(self, [value])
     if not isinstance(value, Tensor):
+        value = dtypes.number_as(value, self.array.dtype)
         return write(self, writes.fill_number(self, value=value))
     if value.array.ndim:
         raise RuntimeError(errors.fill_value(value.array.ndim))

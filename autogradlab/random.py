@@ -143,7 +143,7 @@ class Generator:
         compute = _COMPUTE[dtype]
         start, end = compute(low), compute(high)
         u = self._uniforms(_numel(shape), compute)
-        x = _multiply_add(u, end - start, start).astype(dtype, copy=False)
+        x = multiply_add(u, end - start, start).astype(dtype, copy=False)
         x[x == end.astype(dtype)] = start  # rounding may not reach the open end
         return x.reshape(shape)
 
@@ -248,7 +248,8 @@ class Generator:
     # ---- from words to numbers
 
     def uniforms(self, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-        """Uniform floats in [0, 1), before they are rounded to float16."""
+        """Uniform floats in [0, 1), to be compared with probabilities of this type."""
+        _check_float(dtype, "bernoulli_tensor_cpu_p_")
         return self._uniforms(_numel(shape), _COMPUTE[dtype]).reshape(shape)
 
     def _words(self, n: int) -> np.ndarray:
@@ -298,11 +299,11 @@ def _box_muller(uniforms: np.ndarray) -> np.ndarray:
     return np.stack([radius * np.cos(angle), radius * np.sin(angle)], 1).reshape(-1)
 
 
-def _multiply_add(a: np.ndarray, b: np.floating, c: np.floating) -> np.ndarray:
+def multiply_add(a: np.ndarray, b: np.floating, c: np.floating) -> np.ndarray:
     """a * b + c rounded once, as torch's kernels do: add back what rounding lost (Dekker 1971).
 
     >>> a, b, c = np.array([1 + 2**-30]), np.float64(1 - 2**-30), np.float64(-1)
-    >>> a * b + c, _multiply_add(a, b, c)
+    >>> a * b + c, multiply_add(a, b, c)
     (array([0.]), array([-8.67361738e-19]))
     """
     bits, low_half = (np.uint32, 12) if a.dtype == np.float32 else (np.uint64, 27)
@@ -330,7 +331,6 @@ def _numel(shape: tuple[int, ...]) -> int:
 
 def check_probabilities(p: np.ndarray) -> None:
     """Raise torch's error for numbers that are no probabilities."""
-    _check_float(p.dtype, "bernoulli_tensor_cpu_p_")
     if not ((p >= 0) & (p <= 1)).all():
         raise RuntimeError(
             "Expected p_in >= 0 && p_in <= 1 to be true, but got false.  (Could this error "

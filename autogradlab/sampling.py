@@ -7,20 +7,24 @@ that was drawn passes a gradient on.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from . import derivatives as d
-from . import dtypes, random
-from .arrays import levels_of
-from .creation import finish, sized
+from . import dtypes, errors, random
+from .arrays import Lifted, levels_of
+from .creation import finish
 from .inplace import writable, write
 from .modes import modes
+from .ops.arguments import needs_tensor, one_shape
 from .ops.shapes import expanded
 from .random import Generator
 from .tensor import Tensor
+
+Draw = Callable[[Generator, tuple[int, ...], np.dtype], np.ndarray]
 
 
 def source(name: str, generator: Generator | None) -> Generator:
@@ -36,7 +40,7 @@ def source(name: str, generator: Generator | None) -> Generator:
 def drawn(
     draw: Callable[[tuple[int, ...]], np.ndarray], shape: tuple[int, ...], like: Any = None
 ) -> Any:
-    """Random numbers of a shape, in the order of the memory of `like`; under vmap as its
+    """Random numbers of a shape, in the order of the memory `like`; under vmap as its
     `randomness` says."""
     if any(randomness == "error" for *_, randomness in modes.vmaps):
         raise RuntimeError(
@@ -45,11 +49,14 @@ def drawn(
             "out of vmap"
         )
     own = [(level, count) for level, count, randomness in modes.vmaps if randomness != "same"]
-    order = range(len(shape))
-    if like is not None:
-        order = np.argsort([-step for step in like.strides], kind="stable")
-    array = draw((*(count for _, count in own), *(shape[i] for i in order)))
-    array = np.moveaxis(array, range(len(own), array.ndim), [len(own) + i for i in order])[()]
+    shape = (*(count for _, count in own), *shape)
+    if like is None:
+        array = draw(shape)
+    else:  # the strides of all examples together, or those of one, in which all are the same
+        strides = ((0,) * len(shape) + like.strides)[-len(shape) :] if shape else ()
+        order = slowest_first(strides)
+        array = np.moveaxis(draw(tuple(shape[i] for i in order)), range(len(shape)), order)
+    array = array[()]
     for level, _ in own:
         from .arrays.batch import Batch
 
@@ -57,47 +64,249 @@ def drawn(
     return array
 
 
-def rand(
-    *size: Any, dtype: Any = None, requires_grad: bool = False, generator: Any = None
+def slowest_first(strides: tuple[int, ...]) -> list[int]:
+    """The dimensions in the order of the memory. Where a stride is 0 they stay as they are, so this
+    is no sorting by a key, but what torch does (`infer_dense_strides` in ATen/ExpandUtils.cpp)."""
+    order = list(range(len(strides)))
+    for place in reversed(order):
+        for after in range(place + 1, len(order)):
+            here, there = strides[order[place]], strides[order[after]]
+            if 0 < here < there:
+                order[place], order[after] = order[after], order[place]
+                place = after
+            elif here > there > 0:
+                break
+    return order
+
+
+def memory(array: Any) -> Any:
+    """The NumPy array in an array that may be lifted."""
+    while isinstance(array, Lifted):
+        array = array.parts()[0]
+    return array
+
+
+def overwritten(x: Tensor) -> Any:
+    """The memory that numbers are drawn into; None for new memory, from which they are copied to
+    all examples."""
+    alike = any(randomness == "same" for *_, randomness in modes.vmaps)
+    return None if alike and isinstance(x.array, Lifted) else memory(x.array)
+
+
+def new(
+    name: str,
+    draw: Draw,
+    shape: tuple[int, ...],
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    generator: Generator | None = None,
+    like: Any = None,
 ) -> Tensor:
+    """A new tensor of random numbers."""
+    numbers, to = source(name, generator), dtypes.to_numpy(dtype)
+    return finish(drawn(lambda n: draw(numbers, n, to), shape, like), requires_grad, device)
+
+
+# `options` are dtype, device, requires_grad and generator, the source of randomness
+
+
+def rand(*shape: Any, size: Any = (), **options: Any) -> Tensor:
     """Uniform in [0, 1)."""
-    numbers = generator or random.default_generator
-    to = dtypes.to_numpy(dtype)
-    return finish(drawn(lambda n: numbers.rand(n, to), sized("rand", size)), requires_grad)
+    return new("rand", Generator.rand, one_shape("rand", shape or (size,)), **options)
 
 
-def randn(
-    *size: Any, dtype: Any = None, requires_grad: bool = False, generator: Any = None
-) -> Tensor:
+def randn(*shape: Any, size: Any = (), **options: Any) -> Tensor:
     """Standard normal."""
-    numbers = generator or random.default_generator
-    to = dtypes.to_numpy(dtype)
-    return finish(drawn(lambda n: numbers.randn(n, to), sized("randn", size)), requires_grad)
+    return new("randn", Generator.randn, one_shape("randn", shape or (size,)), **options)
 
 
-def randint(*args: Any, dtype: Any = None, generator: Any = None, **named: Any) -> Tensor:
+def randint(
+    *args: Any,
+    low: int = 0,
+    high: int | None = None,
+    size: Any = None,
+    dtype: Any = dtypes.int64,
+    **options: Any,
+) -> Tensor:
     """`randint(high, size)` or `randint(low, high, size)`: integers in [low, high)."""
-    low, high, size = (
-        args if len(args) == 3 else (named.get("low", 0), *args, named.get("size"))[:3]
-    )
-    numbers, to = generator or random.default_generator, dtypes.to_numpy(dtype or dtypes.int64)
-    return finish(drawn(lambda n: numbers.randint(low, high, n, to), sized("randint", (size,))))
+    bounds = list(args)
+    if size is None and bounds:
+        size = bounds.pop()
+    if not isinstance(size, Sequence | Tensor):
+        raise TypeError(
+            f"randint(): argument 'size' (position {len(args)}) must be tuple of ints, not "
+            f"{type(size).__name__}"
+        )
+    low, high = [low, *bounds, *([] if high is None else [high])][-2:]
+    draw = lambda numbers, n, to: numbers.randint(low, high, n, to)  # noqa: E731
+    return new("randint", draw, one_shape("randint", (size,)), dtype=dtype, **options)
 
 
-def randperm(n: int, *, dtype: Any = None, generator: Any = None) -> Tensor:
+def randperm(n: int, *, dtype: Any = dtypes.int64, **options: Any) -> Tensor:
     """The integers from 0 to n - 1 in random order."""
-    numbers = generator or random.default_generator
-    return finish(numbers.randperm(n, dtypes.to_numpy(dtype or dtypes.int64)))
+
+    def draw(numbers: Generator, shape: tuple[int, ...], to: np.dtype) -> np.ndarray:
+        orders = [numbers.randperm(n, to) for _ in range(math.prod(shape[:-1]))]
+        return np.stack(orders).reshape(shape)
+
+    return new("randperm", draw, (n,), dtype=dtype, **options)
 
 
-def rand_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def new_like(name: str, draw: Draw, input: Tensor, dtype: Any, **options: Any) -> Tensor:
+    """A new tensor of random numbers in the shape, dtype and memory order of another."""
+    x = input.array
+    return new(name, draw, x.shape, dtype=dtype or x.dtype, like=memory(x), **options)
+
+
+def rand_like(input: Tensor, *, dtype: Any = None, **options: Any) -> Tensor:
     """Uniform numbers in the shape and dtype of another tensor."""
-    return rand(input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
+    return new_like("rand_like", Generator.rand, input, dtype, **options)
 
 
-def randn_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def randn_like(input: Tensor, *, dtype: Any = None, **options: Any) -> Tensor:
     """Normal numbers in the shape and dtype of another tensor."""
-    return randn(input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
+    whole = np.empty_like(memory(input.array)).flags.c_contiguous
+    draw = lambda numbers, n, to: numbers.normal(0.0, 1.0, n, to, whole)  # noqa: E731
+    return new_like("randn_like", draw, input, dtype, **options)
+
+
+def randint_like(
+    input: Tensor,
+    *bounds: int,
+    low: int = 0,
+    high: int | None = None,
+    dtype: Any = None,
+    **options: Any,
+) -> Tensor:
+    """`randint_like(input, high)` or `randint_like(input, low, high)`: integers in [low, high) in
+    the shape and dtype of another tensor."""
+    low, high = [low, *bounds, *([] if high is None else [high])][-2:]
+    draw = lambda numbers, n, to: numbers.randint(low, high, n, to)  # noqa: E731
+    return new_like("randint_like", draw, input, dtype, **options)
+
+
+# ------------------------------------------------------------------- with a parameter per element
+
+
+def drawn_for(
+    given: Sequence[Tensor],
+    draw: Callable[[tuple[int, ...]], np.ndarray],
+    shape: tuple[int, ...],
+) -> Any:
+    """Random numbers to be combined with the tensors that are given."""
+    for level, _, randomness in modes.vmaps:
+        if randomness == "same" and any(level in levels_of(x.array.shape) for x in given):
+            raise RuntimeError(
+                "Vmap does not currently support same randomness with a batched tensor input. "
+                "Please file an issue with functorch"
+            )
+    return drawn(draw, shape)
+
+
+def bernoulli(
+    input: Tensor, p: float | None = None, *, generator: Generator | None = None
+) -> Tensor:
+    """Ones with the probabilities in `input`, or all with probability p, and zeros."""
+    x, numbers = needs_tensor(bernoulli, input).array, source("bernoulli", generator)
+    if p is None:
+        values = drawn_for([input], lambda n: numbers.uniforms(n, x.dtype), x.shape)
+        return d.bernoulli(input, values=values)
+    return finish(drawn(lambda n: numbers.bernoulli(p, n, x.dtype), x.shape))
+
+
+def normal(
+    mean: float | Tensor,
+    std: float | Tensor = 1.0,
+    size: Any = None,
+    *,
+    generator: Generator | None = None,
+    **options: Any,
+) -> Tensor:
+    """Normal numbers, whose mean and standard deviation may be tensors that broadcast; for two
+    numbers, a tensor of the shape `size`."""
+    given = [x for x in (mean, std) if isinstance(x, Tensor)]
+    if not given:
+        if not isinstance(size, Sequence | Tensor):
+            raise TypeError("normal() of two numbers needs the size: normal(mean, std, size)")
+        draw = lambda numbers, n, to: numbers.normal(mean, std, n, to)  # noqa: E731
+        return new("normal", draw, one_shape("normal", (size,)), generator=generator, **options)
+    dtype, numbers = given[0].array.dtype, source("normal", generator)
+    each = 1.0 if isinstance(std, Tensor) else std
+    try:
+        shape = np.broadcast_shapes(*(tuple(x.array.shape) for x in given))
+    except ValueError:
+        raise RuntimeError(errors.broadcast(*(x.array.shape for x in given))) from None
+    values = drawn_for(given, lambda n: numbers.normal(0.0, each, n, dtype), shape)
+    if len(given) == 2:
+        return d.normal_each(mean, std, values=values)
+    if given[0] is mean:
+        return d.normal_around(mean, values=values)
+    return d.normal_with(std, mean=mean, values=values)
+
+
+def multinomial(
+    input: Tensor,
+    num_samples: int,
+    replacement: bool = False,
+    *,
+    generator: Generator | None = None,
+) -> Tensor:
+    """Indices of `input`, or of each of its rows, with probabilities proportional to its values.
+
+    Args:
+        input: (categories) or (rows, categories), not negative, each row with a positive sum.
+        replacement: whether an index may come twice in a row.
+    """
+    p, numbers = needs_tensor(multinomial, input).array, source("multinomial", generator)
+    if isinstance(p, Lifted):
+        raise RuntimeError("autogradlab: multinomial is not for vmap and forward mode")
+    if p.ndim not in (1, 2):
+        raise RuntimeError("prob_dist must be 1 or 2 dim")
+    if p.dtype.kind != "f":
+        raise RuntimeError(
+            "multinomial only supports floating-point dtypes for input, got: "
+            f"{dtypes.scalar_name(p.dtype)}"
+        )
+    if num_samples <= 0:
+        raise RuntimeError("cannot sample n_sample <= 0 samples")
+    if replacement and num_samples > 1:
+        return finish(with_replacement(p, num_samples, numbers))
+    if num_samples > p.shape[-1]:
+        raise RuntimeError(
+            "cannot sample n_sample > prob_dist.size(-1) samples without replacement"
+        )
+    if not ((p < np.inf) & (p >= 0)).all():
+        raise RuntimeError("probability tensor contains either `inf`, `nan` or element < 0")
+    if (p.sum(-1) == 0).any():
+        raise RuntimeError(NO_DISTRIBUTION.format("sum of probabilities <= 0"))
+    # the smallest of waiting times with rates p: the first to come is i with probability p[i]
+    with np.errstate(all="ignore"):
+        speed = p / drawn(lambda n: numbers.exponential(1.0, n, p.dtype), p.shape, p)
+    return finish(np.argsort(-speed, -1, kind="stable")[..., :num_samples])
+
+
+NO_DISTRIBUTION = "invalid multinomial distribution ({})"
+
+
+def with_replacement(p: np.ndarray, n: int, numbers: Generator) -> np.ndarray:
+    """n indices for each row: where uniform numbers fall between the cumulative sums."""
+    out = []
+    for row in p.reshape(math.prod(p.shape[:-1]), p.shape[-1]):
+        if not (row >= 0).all():
+            raise RuntimeError(NO_DISTRIBUTION.format("encountering probability entry < 0"))
+        if np.isinf(row).any():
+            raise RuntimeError(
+                NO_DISTRIBUTION.format("encountering probability entry = infinity or NaN")
+            )
+        sums = row.astype(np.promote_types(row.dtype, np.float32)).cumsum()
+        if not sums.size or sums[-1] <= 0:
+            raise RuntimeError(NO_DISTRIBUTION.format("sum of probabilities <= 0"))
+        sums /= sums[-1]
+        sums[-1] = 1
+        out.append(np.searchsorted(sums, numbers.rand((n,), np.dtype(np.float64))))
+    return np.array(out, np.int64).reshape(*p.shape[:-1], n)
 
 
 # --------------------------------------------------------------------------------------- in place
@@ -120,7 +329,8 @@ def redraw(
             "appear like same randomness. If this is necessary for your usage, please file an "
             "issue with functorch."
         )
-    return write(self, operation(self, *others, values=drawn(draw, self.array.shape, self.array)))
+    values = drawn(draw, self.array.shape, overwritten(self))
+    return write(self, operation(self, *others, values=values))
 
 
 def uniform_(
@@ -135,7 +345,8 @@ def normal_(
     self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None
 ) -> Tensor:
     """Fill with normal floats of this mean and standard deviation; returns the tensor."""
-    numbers, dtype, whole = source("normal_", generator), self.array.dtype, self.is_contiguous()
+    numbers, dtype, into = source("normal_", generator), self.array.dtype, overwritten(self)
+    whole = into is None or into.flags.c_contiguous
     return redraw(self, d.draw_normal, lambda n: numbers.normal(mean, std, n, dtype, whole))
 
 
@@ -171,5 +382,5 @@ def random_(self: Tensor, *bounds: int, generator: Generator | None = None) -> T
     return redraw(self, operation, lambda n: numbers.randint(low, to, n, dtype))
 
 
-for method in (uniform_, normal_, bernoulli_, exponential_, random_):
+for method in (uniform_, normal_, bernoulli_, exponential_, random_, bernoulli, multinomial):
     setattr(Tensor, method.__name__, method)

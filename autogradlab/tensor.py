@@ -328,6 +328,12 @@ class Tensor:
     def is_cuda(self) -> bool:
         return False
 
+    def get_device(self) -> int:
+        return -1
+
+    def cpu(self) -> Tensor:
+        return self
+
     def dim(self) -> int:
         return self.array.ndim
 
@@ -469,6 +475,28 @@ def wrap(array: Any, node: Node | None = None) -> Tensor:
 
 def is_tensor(x: object) -> bool:
     return isinstance(x, Tensor)
+
+
+def needs_tensor(name: str, input: Any) -> Tensor:
+    if not isinstance(input, Tensor):
+        raise TypeError(errors.not_a_tensor(name, "input", 1, input))
+    return input
+
+
+def is_floating_point(input: Tensor) -> bool:
+    """Whether the elements are floating-point numbers."""
+    return needs_tensor("is_floating_point", input).is_floating_point()
+
+
+def numel(input: Tensor) -> int:
+    """How many elements there are."""
+    return needs_tensor("numel", input).numel()
+
+
+def result_type(tensor: Tensor | float, other: Tensor | float) -> dtypes.dtype:
+    """The dtype of an operation on these two, tensors or numbers."""
+    operands = (x.array if isinstance(x, Tensor) else x for x in (tensor, other))
+    return dtypes.from_numpy(dtypes.result_type(*operands))
 
 
 def tensors(x: Any) -> Iterable[Tensor]:

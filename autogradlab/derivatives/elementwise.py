@@ -461,7 +461,12 @@ masked_fill = pointwise(
     self=lambda g, mask: where(0.0, g, condition=mask),
     value=lambda g, mask: masked(g, mask),
 )
-clone = pointwise("CloneBackward0", lambda self: self.copy(), jvp="linear", self=lambda g: g)
+clone = pointwise(
+    "CloneBackward0",
+    lambda self: self.copy("C" if 0 in self.strides else "K"),
+    jvp="linear",
+    self=lambda g: g,
+)
 copy_to = pointwise(
     "ToCopyBackward0",
     lambda self, *, dtype: self.astype(dtype),

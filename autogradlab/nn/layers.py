@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import derivatives as d
 from .. import dtypes, random
+from ..arrays import Lifted
 from ..modes import modes
 from ..ops.elementwise import add, clamp_min, div, mul
 from ..ops.linalg import vector_norm
@@ -81,7 +82,7 @@ def noise(like: Any, keep: float) -> Any:
     """1 / keep with probability keep, else 0."""
     numbers, dtype = random.default_generator, like.dtype
     draw = lambda n: numbers.bernoulli(keep, n, dtype) / dtype.type(keep)  # noqa: E731
-    return drawn(draw, like.shape, like)
+    return drawn(draw, like.shape, None if isinstance(like, Lifted) else like)
 
 
 def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:

@@ -27,7 +27,7 @@ METHODS = """
 as_strided broadcast_to chunk contiguous diag diag_embed diagonal expand expand_as flatten flip
 fliplr flipud moveaxis movedim narrow permute ravel repeat repeat_interleave reshape reshape_as
 roll rot90 select split split_with_sizes squeeze sum_to_size swapaxes swapdims t tile to transpose
-tril triu unbind unflatten unfold unsqueeze view view_as
+tril triu type_as unbind unflatten unfold unsqueeze view view_as
 """
 IN_PLACE = """
 tril triu
@@ -720,6 +720,11 @@ def to(
     devices.check(device)
     to = input.array.dtype if dtype is None else dtypes.to_numpy(dtype)
     return d.copy_to(input, dtype=to) if copy else to_dtype(input, to)
+
+
+def type_as(input: Tensor, other: Tensor) -> Tensor:
+    """The tensor in the dtype of another."""
+    return to(input, other.dtype)
 
 
 def type_(input: Tensor, dtype: Any = None) -> Any:

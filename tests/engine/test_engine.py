@@ -356,7 +356,7 @@ def test_gradients_are_never_shared():
 
 def test_only_the_cpu_and_no_complex():
     with pytest.raises(RuntimeError, match="CPU only"):
-        autogradlab.ones(3, device="cuda")
+        autogradlab.ones(3, device="mps")
     with pytest.raises(RuntimeError, match="complex"):
         autogradlab.tensor([1 + 2j])
 

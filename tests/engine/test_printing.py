@@ -2,6 +2,7 @@
 
 import contextlib
 import doctest
+import re
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+import autogradlab
 from autogradlab import dtypes, printing
 
 NAMES = [d.name for d in dtypes.DTYPES]
@@ -134,11 +136,26 @@ OPTIONS = st.fixed_dictionaries({}, optional={
 
 @settings(max_examples=300, deadline=None)
 @given(options=OPTIONS, more=OPTIONS,
-       array=st.sampled_from(["float32", "float64", "int64"]).flatmap(arrays))
+       array=st.sampled_from(NAMES).flatmap(arrays))
 def test_print_options(options, more, array):
     """The second call keeps what the first one set, but for sci_mode."""
     with with_printoptions(**options), with_printoptions(**more):
         check(array)
+        check(array.T)
+
+
+@settings(max_examples=100, deadline=None)
+@given(array=st.sampled_from(NAMES).flatmap(lambda name: hnp.arrays(name, ())),
+       spec=st.sampled_from(["", ".3f", "8.2e", ">12", "d", "g", "x"]))
+def test_a_number_takes_a_format(array, spec):
+    ours, theirs = autogradlab.from_numpy(array), torch.from_numpy(array)
+    try:
+        expected = format(theirs, spec)
+    except (ValueError, TypeError) as error:
+        with pytest.raises(type(error), match=re.escape(str(error))):
+            format(ours, spec)
+    else:
+        assert format(ours, spec) == expected
 
 
 def test_print_options_of_a_large_array():

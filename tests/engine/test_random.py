@@ -1,18 +1,20 @@
 """The same random numbers as the installed PyTorch: values, states and errors."""
 
 import doctest
-import re
 
 import numpy as np
 import pytest
 import torch
-from twins import assert_twins
 
 from autogradlab import random, tensor
 
 SEEDS = [0, 1, 2, 42, 12345, -1, -5, -(2**63), 2**31, 2**32, 2**32 + 7, 2**63, 2**64 - 1]
 SIZES = [*range(41), 623, 624, 625, 1000]
 FLOATS = ["float16", "float32", "float64"]
+# torch has a path without vector instructions, which rounds otherwise: angles of normals less
+# often, which float32 shows in the sixth digit; scaled uniforms twice instead of once
+VECTORISED = torch.backends.cpu.get_cpu_capability() != "DEFAULT"
+NORMAL_ULPS = {"float16": 1, "float32": 4 if VECTORISED else 24, "float64": 2}
 INTEGERS = ["uint8", "int8", "int16", "int32", "int64"]
 
 
@@ -39,12 +41,22 @@ def seeded(seed):
     return random.Generator().manual_seed(seed)
 
 
-def check(ours, theirs, generator, ulps=0):
+def check_normal(ours, theirs, generator):
+    check(ours, theirs, generator, ulps=NORMAL_ULPS[ours.dtype.name])
+
+
+def check_uniform(ours, theirs, generator, low, high):
+    """Exactly the same where torch rounds once."""
+    check(ours, theirs, generator, ulps=0 if VECTORISED else 1, largest=max(abs(low), abs(high)))
+
+
+def check(ours, theirs, generator, ulps=0, largest=1):
     """Same dtype, shape, numbers; and both generators have moved equally far."""
     theirs = theirs.numpy()
     assert ours.dtype == theirs.dtype and ours.shape == theirs.shape
-    if ulps:  # normals: torch's vectorised log, sin and cos round a little differently
-        allowed = ulps * np.spacing(np.maximum(abs(theirs), 1)).astype(float)
+    if ulps:  # of what is rounded: at least of 1, for normals; of the larger bound, for uniforms
+        size = np.maximum(abs(theirs), theirs.dtype.type(largest))
+        allowed = ulps * np.spacing(size).astype(float)
         assert (abs(ours.astype(float) - theirs.astype(float)) <= allowed).all()
     else:
         np.testing.assert_array_equal(ours, theirs)
@@ -59,11 +71,11 @@ def test_floats(seed, name):
     g = seeded(seed)
     for n in SIZES:
         check(g.rand((n,), ours), torch.rand(n, dtype=dtype), g)
-        check(g.randn((n,), ours), torch.randn(n, dtype=dtype), g, ulps=2)
-        check(g.uniform(-0.3, 2.7, (n,), ours),
-              torch.empty(n, dtype=dtype).uniform_(-0.3, 2.7), g)
-        check(g.normal(1.5, 0.3, (n,), ours),
-              torch.empty(n, dtype=dtype).normal_(1.5, 0.3), g, ulps=2)
+        check_normal(g.randn((n,), ours), torch.randn(n, dtype=dtype), g)
+        check_uniform(g.uniform(-0.3, 2.7, (n,), ours),
+                      torch.empty(n, dtype=dtype).uniform_(-0.3, 2.7), g, -0.3, 2.7)
+        check_normal(g.normal(1.5, 0.3, (n,), ours),
+                     torch.empty(n, dtype=dtype).normal_(1.5, 0.3), g)
         p = torch.linspace(0, 1, n, dtype=dtype)
         check(g.bernoulli(p.numpy(), (n,), ours), torch.bernoulli(p), g)
         # a number p draws as a float64 array does (torch built on MKL has a stream of its own
@@ -104,16 +116,16 @@ def test_integers_from_large_ranges(span):
                                            (1, 100.3), (-6e4, 5e3), (0, 0)])
 def test_uniforms_between_any_bounds(name, low, high):
     g = seeded(11)
-    check(g.uniform(low, high, (20000,), np.dtype(name)),
-          torch.empty(20000, dtype=getattr(torch, name)).uniform_(low, high), g)
+    check_uniform(g.uniform(low, high, (20000,), np.dtype(name)),
+                  torch.empty(20000, dtype=getattr(torch, name)).uniform_(low, high), g, low, high)
 
 
 @pytest.mark.parametrize("name", ["float32", "float64"])
 def test_uniforms_between_huge_bounds(name):
     high = float(np.finfo(name).max) * 0.99
     g = seeded(11)
-    check(g.uniform(0, high, (1000,), np.dtype(name)),
-          torch.empty(1000, dtype=getattr(torch, name)).uniform_(0, high), g)
+    check_uniform(g.uniform(0, high, (1000,), np.dtype(name)),
+                  torch.empty(1000, dtype=getattr(torch, name)).uniform_(0, high), g, 0, high)
 
 
 @pytest.mark.parametrize("name", FLOATS)
@@ -121,14 +133,14 @@ def test_many_numbers(name):
     g = seeded(5)
     ours, dtype = np.dtype(name), getattr(torch, name)
     check(g.rand((100_000,), ours), torch.rand(100_000, dtype=dtype), g)
-    check(g.randn((100_000,), ours), torch.randn(100_000, dtype=dtype), g, ulps=4)
+    check_normal(g.randn((100_000,), ours), torch.randn(100_000, dtype=dtype), g)
 
 
 @pytest.mark.parametrize("shape", [(), (0,), (0, 3), (1,), (2, 3), (4, 5), (2, 3, 4)])
 def test_shapes(shape):
     g, ours = seeded(0), np.dtype("float32")
     check(g.rand(shape, ours), torch.rand(shape), g)
-    check(g.randn(shape, ours), torch.randn(shape), g, ulps=2)
+    check_normal(g.randn(shape, ours), torch.randn(shape), g)
     check(g.randint(0, 9, shape, np.dtype("int64")), torch.randint(0, 9, shape), g)
     check(g.bernoulli(np.full(shape, 0.5, ours), shape, ours), torch.full(shape, 0.5).bernoulli(),
           g)
@@ -145,7 +157,7 @@ def test_interleaved_draws(seed):
             case 0:
                 check(g.rand((n,), ours), torch.rand(n, dtype=dtype), g)
             case 1 | 2:
-                check(g.randn((n,), ours), torch.randn(n, dtype=dtype), g, ulps=2)
+                check_normal(g.randn((n,), ours), torch.randn(n, dtype=dtype), g)
             case 3:
                 check(g.randint(0, 99, (n,), ours), torch.randint(0, 99, (n,), dtype=dtype), g)
             case 4:
@@ -163,7 +175,7 @@ def test_a_state_moves_both_ways(draws, normals):
     other = random.Generator()
     other.set_state(tensor(torch_state()))
     assert other.initial_seed() == torch.initial_seed() == 9
-    check(other.randn((5,), np.dtype("float32")), torch.randn(5), other, ulps=2)
+    check_normal(other.randn((5,), np.dtype("float32")), torch.randn(5), other)
     check(other.rand((700,), np.dtype("float32")), torch.rand(700), other)
 
 
@@ -232,41 +244,6 @@ def test_the_default_generator():
     seeds = {random.seed() for _ in range(3)}
     assert len(seeds) == 3 and random.initial_seed() in seeds
     random.default_generator.set_state(kept)
-
-
-IN_PLACE = """
-uniform_(); uniform_(-2, 3.5); uniform_(to=2.); normal_(); normal_(1, 2); normal_(std=.5);
-random_(); random_(7); random_(-3, 90); bernoulli_(); bernoulli_(.3); bernoulli_(p);
-bernoulli_(p[0]); bernoulli_(p.double()); exponential_(); exponential_(lambd=2.5)
-"""
-MEMORY = """
-torch.zeros(3, 4); torch.zeros(()); torch.zeros(0, 4); torch.zeros(5, 8); torch.zeros(6, 8)[::2];
-torch.zeros(3, 8).T; torch.zeros(3, 4, 5).permute(2, 0, 1); torch.zeros(2, 4, dtype=torch.float64);
-torch.zeros(9, 4, dtype=torch.float16); torch.zeros(2, 4, dtype=torch.int64); torch.zeros(3, 4).to(
-torch.uint8); torch.zeros(3, 4) > 0; torch.ones(5, 8, requires_grad=True) * 2;
-(torch.ones(8, 5, requires_grad=True) * 2).T; torch.ones(3, 4, requires_grad=True)
-"""
-
-
-@pytest.mark.parametrize("memory", [each.strip().replace("\n", "") for each in MEMORY.split(";")])
-@pytest.mark.parametrize("call", [each.strip().replace("\n", "") for each in IN_PLACE.split(";")])
-@pytest.mark.parametrize("generator", [False, True], ids=["default", "own"])
-def test_numbers_written_in_place(memory, call, generator):
-    """Whatever the memory they fill looks like; with the history, and the errors."""
-    if generator:
-        call = re.sub(r"\)$", ", generator=_g)", call).replace("(, ", "(")
-    assert_twins(f"""
-_g = torch.Generator().manual_seed(7)
-x = {memory}
-p = torch.full(x.shape or (1,), .4, requires_grad=x.is_floating_point())
-y = x.{call}
-same = x is y
-if y.requires_grad:
-    y.sum().backward()
-    slope = p.grad
-after = torch.rand(3), torch.rand(3, generator=_g), torch.randn(3)
-del p
-""")
 
 
 ERRORS = {
