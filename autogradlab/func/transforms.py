@@ -431,7 +431,8 @@ def split_rows(x: Tensor, leaves: Sequence[Tensor]) -> list[Tensor]:
     made, start = [], 0
     for leaf in leaves:
         n = leaf.numel()
-        made.append(x[start : start + n].reshape(*leaf.shape, *x.shape[1:]))
+        own = x if n == len(x) else x[start : start + n]
+        made.append(own.reshape(*leaf.shape, *x.shape[1:]))
         start += n
     return made
 
@@ -461,7 +462,11 @@ def jacrev(
             def back(*cotangents: Tensor) -> tuple[Tensor, ...]:
                 return tuple(gradients(outputs, inputs, cotangents, True))
 
-            rows = vmap(back, chunk_size=chunk_size)(*basis(outputs))
+            units = basis(outputs)
+            if len(units[0]) == 1:  # one row needs no batch
+                rows = [row.unsqueeze(0) for row in back(*(wrap(u.array[0]) for u in units))]
+            else:
+                rows = vmap(back, chunk_size=chunk_size)(*units)
             remake = trees.flatten(out)[1]
             columns = [split_rows(row, outputs) for row in rows]
             made = remake([build([c[i] for c in columns]) for i in range(len(outputs))])
