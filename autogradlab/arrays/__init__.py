@@ -25,7 +25,7 @@ class Shape(tuple):
     levels: frozenset[int]
 
     def __new__(cls, sizes: Iterable[int], levels: frozenset[int]) -> Shape:
-        self = super().__new__(cls, sizes)
+        self = tuple.__new__(cls, sizes)
         self.levels = levels
         return self
 
@@ -122,9 +122,10 @@ def newest(values: Iterable[Any]) -> Lifted | None:
     """The array of the newest level among the values, or in tuples of them; None without one."""
     found = None
     for x in values:
-        if x.__class__ is np.ndarray:
+        kind = x.__class__
+        if kind is np.ndarray:
             continue
-        if isinstance(x, tuple):
+        if kind is tuple:
             x = newest(x)
         if isinstance(x, Lifted) and (found is None or x.level > found.level):
             found = x

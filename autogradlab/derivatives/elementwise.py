@@ -172,7 +172,7 @@ sub = binary(
 )
 rsub_number = pointwise(
     "RsubBackward1",
-    lambda self, *, other, alpha=1: sub(*arithmetic([other, self]), alpha=alpha),
+    lambda self, *, other, alpha=1: sub.forward(*arithmetic([other, self]), alpha=alpha),
     self=lambda g, alpha: -scaled(g, alpha),
 )
 rsub_tensor = binary(
