@@ -9,8 +9,7 @@ off, and the kind says what the operation does to it. Reverse mode needs no kind
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -139,13 +138,13 @@ def layer_of(array: Any, level: int) -> Lifted | None:
     return next((found for x in array.parts() if (found := layer_of(x, level)) is not None), None)
 
 
-@contextmanager
-def lifting() -> Iterator[None]:
+class lifting:
     """While this holds, operations look for lifted arrays."""
-    modes.lifted += 1
-    modes.special += 1
-    try:
-        yield
-    finally:
+
+    def __enter__(self) -> None:
+        modes.lifted += 1
+        modes.special += 1
+
+    def __exit__(self, *exception: object) -> None:
         modes.lifted -= 1
         modes.special -= 1

@@ -25,7 +25,7 @@ def arithmetic(operands: list[Any]) -> list[Any]:
         if type(b) is float and kind in FLOATS:
             return operands
         if kind is getattr(b, "dtype", 0):
-            return operands if a.shape == b.shape else broadcastable(operands)
+            return operands if tuple.__eq__(a.shape, b.shape) else broadcastable(operands)
     to = dtypes.result_type(*operands)
     return broadcastable(
         [
