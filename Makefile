@@ -1,6 +1,7 @@
 # make lab        install into .venv and open the lessons in JupyterLab
 # make test       install the test tools too, and run every test
 # make notebooks  rebuild notebooks/*.ipynb from their text sources notebooks/*.py
+# make mutate     break every entry of the table of derivatives: a test must notice each time
 # make bench      speed and memory beside PyTorch, HIPS autograd, MyGrad and micrograd
 # make lint       ruff and codespell
 # make differences  rewrite docs/differences.md from the tests
@@ -18,7 +19,7 @@ PY := $(VENV)/bin/python
 INSTALL = $(PY) -m pip install --constraint constraints.txt \
 	$(if $(TORCH_INDEX),--extra-index-url "$(TORCH_INDEX)")
 
-.PHONY: lab test notebooks differences bench lint clean
+.PHONY: lab test notebooks mutate differences bench lint clean
 
 lab: $(VENV)/lab-installed $(VENV)/trusted
 	$(PY) -m jupyterlab --ServerApp.root_dir=notebooks \
@@ -29,6 +30,9 @@ test: lint
 
 notebooks: $(VENV)/test-installed
 	$(PY) tools/notebooks.py notebooks/*.py
+
+mutate: $(VENV)/test-installed
+	$(PY) tools/mutate.py
 
 differences: $(VENV)/test-installed
 	$(PY) tools/differences.py

@@ -102,7 +102,9 @@ class Node:
                 then = 0 if extras is None else extras.versions.get(i, 0)
                 if x.cell[0] != then:
                     raise RuntimeError(errors.modified(x.array, x.grad_fn, x.cell[0], then))
-            if not taped or i in plan.arrays_at:
+            if i in plan.arrays_at:  # the graph of a gradient has its own, which nobody writes
+                values[i] = x.array.copy() if taped else x.array
+            elif not taped:
                 values[i] = x.array
         for i in plan.others_at if taped else ():
             if isinstance(values[i], np.ndarray):  # an array does not calculate with tensors

@@ -218,6 +218,8 @@ class Plan:
             each[name], each[f"{name}_shape"] = f"inputs[{i}]", f"inputs[{i}].array.shape"
         if primitive.variadic:
             each[f"{inputs[0]}_shape"] = "[x.array.shape for x in inputs]"
+        for name in primitive.arrays:  # unlike numbers, only kept where they are needed
+            each[name] = f"constants[{name!r}]"
         every = dict.fromkeys(itertools.chain(*primitive.needs.values()))
         self.names = [name for name in every if name in used or name not in each]
         tensors = [name for name, kind in zip(inputs, kinds, strict=False) if kind is not None]
@@ -286,6 +288,6 @@ class Plan:
                 return tuple(None if isinstance(v, slice) else wrap(v) for v in value)
             data = name in self.primitive.formulas or name in self.primitive.arrays
             return wrap(np.asarray(value)) if data and not isinstance(value, Tensor) else value
-        if name in self.primitive.formulas or name == "result":
+        if name in (*self.primitive.formulas, "result", *self.primitive.arrays):
             return None
         raise AttributeError(f"'{node.name()}' object has no attribute '{attribute}'")

@@ -146,6 +146,12 @@ def unknown(name: str) -> Any:
     raise RuntimeError(f"derivative for aten::{name} is not implemented")
 
 
+def unknown_forward(name: str) -> Any:
+    raise NotImplementedError(
+        f"Trying to use forward AD with aten::{name} that does not support it."
+    )
+
+
 # Three kinds of declaration: of any types, of arithmetic on two, of functions that give floats.
 pointwise = partial(Primitive, jvp="elementwise", batch="elementwise")
 binary = partial(pointwise, promote=arithmetic)
@@ -204,6 +210,7 @@ div_whole = binary(
 floor_divide = binary(
     "torch::autograd::NotImplemented",
     lambda self, other: divided(self, other, "floor"),
+    jvp=lambda: unknown_forward("floor_divide"),
     self=lambda g: unknown("floor_divide"),
     other=lambda g: unknown("floor_divide"),
 )

@@ -188,7 +188,8 @@ attention = Primitive(
             memo=memo,
         )
     ),
-    query=lambda g, query, key, value, mask, causal, scale, memo: (
+    # torch saves the result too
+    query=lambda g, query, key, value, result, mask, causal, scale, memo: (
         softmax_gradient(
             g @ value.mT,
             attention_weights(query, key, mask=mask, causal=causal, scale=scale, memo=memo),
@@ -196,7 +197,7 @@ attention = Primitive(
         @ key
         * scale
     ),
-    key=lambda g, query, key, value, mask, causal, scale, memo: (
+    key=lambda g, query, key, value, result, mask, causal, scale, memo: (
         softmax_gradient(
             g @ value.mT,
             attention_weights(query, key, mask=mask, causal=causal, scale=scale, memo=memo),
@@ -204,7 +205,7 @@ attention = Primitive(
         @ query
         * scale
     ),
-    value=lambda g, query, key, mask, causal, scale, memo: (
+    value=lambda g, query, key, result, mask, causal, scale, memo: (
         attention_weights(query, key, mask=mask, causal=causal, scale=scale, memo=memo).mT @ g
     ),
 )

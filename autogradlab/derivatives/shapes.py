@@ -360,9 +360,6 @@ as_strided = Primitive(
         storage(self)[storage_offset:], size, [n * self.itemsize for n in stride]
     ),
     view=True,
-    jvp=lambda self_t, size, stride, storage_offset, geometry: strided_move(
-        self_t, source=geometry, target=(size, stride, storage_offset)
-    ),
     self=lambda g, size, stride, storage_offset, geometry: strided_move(
         g, source=(size, stride, storage_offset), target=geometry
     ),

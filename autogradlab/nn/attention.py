@@ -34,10 +34,8 @@ def scaled_dot_product_attention(
     check(query, key, value, attn_mask)
     scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
     if fused(query, key, value, attn_mask, dropout_p):
-        mask = None if attn_mask is None else attn_mask.array
-        return d.attention(
-            query, key, value, mask=mask, causal=is_causal, scale=scale, memo=d.windows.Memo()
-        )
+        options = {"mask": attn_mask, "causal": is_causal, "scale": scale}
+        return d.attention(query, key, value, **options, memo=d.windows.Memo())
     if is_causal and attn_mask is not None:
         raise RuntimeError(
             "_scaled_dot_product_attention: Explicit attn_mask should not be set when "

@@ -56,7 +56,7 @@ def embedding(
         raise IndexError("index out of range in self")
     return d.embedding(
         weight,
-        indices=input.array,
+        indices=input,
         padding_idx=-1 if padding_idx is None else padding_idx % count,
         scale_grad_by_freq=scale_grad_by_freq,
     )

@@ -66,9 +66,7 @@ class Module:
         registries = {registry: {} for registry in REGISTRIES.values()}
         kinds = ("forward_pre", "forward", "backward_pre", "backward")
         hooks = {f"_{kind}_hooks": {} for kind in kinds}
-        self.__dict__.update(
-            registries, training=True, _non_persistent_buffers_set=set(), **hooks
-        )
+        self.__dict__.update(registries, training=True, _non_persistent_buffers_set=set(), **hooks)
 
     def forward(self, *inputs: Any) -> Any:
         """What the module computes; every subclass writes its own."""
@@ -402,36 +400,39 @@ class Module:
         """
         if not isinstance(state_dict, Mapping):
             raise TypeError(f"Expected state_dict to be dict-like, got {type(state_dict)}.")
-        metadata = getattr(state_dict, "_metadata", {})
-        missing, unexpected, problems, fitting = [], [], [], []
-        for path, module in self.named_modules(remove_duplicate=False):
-            start, own = f"{path}." if path else "", module._state()
-            for name, x in own.items():
-                if (key := start + name) in state_dict:
-                    given = state_dict[key]
-                    problem = misfit(key, x, given)
-                    problems += [problem] if problem else []
-                    fitting.append((module, name, x, given))
-                elif not module._may_lack(name, metadata.get(path, {}).get("version")):
-                    missing.append(key)
-            for key in state_dict:
-                if key.startswith(start):
-                    name, dot, _ = key[len(start) :].partition(".")
-                    if name not in (module._modules if dot else own):
-                        unexpected.append(key)
-        if strict:
-            for what, keys in (("Unexpected", unexpected), ("Missing", missing)):
-                if keys:
-                    shown = ", ".join(f'"{key}"' for key in keys)
-                    problems.insert(0, f"{what} key(s) in state_dict: {shown}. ")
+        keys = IncompatibleKeys([], [])
+        pairs = list(self._matched(state_dict, keys))
+        problems = [
+            f"{what} key(s) in state_dict: {', '.join(map(quoted, names))}. "
+            for what, names in zip(("Missing", "Unexpected"), keys, strict=True)
+            if names and strict
+        ]
+        problems += filter(None, (misfit(key, x, given) for key, _, _, x, given in pairs))
         if problems:
             listed = "\n\t".join(problems)
             raise RuntimeError(
                 f"Error(s) in loading state_dict for {type(self).__name__}:\n\t{listed}"
             )
-        for module, name, x, given in fitting:
+        for _, module, name, x, given in pairs:
             load_tensor(module, name, x, given, assign)
-        return IncompatibleKeys(missing, unexpected)
+        return keys
+
+    def _matched(self, state_dict: Mapping[str, Any], keys: IncompatibleKeys) -> Iterator[Any]:
+        """For each tensor that is in the state dict: its key, module, name, itself and the value
+        there. The keys that only one side has are collected in `keys`."""
+        metadata = getattr(state_dict, "_metadata", {})
+        for path, module in self.named_modules(remove_duplicate=False):
+            start, own = f"{path}." if path else "", module._state()
+            for name, x in own.items():
+                if (key := start + name) in state_dict:
+                    yield key, module, name, x, state_dict[key]
+                elif not module._may_lack(name, metadata.get(path, {}).get("version")):
+                    keys.missing_keys.append(key)
+            for key in state_dict:
+                if key.startswith(start):
+                    name, dot, _ = key[len(start) :].partition(".")
+                    if name not in (module._modules if dot else own):
+                        keys.unexpected_keys.append(key)
 
     def _own_tensors(self) -> dict[str, Tensor]:
         """All parameters and buffers by path; one that has two paths is there twice."""
@@ -558,6 +559,10 @@ def typename(x: Any) -> str:
         return dtypes.type_name(x.array.dtype)
     kind = type(x)
     return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
+
+
+def quoted(text: str) -> str:
+    return f'"{text}"'
 
 
 def with_ties(own: dict[str, Tensor], given: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -174,9 +174,7 @@ AdaptiveAvgPool1d = declare(
 AdaptiveAvgPool2d = declare(
     "AdaptiveAvgPool2d(output_size: Size)", F.adaptive_avg_pool2d, "output_size"
 )
-Flatten = declare(
-    "Flatten(start_dim: int = 1, end_dim: int = -1)", flatten, "start_dim end_dim"
-)
+Flatten = declare("Flatten(start_dim: int = 1, end_dim: int = -1)", flatten, "start_dim end_dim")
 
 
 class Unflatten(Module):

@@ -23,9 +23,7 @@ Size = int | Sequence[int]
 Shape = tuple[int, ...]
 
 
-def add_parameters(
-    layer: Module, device: Any, dtype: Any, **shapes: Shape | None
-) -> None:
+def add_parameters(layer: Module, device: Any, dtype: Any, **shapes: Shape | None) -> None:
     """Give a layer parameters of these shapes (None: it goes without), and their first values."""
     for name, shape in shapes.items():
         x = None if shape is None else Parameter(empty(shape, device=device, dtype=dtype))

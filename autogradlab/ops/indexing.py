@@ -197,12 +197,13 @@ def iterate(input: Tensor) -> Any:
 def index_of(
     name: str, index: Any, position: int, kinds: str = "int32 or int64", error: Any = RuntimeError
 ) -> np.ndarray:
-    """A tensor of indices as an array of its own, since backward will need it as it is now."""
+    """The array of a tensor of indices, to be checked; the primitive gets the tensor itself and
+    watches it, since backward will need it as it is now."""
     if not isinstance(index, Tensor):
         raise TypeError(errors.not_a_tensor(name, "index", position, index))
     if index.array.size and index.array.dtype.name not in kinds:
         raise error(f"{name}(): Expected dtype {kinds} for index" + "." * (error is IndexError))
-    return index.array if isinstance(index.array, Lifted) else np.array(index.array)
+    return index.array
 
 
 def within(
@@ -230,7 +231,7 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
             f"index_select(): Index to scalar can have only 1 value, got {array.size} value(s)"
         )
     within(array, dim, size_along(input, dim), text="index out of range in self", error=IndexError)
-    return d.index_select(input, dim=dim, index=array)
+    return d.index_select(input, dim=dim, index=index)
 
 
 def index_add(
@@ -264,7 +265,7 @@ def index_add(
             f"source.size(dim): ({size_along(source, dim)}), for dim: {dim}"
         )
     within(array, dim, size_along(input, dim))
-    return d.index_add(input, source, dim=dim, index=array, alpha=alpha)
+    return d.index_add(input, source, dim=dim, index=index, alpha=alpha)
 
 
 def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
@@ -274,13 +275,13 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
         raise RuntimeError("Index has to be a vector/scalar")
     within(array, dim, size_along(input, dim), -size_along(input, dim), IndexError)
     if not isinstance(value, Tensor):
-        return d.index_fill_number(input, dim=dim, index=array, value=value)
+        return d.index_fill_number(input, dim=dim, index=index, value=value)
     if value.ndim:
         raise RuntimeError(
             "index_fill_ only supports a 0-dimensional value tensor, but got tensor with "
             f"{value.ndim} dimension(s)."
         )
-    return d.index_fill_tensor(input, value, dim=dim, index=array)
+    return d.index_fill_tensor(input, value, dim=dim, index=index)
 
 
 def index_put(
@@ -319,13 +320,13 @@ def index_put(
 
 def elementwise_index(
     name: str, input: Tensor, dim: int, index: Tensor, source: Tensor | None = None
-) -> tuple[int, np.ndarray]:
-    """The checks that gather and the scatters share."""
+) -> int:
+    """The checks that gather and the scatters share, and the dimension, counted from the front."""
     array, dim = index_of(name, index, 3), one_dim(dim, input.ndim)
     if source is not None and source.array.dtype != input.array.dtype:
         raise RuntimeError("scatter(): Expected self.dtype to be equal to src.dtype")
     if not array.size:
-        return dim, array
+        return dim
     gathers = name == "gather"
     for x, what in ((input, "input" if gathers else "self"), (source, "src")):
         if x is not None and max(x.ndim, 1) != max(array.ndim, 1):
@@ -342,13 +343,13 @@ def elementwise_index(
             f"{list(input.shape)} apart from dimension {dim}{end}"
         )
     within(array, dim, size_along(input, dim))
-    return dim, array
+    return dim
 
 
 def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False) -> Tensor:
     """`out[i][j] = input[index[i][j]][j]` for dim 0, and so on for the others."""
-    dim, array = elementwise_index("gather", input, dim, index)
-    return d.gather(input, dim=dim, index=array)
+    dim = elementwise_index("gather", input, dim, index)
+    return d.gather(input, dim=dim, index=index)
 
 
 def scatter(
@@ -357,16 +358,16 @@ def scatter(
     """The tensor with `out[index[i][j]][j] = src[i][j]` for dim 0, and so on for the others."""
     src = value if src is None else src
     source = src if isinstance(src, Tensor) else None
-    dim, array = elementwise_index("scatter", input, dim, index, source)
+    dim = elementwise_index("scatter", input, dim, index, source)
     if source is None:
-        return d.scatter_number(input, dim=dim, index=array, value=src)
-    return d.scatter(input, source, dim=dim, index=array)
+        return d.scatter_number(input, dim=dim, index=index, value=src)
+    return d.scatter(input, source, dim=dim, index=index)
 
 
 def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     """`scatter` that adds to what is there, as often as an index occurs."""
-    dim, array = elementwise_index("scatter_add", input, dim, index, src)
-    return d.scatter_add(input, src, dim=dim, index=array)
+    dim = elementwise_index("scatter_add", input, dim, index, src)
+    return d.scatter_add(input, src, dim=dim, index=index)
 
 
 def take(input: Tensor, index: Tensor) -> Tensor:
@@ -374,7 +375,7 @@ def take(input: Tensor, index: Tensor) -> Tensor:
     if index.array.dtype != np.int64:
         kind = dtypes.scalar_name(index.array.dtype)
         raise RuntimeError(f"take(): Expected a long tensor for index, but got {kind}")
-    array, n = index.memory().copy(), input.numel()
+    array, n = index.array, input.numel()
     if not n and array.size:
         raise IndexError("take(): tried to take from an empty tensor")
     outside = array[(array < -n) | (array >= n)]
@@ -382,7 +383,7 @@ def take(input: Tensor, index: Tensor) -> Tensor:
         raise IndexError(
             f"out of range: tried to access index {outside.flat[0]} on a tensor of {n} elements."
         )
-    return d.take(input, index=array)
+    return d.take(input, index=index)
 
 
 def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
@@ -411,4 +412,4 @@ def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     if mask.array.dtype.kind != "b":
         raise RuntimeError("masked_select: expected BoolTensor for mask")
     broadcast_shape(mask.shape, input.shape)
-    return d.masked_select(input, mask=mask.memory().copy())
+    return d.masked_select(input, mask=mask)

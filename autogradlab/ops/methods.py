@@ -35,7 +35,9 @@ OPERATORS = """
 add:add sub:sub mul:mul truediv:div pow:pow matmul:matmul radd:add rmul:mul rsub:rsub rtruediv:rdiv
 mod:remainder floordiv:floor_divide rdiv:rdiv
 eq:eq ne:ne lt:lt le:le gt:gt ge:ge and:bitwise_and or:bitwise_or xor:bitwise_xor
+rand:bitwise_and ror:bitwise_or rxor:bitwise_xor
 """
+FLIPPED = "rmatmul:matmul rpow:pow rfloordiv:floor_divide"
 STRAIGHT = (
     ("__add__", "add", operators.add),
     ("__sub__", "sub", operators.sub),
@@ -72,8 +74,9 @@ def attach() -> None:
         setattr(Tensor, name, found[of])
         if hasattr(Tensor, f"{of}_"):
             setattr(Tensor, f"{name}_", getattr(Tensor, f"{of}_"))
-    Tensor.__rmatmul__ = operator("rmatmul", found["matmul"], flip=True)
-    Tensor.__rpow__ = operator("pow", found["pow"], flip=True)
+    for pair in FLIPPED.split():
+        symbol, _, name = pair.partition(":")
+        setattr(Tensor, f"__{symbol}__", operator(symbol, found[name], flip=True))
     Tensor.__neg__, Tensor.__abs__ = found["neg"], found["abs"]
     Tensor.__invert__ = found["bitwise_not"]
     Tensor.__getitem__, Tensor.__setitem__ = indexing.getitem, inplace.setitem

@@ -14,7 +14,8 @@ from twins import ENGINES, assert_same
 
 import autogradlab
 from autogradlab import derivatives
-from autogradlab.autograd import observe
+from autogradlab.autograd import forward_ad, observe
+from autogradlab.derivatives.windows import Memo, Window
 
 BINARY = ["add", "sub", "mul", "div", "pow", "maximum", "minimum"]
 UNARY = ["exp", "log", "sin", "cos", "tanh", "sigmoid", "relu", "abs", "sqrt", "neg", "reciprocal"]
@@ -107,6 +108,14 @@ def examples():
     square, on_diagonal = v[:, :2] + np.eye(2), {"offset": 0, "dim1": 0, "dim2": 1}
     picked = {"dim": 1, "index": np.array([0, 2])}
     strided = {"size": (2, 2), "stride": (1, 2), "storage_offset": 1}
+    two, memo, few = {"other": 2.0}, {"memo": Memo()}, np.array([0, 1, 0])
+    image, columns = rng.standard_normal((2, 2, 4, 4)), rng.standard_normal((2, 8, 9))
+    filters, filtered = rng.standard_normal((3, 2, 2, 2)), rng.standard_normal((2, 3, 3, 3))
+    square_window = Window((2, 2), (1, 1), (0, 0), (1, 1), (3, 3))
+    window, peaks = {"window": square_window, "groups": 1}, rng.integers(0, 16, (2, 2, 2, 2))
+    rows, groups = rng.standard_normal((2, 3, 4)), {"groups": (2, 3, 4), "eps": 0.1, **memo}
+    attending = {"mask": np.tri(2), "causal": False, "scale": 0.5, **memo}
+    weighted = {"weight": w[0], "reduction": "mean"}
     special = {
         "acos": ((v / 3,), {}), "asin": ((v / 3,), {}), "atanh": ((v / 3,), {}),
         "logit": ((v / 3,), {}), "acosh": ((v + 1,), {}),
@@ -159,6 +168,30 @@ def examples():
         "put_at": ((v, w[:, 0]), {"indices": (np.array([0, 1]), np.array([2, 0]))}),
         "replace_at": ((v, w[0]), {"where": np.array([0, 2, 4])}),
         "as_strided_at": ((v,), {"where": np.array([[0, 2], [4, 2]])}),
+        "add_number": ((v,), two), "sub_number": ((v,), two), "mul_number": ((v,), two),
+        "conv": ((image, filters, v[0]), window | memo),
+        "conv_input": ((filtered, filters), {"shape": (2, 2, 4, 4), **window}),
+        "conv_weight": ((filtered, image), {"shape": (3, 2, 2, 2), **window, **memo}),
+        "im2col": ((image,), {"window": square_window}),
+        "col2im": ((columns,), {"shape": (2, 2, 4, 4), "window": square_window}),
+        "standardize": ((rows, v[0]), groups), "standardize_back": ((rows, rows**2, v[0]), groups),
+        "standardize_dot": ((rows, rows**2), groups),
+        "channel_sum": ((rows,), {"groups": (2, 3, 4)}),
+        "batch_norm_eval": ((v, w[0], w[1]), {"mean": v[0], "scale": v[1]}),
+        "embedding": ((v,), {"indices": few, "padding_idx": -1, "scale_grad_by_freq": False}),
+        "embedding_back": ((v.T.copy(),), {"indices": few, "count": 4}),
+        "pad_places": ((v,), {"places": (np.array([1, 0, 1, 2]),)}),
+        "pad_back": ((v,), {"places": (np.array([1, 0, 1]),), "shape": (2, 2)}),
+        "max_pool": ((image,), {"indices": peaks}),
+        "max_put": ((image[:, :, :2, :2].copy(),), {"indices": peaks, "shape": (2, 2, 4, 4)}),
+        "window_sums": ((v[None],), {"rows": [(0, 1), (0, 2)], "columns": [(0, 2), (1, 3)]}),
+        "attention": ((v, w, v * w), attending), "attention_weights": ((v, w), attending),
+        "nll_loss": ((v,), {"target": few[:2], **weighted, "ignore_index": -100}),
+        "nll_loss2d": ((v.T[None, :, None],), {"target": few[None, None, :2], **weighted,
+                                              "ignore_index": -100}),
+        "binary_cross_entropy": ((v / 3, w / 3), weighted),
+        "binary_cross_entropy_with_logits": ((v, w), {"pos_weight": v[0], **weighted}),
+        "norm_dim": ((v - 1,), {"ord": 3, "dim": (0,), "keepdim": False}),
         "mv": ((v, w[0]), {}), "dot": ((v[0], w[0]), {}), "outer_product": ((v[0], w[1]), {}),
     }  # fmt: skip
     for name in sorted(vars(derivatives)):
@@ -193,12 +226,55 @@ def test_formulas_agree_with_finite_differences(primitive, arrays, constants):
     for i, array in enumerate(arrays):
         numeric = np.zeros_like(array)
         for place in np.ndindex(array.shape):
-            moved = [a.copy() for a in arrays]
-            moved[i][place] += 1e-6
-            up = value(*moved)
-            moved[i][place] -= 2e-6
-            numeric[place] = (up - value(*moved)) / 2e-6
+            up, down = ([a.copy() for a in arrays] for _ in range(2))
+            up[i][place] += 1e-6
+            down[i][place] -= 1e-6
+            numeric[place] = (value(*up) - value(*down)) / 2e-6
         np.testing.assert_allclose(first[i].numpy(), numeric, rtol=1e-6, atol=1e-7)
+
+
+WITH_TANGENTS = [example for example in examples() if example.values[0].jvp is not None]
+# One result with memory of its own, and inputs with names.
+PLAIN = [
+    example
+    for example in examples()
+    if not (example.values[0].view or example.values[0].multiple or example.values[0].variadic)
+]
+
+
+@pytest.mark.parametrize(("primitive", "arrays", "constants"), WITH_TANGENTS)
+def test_tangents_agree_with_gradients(primitive, arrays, constants):
+    rng = np.random.default_rng(2)
+    leaves = [autogradlab.tensor(a, requires_grad=True) for a in arrays]
+    moves = [autogradlab.tensor(rng.standard_normal(a.shape)) for a in arrays]
+    out = primitive(*leaves, **constants)
+    outputs = out if primitive.multiple else (out,)
+    weights = [autogradlab.tensor(rng.standard_normal(x.shape)) for x in outputs]
+    back = autogradlab.autograd.grad(outputs, leaves, weights)
+    with forward_ad.dual_level():
+        duals = [forward_ad.make_dual(x.detach(), t) for x, t in zip(leaves, moves, strict=True)]
+        out = primitive(*duals, **constants)
+        made = [forward_ad.unpack_dual(x)[1] for x in (out if primitive.multiple else (out,))]
+    forwards = sum((t * w).sum().item() for t, w in zip(made, weights, strict=True))
+    backwards = sum((t * g).sum().item() for t, g in zip(moves, back, strict=True))
+    np.testing.assert_allclose(forwards, backwards, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize(("primitive", "arrays", "constants"), PLAIN)
+def test_what_is_saved_is_watched(primitive, arrays, constants):
+    held = [n for n in primitive.arrays if isinstance(constants.get(n), np.ndarray)]
+    names = [*primitive.formulas][: len(arrays)]
+    for changed in [*names, *held, "result"]:
+        given = [autogradlab.tensor(a, requires_grad=True) * 1 for a in arrays]
+        kept = {n: autogradlab.tensor(constants[n]) for n in held}
+        out = primitive(*given, **constants | kept)
+        at = dict(zip(names, given, strict=True)) | kept | {"result": out}
+        at[changed].detach().zero_()  # shares the version
+        if changed in out.grad_fn.plan.names:
+            with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+                out.sum().backward()
+        else:
+            out.sum().backward()
 
 
 def test_a_wrong_formula_is_found(monkeypatch):
