@@ -1,6 +1,7 @@
 """Print the table: `python -m benchmarks [--rounds N] [--no-memory] [WORDS]`."""
 
 import argparse
+import os
 import sys
 
 from tqdm import tqdm
@@ -22,3 +23,5 @@ with one_thread():
         tqdm.write(f"| {' | '.join(row)} |", file=sys.stdout)
         if i == 0:
             tqdm.write("|" + "---|" * len(row), file=sys.stdout)
+load = ", ".join(f"{n:.1f}" for n in os.getloadavg())
+print(f"\nMedians of {options.rounds} rounds; load of the machine at the end {load}.")

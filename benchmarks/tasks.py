@@ -24,7 +24,6 @@ class Task:
     aim: float  # the ratio to torch that is to be reached
     engines: dict[str, Callable[[], Run]]  # by name: set up, then run as often as wanted
     per: int = 1  # operations in one run, for times per operation
-    memory: bool = True
 
 
 def torch_like(name: str) -> Any:
@@ -53,7 +52,7 @@ def chain(engine: str, shape: tuple[int, ...], steps: int) -> Callable[[], Run]:
             for _ in range(steps):
                 x = (x * a + b).tanh()
             (x.sum() if shape else x).backward()
-            return a.grad.numpy()
+            return np.stack([a.grad.numpy(), b.grad.numpy()])
 
         return run
 
@@ -74,7 +73,7 @@ def hips_chain(shape: tuple[int, ...], steps: int) -> Callable[[], Run]:
             return anp.sum(x)
 
         both = grad(loss, (0, 1))
-        return lambda: both(a, b)[0]
+        return lambda: np.stack(both(a, b))
 
     return set_up
 
@@ -90,7 +89,7 @@ def mygrad_chain(shape: tuple[int, ...], steps: int) -> Callable[[], Run]:
             for _ in range(steps):
                 x = mg.tanh(x * p + q)
             x.sum().backward()
-            return p.grad
+            return np.stack([p.grad, q.grad])
 
         return run
 
@@ -111,7 +110,7 @@ def relu_chain(engine: str, steps: int) -> Callable[[], Run]:
             for _ in range(steps):
                 x = (x * a + b).relu()
             x.backward()
-            return a.grad.numpy()
+            return np.stack([a.grad.numpy(), b.grad.numpy()])
 
         return run
 
@@ -127,7 +126,7 @@ def micrograd_chain(steps: int) -> Callable[[], Run]:
             for _ in range(steps):
                 x = (x * a + b).relu()
             x.backward()
-            return np.float32(a.grad)
+            return np.float32([a.grad, b.grad])
 
         return run
 
@@ -137,13 +136,18 @@ def micrograd_chain(steps: int) -> Callable[[], Run]:
 # ------------------------------------------------------------------------------------ transforms
 
 
+def point(n: int) -> list[np.ndarray]:
+    """The weights and the point of the Hessian."""
+    rng = np.random.default_rng(1)
+    return [rng.standard_normal((n, n)) / n**0.5, rng.standard_normal(n)]
+
+
 def hessian(engine: str, how: str, n: int) -> Callable[[], Run]:
     """All second derivatives of Σ tanh(W x)² · x₀, by `autograd.functional` or by `func`."""
 
     def set_up() -> Run:
         e = torch_like(engine)
-        weights = e.tensor(np.random.default_rng(1).standard_normal((n, n)) / n**0.5)
-        x = e.tensor(np.random.default_rng(2).standard_normal(n))
+        weights, x = map(e.tensor, point(n))
 
         def f(x: Any) -> Any:
             return ((weights @ x).tanh() ** 2).sum() * x[0]
@@ -152,6 +156,18 @@ def hessian(engine: str, how: str, n: int) -> Callable[[], Run]:
             return lambda: e.autograd.functional.hessian(f, x).numpy()
         transform = importlib.import_module(f"{engine}.func").hessian(f)
         return lambda: transform(x).numpy()
+
+    return set_up
+
+
+def hips_hessian(n: int) -> Callable[[], Run]:
+    def set_up() -> Run:
+        import autograd.numpy as anp
+        from autograd import hessian
+
+        weights, x = point(n)
+        transform = hessian(lambda x: anp.sum(anp.tanh(weights @ x) ** 2) * x[0])
+        return lambda: transform(x)
 
     return set_up
 
@@ -177,7 +193,12 @@ def per_sample(engine: str, sizes: tuple[int, ...], examples: int) -> Callable[[
             return ((x - y) ** 2).mean()
 
         every = func.vmap(func.grad(loss), in_dims=(None, 0, 0))
-        return lambda: every(weights, x, y)[0][0].numpy()
+
+        def run() -> Any:
+            slopes = [g.numpy() for layer in every(weights, x, y) for g in layer]
+            return np.concatenate([g.reshape(examples, -1) for g in slopes], 1)
+
+        return run
 
     return set_up
 
@@ -191,32 +212,29 @@ def tasks(scale: float = 1.0) -> list[Task]:
     """All tasks; a `scale` below 1 makes them small enough for a test."""
     steps, long = max(1, int(333 * scale)), max(1, int(33_333 * scale))
     n, examples = max(2, int(50 * scale)), max(2, int(64 * scale))
-    out = [
-        Task(
-            f"chain of {3 * steps}, {words}",
-            aim,
-            {
-                **both(chain, shape, steps),
-                "HIPS autograd": hips_chain(shape, steps),
-                "MyGrad": mygrad_chain(shape, steps),
-            },
-            3 * steps,
-        )
-        for words, shape, aim in (
-            ("scalars", (), 0.75),
-            ("10 elements", (10,), 1.0),
-            ("1,000 elements", (1000,), 1.0),
-        )
-    ]
+
+    def chain_task(words: str, aim: float, shape: tuple[int, ...], steps: int) -> Task:
+        others = {"HIPS autograd": hips_chain(shape, steps), "MyGrad": mygrad_chain(shape, steps)}
+        engines = {**both(chain, shape, steps), **others}
+        return Task(f"chain of {3 * steps}, {words}", aim, engines, 3 * steps)
+
+    def per_sample_task(*sizes: int) -> Task:
+        name = f"per-sample gradients, {'-'.join(map(str, sizes))}, {examples}"
+        return Task(name, 1.5, both(per_sample, sizes, examples))
+
     return [
-        *out,
+        chain_task("scalars", 0.75, (), steps),
+        chain_task("10 elements", 1.0, (10,), steps),
+        chain_task("1,000 elements", 1.0, (1000,), steps),
+        chain_task("scalars", 1.0, (), long),
         Task(f"chain of {3 * steps}, scalars, relu", 1.0,
              {**both(relu_chain, steps), "micrograd": micrograd_chain(steps)}, 3 * steps),
-        Task(f"chain of {3 * long}, scalars", 1.0, both(chain, (), long), 3 * long),
-        Task(f"Hessian of {n}, autograd.functional", 0.3, both(hessian, "functional", n)),
+        Task(f"Hessian of {n}, autograd.functional", 0.3,
+             {**both(hessian, "functional", n), "HIPS autograd": hips_hessian(n)}),
+        Task(f"Hessian of {n}, func beside autograd.functional", 0.3,
+             {"torch": hessian("torch", "functional", n),
+              "autogradlab": hessian("autogradlab", "func", n)}),
         Task(f"Hessian of {n}, func", 1.0, both(hessian, "func", n)),
-        Task(f"per-sample gradients, 2-64-1, {examples}", 1.5,
-             both(per_sample, (2, 64, 1), examples)),
-        Task(f"per-sample gradients, 64-128-10, {examples}", 1.5,
-             both(per_sample, (64, 128, 10), examples)),
+        per_sample_task(2, 64, 1),
+        per_sample_task(64, 128, 10),
     ]  # fmt: skip

@@ -9,8 +9,7 @@ off, and the kind says what the operation does to it. Reverse mode needs no kind
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -25,7 +24,7 @@ class Shape(tuple):
     levels: frozenset[int]
 
     def __new__(cls, sizes: Iterable[int], levels: frozenset[int]) -> Shape:
-        self = super().__new__(cls, sizes)
+        self = tuple.__new__(cls, sizes)
         self.levels = levels
         return self
 
@@ -122,9 +121,10 @@ def newest(values: Iterable[Any]) -> Lifted | None:
     """The array of the newest level among the values, or in tuples of them; None without one."""
     found = None
     for x in values:
-        if x.__class__ is np.ndarray:
+        kind = x.__class__
+        if kind is np.ndarray:
             continue
-        if isinstance(x, tuple):
+        if kind is tuple:
             x = newest(x)
         if isinstance(x, Lifted) and (found is None or x.level > found.level):
             found = x
@@ -138,13 +138,13 @@ def layer_of(array: Any, level: int) -> Lifted | None:
     return next((found for x in array.parts() if (found := layer_of(x, level)) is not None), None)
 
 
-@contextmanager
-def lifting() -> Iterator[None]:
+class lifting:
     """While this holds, operations look for lifted arrays."""
-    modes.lifted += 1
-    modes.special += 1
-    try:
-        yield
-    finally:
+
+    def __enter__(self) -> None:
+        modes.lifted += 1
+        modes.special += 1
+
+    def __exit__(self, *exception: object) -> None:
         modes.lifted -= 1
         modes.special -= 1

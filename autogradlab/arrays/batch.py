@@ -67,24 +67,24 @@ class Batch(Lifted):
 
     def lift(self, primitive: Primitive, arrays: list[Any], constants: dict[str, Any]) -> Any:
         """The operation on batches of this level."""
-        rule = primitive.batch
+        rule, level = primitive.batch, self.level
+        adjoint = any([x.adjoint for x in arrays if self.mine(x)])
         if rule == "elementwise":
             result = self.elementwise(primitive, arrays, constants)
-        elif any(map(self.holds, constants.values())):
+        elif constants and any(map(self.holds, constants.values())):
             result = self.one_by_one(primitive, arrays, constants)
-        elif rule == "leading" and (self.ndim or "shape" in constants):  # a `dim` of 0-d is no dim
+        elif rule == "leading" and (self.shape or "shape" in constants):  # 0-d: a `dim` is no dim
             result = self.leading(primitive, arrays, constants)
         elif callable(rule):
-            result = rule(primitive, self.count, [self.first(x) for x in arrays], **constants)
+            result = rule(primitive, self.count, list(map(self.first, arrays)), **constants)
         else:
             result = self.one_by_one(primitive, arrays, constants)
-        adjoint = any(self.mine(x) and x.adjoint for x in arrays)
         if primitive.multiple:
-            return tuple(Batch(x, self.level, adjoint) for x in result)
-        return Batch(result, self.level, adjoint)
+            return tuple([Batch(x, level, adjoint) for x in result])
+        return Batch(result, level, adjoint)
 
     def mine(self, x: Any) -> bool:
-        return isinstance(x, Batch) and x.level == self.level
+        return x.__class__ is Batch and x.level == self.level
 
     def holds(self, x: Any) -> bool:
         return any(map(self.mine, x)) if isinstance(x, tuple) else self.mine(x)
@@ -102,16 +102,16 @@ class Batch(Lifted):
         return expand.compute([x], {"shape": (self.count, *x.shape)})
 
     def elementwise(self, primitive: Primitive, arrays: list[Any], constants: Any) -> Any:
-        from ..derivatives import reshape_to
-
-        every = [*arrays, *constants.values()]
-        ndim = max(x.ndim for x in every if isinstance(x, Lifted | np.ndarray | np.generic))
+        every = [*arrays, *constants.values()] if constants else arrays
+        ndim = max([x.ndim for x in every if hasattr(x, "ndim")])
 
         def padded(x: Any) -> Any:
             if not self.mine(x):
                 return x
-            if x.ndim == ndim:
+            if len(x.shape) == ndim:
                 return x.array
+            from ..derivatives import reshape_to
+
             ones = (1,) * (ndim - x.ndim)
             return reshape_to.compute([x.array], {"shape": (self.count, *ones, *x.shape)})
 

@@ -52,11 +52,12 @@ class Dual(Lifted):
     def lift(self, primitive: Primitive, arrays: list[Any], constants: dict[str, Any]) -> Any:
         """The operation on duals of this level."""
         level = self.level
-        adjoint = any(isinstance(x, Dual) and x.level == level and x.adjoint for x in arrays)
-        primals, tangents = zip(*(split(x, level) for x in arrays), strict=True)
+        parts = [split(x, level) for x in arrays]
+        primals, tangents = [p for p, _ in parts], [t for _, t in parts]
+        adjoint = any([t is not None and x.adjoint for x, t in zip(arrays, tangents, strict=True)])
         constants = {name: split(x, level)[0] for name, x in constants.items()}
-        result = primitive.compute(list(primals), constants)
-        if primitive.jvp is None or all(t is None for t in tangents):
+        result = primitive.compute(primals, constants)
+        if primitive.jvp is None or all([t is None for t in tangents]):
             return result
         with quiet():
             made = push(primitive, primals, tangents, constants, result)
@@ -67,18 +68,17 @@ class Dual(Lifted):
 
 def split(x: Any, level: int) -> tuple[Any, Any]:
     """Value and tangent at a level; None for the tangent of anything else."""
-    if isinstance(x, Dual) and x.level == level:
-        return x.primal, x.tangent
-    return x, None
+    return (x.primal, x.tangent) if x.__class__ is Dual and x.level == level else (x, None)
 
 
 def joined(result: Any, tangent: Any, level: int, adjoint: bool) -> Any:
     """A result with its tangent, of the same shape and dtype; a result that can have none alone."""
     if result.dtype.kind != "f":
         return result
-    t = zeros_like(result) if tangent is None else tangent
-    t = t.array if isinstance(t, Tensor) else np.asarray(t)
-    if tuple(t.shape) != tuple(result.shape):
+    t = tangent.array if isinstance(tangent, Tensor) else tangent
+    if not hasattr(t, "dtype"):  # None, or a number
+        t = zeros_like(result) if t is None else np.asarray(t)
+    if not tuple.__eq__(t.shape, result.shape):
         from ..derivatives import expand
 
         t = expand.compute([t], {"shape": tuple(result.shape)})
@@ -86,52 +86,59 @@ def joined(result: Any, tangent: Any, level: int, adjoint: bool) -> Any:
 
 
 def push(
-    primitive: Primitive, primals: Any, tangents: Any, constants: dict[str, Any], result: Any
+    primitive: Primitive,
+    primals: list[Any],
+    tangents: list[Any],
+    constants: dict[str, Any],
+    result: Any,
 ) -> Any:
-    """The tangent of the result, by the primitive's `jvp` rule."""
-    values = [wrap(p) if hasattr(p, "dtype") else p for p in primals]
-    moves = [None if t is None else wrap(t) for t in tangents]
+    """The tangent of the result, by the primitive's `jvp` rule: an array, or a tensor."""
     rule = primitive.jvp
     if rule == "linear":
-        return primitive(*map(or_zero, moves, values), **constants)
+        return primitive.compute(list(map(or_zero, tangents, primals)), constants)
     if rule == "bilinear":
-        terms = [
-            primitive(*(t if k == i else v for k, v in enumerate(values)), **constants)
-            for i, t in enumerate(moves)
+        return total([
+            primitive.compute([*primals[:i], t, *primals[i + 1 :]], constants)
+            for i, t in enumerate(tangents)
             if t is not None
-        ]
-        return total(terms)
+        ])  # fmt: skip
+    values, moves = list(map(tensor_of, primals)), list(map(tensor_of, tangents))
     known = {**primitive.defaults, **constants}
     for name, value in zip(primitive.formulas, values, strict=False):
         known[name], known[f"{name}_shape"] = value, getattr(value, "shape", ())
     known["result"] = tuple(map(wrap, result)) if primitive.multiple else wrap(result)
     if rule == "elementwise":  # the Jacobian is diagonal, so the reverse rule is also the forward
-        terms = [
+        return total([
             formula(t, *(known[need] for need in primitive.needs[name]))
             for (name, formula), t in zip(primitive.formulas.items(), moves, strict=True)
             if t is not None
-        ]
-        return total(terms)
-    for name, t, value in zip(primitive.formulas, moves, values, strict=False):
-        known[f"{name}_t"] = or_zero(t, value)
+        ])  # fmt: skip
+    moves = list(map(tensor_of, map(or_zero, tangents, primals)))
+    for name, t in zip(primitive.formulas, moves, strict=False):
+        known[f"{name}_t"] = t
     if primitive.variadic:
         name = next(iter(primitive.formulas))
-        known[name], known[f"{name}_t"] = values, list(map(or_zero, moves, values))
+        known[name], known[f"{name}_t"] = values, moves
     return rule(**{need: known[need] for need in primitive.jvp_needs})
 
 
-def total(terms: list[Tensor]) -> Tensor:
+def total(terms: list[Any]) -> Any:
     out = terms[0]
     for term in terms[1:]:
         out = out + term
     return out
 
 
-def or_zero(tangent: Tensor | None, value: Any) -> Any:
+def or_zero(tangent: Any, value: Any) -> Any:
     """The tangent, or zeros like the value (0 for a Python number, None for no input)."""
     if tangent is not None or value is None:
         return tangent
-    return wrap(zeros_like(value.array)) if isinstance(value, Tensor) else type(value)(0)
+    return zeros_like(value) if hasattr(value, "dtype") else type(value)(0)
+
+
+def tensor_of(x: Any) -> Any:
+    """An array as a tensor, for a formula; a number or None is handed through."""
+    return wrap(x) if hasattr(x, "dtype") else x
 
 
 def zeros_like(array: Any) -> np.ndarray:

@@ -25,7 +25,7 @@ def arithmetic(operands: list[Any]) -> list[Any]:
         if type(b) is float and kind in FLOATS:
             return operands
         if kind is getattr(b, "dtype", 0):
-            return operands if a.shape == b.shape else broadcastable(operands)
+            return operands if tuple.__eq__(a.shape, b.shape) else broadcastable(operands)
     to = dtypes.result_type(*operands)
     return broadcastable(
         [
@@ -178,7 +178,7 @@ sub = binary(
 )
 rsub_number = pointwise(
     "RsubBackward1",
-    lambda self, *, other, alpha=1: sub(*arithmetic([other, self]), alpha=alpha),
+    lambda self, *, other, alpha=1: sub.forward(*arithmetic([other, self]), alpha=alpha),
     self=lambda g, alpha: -scaled(g, alpha),
 )
 rsub_tensor = binary(

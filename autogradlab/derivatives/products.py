@@ -38,13 +38,12 @@ def added(self: Any, a: Any, b: Any, *, beta: float, alpha: float) -> Any:
     return out.astype(a.dtype, copy=False)
 
 
-def by_bmm(left: int | None, right: int, *drop: int) -> Callable[..., Any]:
-    """A product with vectors on a batch: `bmm`, the vectors as rows or columns."""
+def by_bmm(left: int, right: int, *drop: int) -> Callable[..., Any]:
+    """A product of two vectors on a batch: `bmm`, the vectors as rows or columns."""
 
     def each(primitive: Primitive, count: int, arrays: list[Any]) -> Any:
         a, b = arrays
-        a = a if left is None else unsqueeze.compute([a], {"dim": left})
-        b = unsqueeze.compute([b], {"dim": right})
+        a, b = unsqueeze.compute([a], {"dim": left}), unsqueeze.compute([b], {"dim": right})
         return squeeze_dims.compute([bmm.compute([a, b], {})], {"dim": drop})
 
     return each
@@ -61,6 +60,15 @@ def mm_each(primitive: Primitive, count: int, arrays: list[Any]) -> Any:
         if a.shape[2] == 1:
             return a * b
     return bmm.compute([a, b], {})
+
+
+def mv_each(primitive: Primitive, count: int, arrays: list[Any]) -> Any:
+    """`mv` on a batch: where all examples share the matrix, their vectors are rows of another."""
+    a, b = arrays
+    if isinstance(a, np.ndarray) and isinstance(b, np.ndarray) and a.strides[0] == 0:
+        return b @ a[0].T
+    b = unsqueeze.compute([b], {"dim": 2})
+    return squeeze_dims.compute([bmm.compute([a, b], {})], {"dim": (2,)})
 
 
 def add_each(primitive: Primitive, count: int, arrays: list[Any], **factors: float) -> Any:
@@ -91,7 +99,7 @@ mv = Primitive(
     "MvBackward0",
     np.matmul,
     jvp="bilinear",
-    batch=by_bmm(None, 2, 2),
+    batch=mv_each,
     self=lambda g, vec: outer_product(g, vec),
     vec=lambda g, self: mv(self.mT, g),
 )

@@ -283,8 +283,8 @@ def grad(
 
     @functools.wraps(func)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        slopes, value = grad_and_value(func, argnums, has_aux)(*args, **kwargs)
-        return (slopes, value[1]) if has_aux else slopes
+        slopes, _, aux, inputs = slopes_of(func, argnums, has_aux, args, kwargs)
+        return (slopes, plain(aux, inputs)) if has_aux else slopes
 
     return wrapped
 
@@ -296,33 +296,43 @@ def grad_and_value(
 
     @functools.wraps(func)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        with lifting(), enable_grad():
-            out, inputs, build = recorded(func, args, argnums, kwargs)
-            aux = None
-            if has_aux:
-                if not (isinstance(out, tuple) and len(out) == 2):
-                    raise RuntimeError(
-                        "grad_and_value(f)(*args): output of function f should be a tuple: "
-                        "(output, aux) if has_aux is True"
-                    )
-                out, aux = out
-            if not isinstance(out, Tensor):
-                raise RuntimeError(
-                    "grad_and_value(f)(*args): Expected f(*args) to return a Tensor, got "
-                    f"{type(out)}"
-                )
-            if out.ndim:
-                raise RuntimeError(
-                    "grad_and_value(f)(*args): Expected f(*args) to return a scalar Tensor, got "
-                    f"tensor with {out.ndim} dims. Maybe you wanted to use the vjp or jacrev APIs "
-                    "instead?"
-                )
-            one = wrap(np.ones((), out.array.dtype)[()])
-            slopes = build(gradients([out], inputs, [one], False))
-            own = plain([out, aux], inputs)
-        return (slopes, tuple(own)) if has_aux else (slopes, own[0])
+        slopes, out, aux, inputs = slopes_of(func, argnums, has_aux, args, kwargs)
+        value = plain(out, inputs)
+        return slopes, (value, plain(aux, inputs)) if has_aux else value
 
     return wrapped
+
+
+def slopes_of(
+    func: Callable[..., Any],
+    argnums: Argnums,
+    has_aux: bool,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> tuple[Any, Tensor, Any, list[Tensor]]:
+    """The gradient of a function that gives one number, what it gave, and the fresh inputs."""
+    with lifting(), enable_grad():
+        out, inputs, build = recorded(func, args, argnums, kwargs)
+        aux = None
+        if has_aux:
+            if not (isinstance(out, tuple) and len(out) == 2):
+                raise RuntimeError(
+                    "grad_and_value(f)(*args): output of function f should be a tuple: "
+                    "(output, aux) if has_aux is True"
+                )
+            out, aux = out
+        if not isinstance(out, Tensor):
+            raise RuntimeError(
+                f"grad_and_value(f)(*args): Expected f(*args) to return a Tensor, got {type(out)}"
+            )
+        if out.ndim:
+            raise RuntimeError(
+                "grad_and_value(f)(*args): Expected f(*args) to return a scalar Tensor, got "
+                f"tensor with {out.ndim} dims. Maybe you wanted to use the vjp or jacrev APIs "
+                "instead?"
+            )
+        one = wrap(np.ones((), out.array.dtype)[()])
+        return build(gradients([out], inputs, [one], False)), out, aux, inputs
 
 
 def plain(x: Any, inputs: Sequence[Tensor]) -> Any:
@@ -431,7 +441,8 @@ def split_rows(x: Tensor, leaves: Sequence[Tensor]) -> list[Tensor]:
     made, start = [], 0
     for leaf in leaves:
         n = leaf.numel()
-        made.append(x[start : start + n].reshape(*leaf.shape, *x.shape[1:]))
+        own = x if n == len(x) else x[start : start + n]
+        made.append(own.reshape(*leaf.shape, *x.shape[1:]))
         start += n
     return made
 
@@ -461,7 +472,11 @@ def jacrev(
             def back(*cotangents: Tensor) -> tuple[Tensor, ...]:
                 return tuple(gradients(outputs, inputs, cotangents, True))
 
-            rows = vmap(back, chunk_size=chunk_size)(*basis(outputs))
+            units = basis(outputs)
+            if len(units[0]) == 1:  # one row needs no batch
+                rows = [row.unsqueeze(0) for row in back(*(wrap(u.array[0]) for u in units))]
+            else:
+                rows = vmap(back, chunk_size=chunk_size)(*units)
             remake = trees.flatten(out)[1]
             columns = [split_rows(row, outputs) for row in rows]
             made = remake([build([c[i] for c in columns]) for i in range(len(outputs))])
