@@ -20,6 +20,8 @@ from threadpoolctl import threadpool_limits
 
 from .tasks import Run, Task, tasks
 
+ROUND = 0.05  # seconds that one engine runs before it is the next one's turn, or one run if longer
+
 
 def one_thread() -> Any:
     """Keep NumPy and torch to one thread."""
@@ -54,16 +56,22 @@ def set_up(task: Task) -> dict[str, Run | str]:
 def seconds(task: Task, rounds: int) -> dict[str, float | str]:
     """The median time of a run for each engine, in turns; or why there is none."""
     ready = set_up(task)
-    times: dict[str, list[float]] = {name: [] for name in ready}
+    runs = {name: run for name, run in ready.items() if not isinstance(run, str)}
+    often = {name: max(1, int(ROUND / timed(run, 1))) for name, run in runs.items()}
+    times: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(rounds):
-        for name, run in ready.items():
-            if not isinstance(run, str):
-                gc.collect()  # what another engine has left behind is not this one's to clear
-                start = time.perf_counter()
-                run()
-                times[name].append(time.perf_counter() - start)
-    return {name: statistics.median(times[name]) if times[name] else run
-            for name, run in ready.items()}  # fmt: skip
+        for name, run in runs.items():
+            gc.collect()  # what another engine has left behind is not this one's to clear
+            times[name].append(timed(run, often[name]))
+    return ready | {name: statistics.median(each) for name, each in times.items()}
+
+
+def timed(run: Run, often: int) -> float:
+    """Seconds for one run, on average over some."""
+    start = time.perf_counter()
+    for _ in range(often):
+        run()
+    return (time.perf_counter() - start) / often
 
 
 def memory(number: int, engine: str) -> float | None:

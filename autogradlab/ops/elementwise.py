@@ -234,6 +234,9 @@ def relu(input: Tensor) -> Tensor:
     return d.relu(input)
 
 
+relu = straight.unary(d.relu, relu)
+
+
 def abs(input: Tensor) -> Tensor:
     """`input` without its sign."""
     if is_bool(needs_tensor(abs, input)):
