@@ -322,6 +322,20 @@ def redraw(
 ) -> Tensor:
     """Write random numbers, or what `operation` makes of them, into the memory of a tensor."""
     writable(self, others)
+    levels = frozenset().union(*(levels_of(x.array.shape) for x in others))
+    if any(level in levels for level, _, randomness in modes.vmaps if randomness == "same"):
+        raise RuntimeError(
+            "Vmap does not currently support same randomness with a batched tensor input. Please "
+            "file an issue with functorch"
+        )
+    if levels - levels_of(self.array.shape):
+        raise RuntimeError(
+            "vmap: inplace bernoulli(self, *extra_args) is not possible because there exists a "
+            "Tensor `other` in extra_args that has more elements than `self`. This happened due to "
+            "`other` being vmapped over but `self` not being vmapped over in a vmap. Please try to "
+            "use out-of-place operators instead of inplace bernoulli. If said operator is being "
+            "called inside the PyTorch framework, please file a bug report instead."
+        )
     if any(
         randomness == "different" and level not in levels_of(self.array.shape)
         for level, _, randomness in modes.vmaps

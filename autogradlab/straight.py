@@ -3,7 +3,7 @@
 `x.tanh()` and `a * b` are recorded here in one straight line. Whatever is not plain (numbers and
 dtypes mixed, shapes that broadcast, views, transforms, modes) takes the usual way, through ops/ and
 `Primitive.__call__`, which also says what the result is: this gives the same, in a third of the
-time (benchmarks/chain.py).
+time (`make bench`).
 """
 
 from __future__ import annotations

@@ -173,6 +173,16 @@ EQUAL = {
     "huber_loss: target not summed": "likewise",
     "smooth_l1_loss: self not summed": "likewise",
     "smooth_l1_loss: target not summed": "likewise",
+    **{
+        f"{name}: batch of the first example": "its numbers differ, so examples go one by one"
+        for name in (
+            "bernoulli", "draw_bernoulli", "draw_bernoulli_each", "draw_exponential",
+            "draw_normal", "draw_random", "draw_random_from", "draw_random_to", "draw_uniform",
+            "normal_around", "normal_each", "normal_with",
+        )
+    },
+    "draw_bernoulli_each: batch leading": "likewise",
+    "normal_each: batch leading": "likewise",
     "reshape_alias: batch elementwise": "under vmap every array counts as contiguous: `view`",
     "reshape_alias: batch of the first example": "likewise",
 }

@@ -216,6 +216,39 @@ del p
 """)
 
 
+WITHOUT_GRADIENT = """
+x.clone().uniform_(); x.clone().normal_(); x.clone().exponential_(); x.clone().random_();
+x.clone().random_(7); x.clone().random_(-3, 9); x.clone().bernoulli_(.3); x.clone().bernoulli_(p);
+torch.bernoulli(p); torch.normal(x, 1.); torch.normal(0., p); torch.normal(x, p)
+"""
+
+
+@pytest.mark.parametrize("call", comparable(WITHOUT_GRADIENT))
+def test_no_gradient_goes_through(call):
+    """Neither backward nor forward."""
+    assert_twins(f"""
+x = torch.tensor([[1., 2.], [3., 4.]], requires_grad=True)
+p = torch.tensor([[.1, .9], [.8, .3]], requires_grad=True)
+y = {call}
+y.sum().backward()
+slopes = x.grad, p.grad
+_values = x.detach(), p.detach()
+moved = torch.func.jvp(lambda x, p: {call}, _values, (torch.ones(2, 2), torch.ones(2, 2)))
+""")
+
+
+@pytest.mark.parametrize("randomness", ["same", "different"])
+@pytest.mark.parametrize("dims", [(0, 0), (None, 0), (0, None)])
+@pytest.mark.parametrize("call", comparable(WITHOUT_GRADIENT))
+def test_each_example_is_drawn_by_its_own_numbers(call, dims, randomness):
+    assert_twins(f"""
+x, p = torch.tensor([1., 20.]), torch.tensor([[.1, .9], [.8, .3], [1., 0.]])
+x = x if {dims[0]} is None else torch.stack([x, x + 30, x * 4])
+p = p[1] if {dims[1]} is None else p
+result = torch.vmap(lambda x, p: {call}, {dims}, randomness="{randomness}")(x, p)
+""")
+
+
 @pytest.mark.parametrize("enabled", [True, False])
 def test_fork_rng_leaves_the_stream_as_it_was(enabled):
     """Also after an error; the module torch.random has torch's functions."""
