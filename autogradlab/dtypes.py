@@ -73,10 +73,8 @@ def from_numpy(numpy_dtype: np.dtype) -> dtype:
     >>> from_numpy(np.dtype("float64"))
     torch.float64
     """
-    try:
+    if numpy_dtype in _FROM_NUMPY:
         return _FROM_NUMPY[numpy_dtype]
-    except KeyError:
-        pass
     if not numpy_dtype.isnative and numpy_dtype.newbyteorder() in _FROM_NUMPY:
         raise ValueError(
             "given numpy array has byte order different from the native byte order. "

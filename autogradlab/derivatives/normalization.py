@@ -223,6 +223,20 @@ def affine_tangent(
     return out if bias_t is None else out + place(bias_t)
 
 
+def standardized_jvp(place: Callable[[Any, int], Any]) -> Callable[..., Any]:
+    """The tangent of a norm; `place` brings weight and bias to as many dimensions as its input."""
+
+    def jvp(
+        input: Any, input_t: Any, weight: Any, weight_t: Any, bias_t: Any,
+        groups: Any, eps: Any, memo: Any,
+    ) -> Any:  # fmt: skip
+        x = standardize(input, None, groups=groups, eps=eps, memo=memo)
+        x_t = standardize_back(input_t, input, None, groups=groups, eps=eps, memo=memo)
+        return affine_tangent(x, x_t, weight, weight_t, bias_t, lambda v: place(v, input.ndim))
+
+    return jvp
+
+
 batch_norm_eval = Primitive(
     "NativeBatchNormBackward0",
     lambda input, weight, bias, *, mean, scale: affine(
@@ -256,14 +270,7 @@ batch_norm = Primitive(
         None if bias is None else along(bias, input.ndim),
         input.dtype,
     ),
-    jvp=lambda input, input_t, weight, weight_t, bias_t, groups, eps, memo: affine_tangent(
-        standardize(input, None, groups=groups, eps=eps, memo=memo),
-        standardize_back(input_t, input, None, groups=groups, eps=eps, memo=memo),
-        weight,
-        weight_t,
-        bias_t,
-        lambda v: along(v, input.ndim),
-    ),
+    jvp=standardized_jvp(along),
     input=lambda g, input, weight, groups, eps, memo: standardize_back(
         g, input, weight, groups=groups, eps=eps, memo=memo
     ),
@@ -277,14 +284,7 @@ layer_norm = Primitive(
     lambda input, weight, bias, *, groups, eps, memo: affine(
         standardized(input, None, groups=groups, eps=eps, memo=memo), weight, bias, input.dtype
     ),
-    jvp=lambda input, input_t, weight, weight_t, bias_t, groups, eps, memo: affine_tangent(
-        standardize(input, None, groups=groups, eps=eps, memo=memo),
-        standardize_back(input_t, input, None, groups=groups, eps=eps, memo=memo),
-        weight,
-        weight_t,
-        bias_t,
-        lambda v: v,
-    ),
+    jvp=standardized_jvp(lambda v, ndim: v),
     input=lambda g, input, weight, groups, eps, memo: standardize_back(
         weighted(g, weight), input, None, groups=groups, eps=eps, memo=memo
     ),
@@ -301,14 +301,7 @@ group_norm = Primitive(
         None if bias is None else along(bias, input.ndim),
         input.dtype,
     ),
-    jvp=lambda input, input_t, weight, weight_t, bias_t, groups, eps, memo: affine_tangent(
-        standardize(input, None, groups=groups, eps=eps, memo=memo),
-        standardize_back(input_t, input, None, groups=groups, eps=eps, memo=memo),
-        weight,
-        weight_t,
-        bias_t,
-        lambda v: along(v, input.ndim),
-    ),
+    jvp=standardized_jvp(along),
     input=lambda g, input, weight, groups, eps, memo: standardize_back(
         g if weight is None else g * along(weight, g.ndim),
         input,
