@@ -3,13 +3,14 @@ tensor in numbers, what a node has saved and how its operation was called."""
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from .data import Summary
+from .data import Histogram, Summary
 
 # ------------------------------------------------------------------- tensors of either engine
 
@@ -39,30 +40,102 @@ def numpy_name(dtype: str) -> str:
     return "float32" if dtype == "bfloat16" else dtype
 
 
+CHUNK = 1 << 16  # elements; their copy in float64 stays in the processor's cache
+SAMPLE = 4096  # elements a histogram looks at
+IN_FULL = 64  # elements up to which a summary holds the values themselves
+
+
 def summarize(tensor: Any) -> Summary | None:
-    """A tensor, or an array, in numbers; None for None."""
+    """A tensor, or an array, in numbers; None for None.
+
+    >>> summarize(np.array([3.0, 0.0, -4.0])).norm
+    5.0
+    """
     if tensor is None:
         return None
     a = tensor if isinstance(tensor, np.ndarray) else array_of(tensor)
-    finite = a[np.isfinite(a)].astype(np.float64)
-    some = finite if finite.size else np.zeros(1)
-    # Scaled by a power of two, the squares neither overflow nor vanish, and nothing is rounded.
-    _, exponent = np.frexp(np.abs(some).max())
-    scaled = np.ldexp(some.ravel(), -exponent)
-    with np.errstate(over="ignore"):
-        norm, mean = (float(np.ldexp(x, exponent)) for x in (np.linalg.norm(scaled), scaled.mean()))
+    flat = a.ravel(order="K")  # in the order of memory, which mostly needs no copy
+    with np.errstate(all="ignore"):
+        norm, mean, low, high, zeros, nonfinite = _in_chunks(flat) or _scaled(flat)
+    small = a.size <= IN_FULL
     return Summary(
         shape=tuple(tensor.shape),
         dtype=dtype_of(tensor),
-        norm=min(norm, sys.float_info.max),
+        norm=norm,
         mean=mean,
-        min=float(some.min()),
-        max=float(some.max()),
-        zeros=int(a.size - np.count_nonzero(a)),
-        nonfinite=a.size - finite.size,
-        values=_nested(a.tolist()) if a.size <= 64 else None,
+        min=low,
+        max=high,
+        zeros=zeros,
+        nonfinite=nonfinite,
+        values=_nested(a.tolist()) if small else None,
         nbytes=tensor.nbytes,
-        ends=() if a.size <= 64 else tuple(a.flat[i].item() for i in (0, 1, a.size - 1)),
+        ends=() if small else tuple(a.flat[i].item() for i in (0, 1, a.size - 1)),
+        histogram=None if small else histogram(flat),
+    )
+
+
+Numbers = tuple[float, float, float, float, int, int]  # norm, mean, min, max, zeros, nonfinite
+
+
+def _in_chunks(flat: np.ndarray) -> Numbers | None:
+    """In one pass, without a copy of the whole; None if an element is not finite, or so large or
+    small that squares overflow or vanish."""
+    squares = total = 0.0
+    low, high, count = np.inf, -np.inf, 0
+    wide, nonzero = np.empty(min(CHUNK, flat.size)), np.empty(min(CHUNK, flat.size), bool)
+    for start in range(0, flat.size, CHUNK):
+        chunk = flat[start : start + CHUNK]
+        x = wide[: chunk.size]
+        np.copyto(x, chunk)
+        squares += float(np.dot(x, x))
+        total += float(np.add.reduce(x))
+        low, high = min(low, float(chunk.min())), max(high, float(chunk.max()))
+        count += np.count_nonzero(np.not_equal(chunk, 0, out=nonzero[: chunk.size]))
+    # A square below float64's smallest normal number has lost digits; here none counts.
+    if not np.isfinite(squares) or (squares < 1e-280 and count) or not flat.size:
+        return None
+    return float(np.sqrt(squares)), total / flat.size, low, high, flat.size - int(count), 0
+
+
+def _scaled(flat: np.ndarray) -> Numbers:
+    """The same for any numbers, over those that are finite; 0.0 if there are none."""
+    finite = flat[np.isfinite(flat)].astype(np.float64)
+    some = finite if finite.size else np.zeros(1)
+    # Scaled by a power of two, the squares neither overflow nor vanish, and nothing is rounded.
+    _, exponent = np.frexp(np.abs(some).max())
+    scaled = np.ldexp(some, -exponent)
+    norm, mean = (float(np.ldexp(x, exponent)) for x in (np.linalg.norm(scaled), scaled.mean()))
+    zeros = int(flat.size - np.count_nonzero(flat))
+    return (
+        *(min(norm, sys.float_info.max), mean, float(some.min()), float(some.max())),
+        *(zeros, flat.size - finite.size),
+    )
+
+
+def histogram(flat: np.ndarray) -> Histogram:
+    """The sizes of the elements of an array in bins of a factor of two; of one with more than
+    `SAMPLE` elements, of that many evenly strided ones.
+
+    >>> found = histogram(np.array([1.0, -1.5, 0.25, 0.0, np.nan]))
+    >>> [round(10**edge, 3) for edge in found.edges], found.counts, found.zeros, found.nonfinite
+    ([0.25, 0.5, 1.0, 2.0], (1, 0, 2), 1, 1)
+    """
+    sample = flat[:: -(-flat.size // SAMPLE) or 1]
+    finite = sample[np.isfinite(sample)]
+    some = finite[finite != 0]
+    counts, lowest = np.zeros(0, int), 0
+    if some.size:
+        _, exponents = np.frexp(some)  # 2^(e − 1) ≤ |x| < 2^e
+        lowest = int(exponents.min())
+        counts = np.bincount(exponents - lowest)
+    edges = [math.log10(2) * (lowest - 1 + i) for i in range(counts.size + 1)]
+    return Histogram(
+        edges=tuple(edges) if counts.size else (),
+        counts=tuple(counts.tolist()),
+        zeros=finite.size - some.size,
+        nonfinite=sample.size - finite.size,
+        size=sample.size,
+        sampled=sample.size < flat.size,
     )
 
 
@@ -87,7 +160,11 @@ def is_leaf(node: Any) -> bool:
 
 
 def peek(node: Any, name: str) -> Any:
-    """What a node has saved under a name; None if nothing, or nothing that still holds."""
+    """What a node has saved under a name; None if nothing, or nothing that still holds, or what a
+    pack hook has put away: to look at that may run a checkpointed forward pass again."""
+    raw = getattr(node, f"_raw_saved_{name}", None)
+    if any(getattr(x, "unpack_hook", None) for x in (raw if isinstance(raw, tuple) else (raw,))):
+        return None
     try:
         return getattr(node, f"_saved_{name}", None)
     except (RuntimeError, ValueError):  # freed, written over since, or of no single shape

@@ -15,7 +15,7 @@ import numpy as np
 
 from .data import Event, Factor, Recording, Summary
 from .numbers import numbers
-from .protocol import array_of, close, is_leaf, kept, summarize
+from .protocol import array_of, close, is_leaf, summarize
 from .read import Reading
 from .words import LABEL, derivative, literal, substituted
 
@@ -124,11 +124,7 @@ def bytes_held(reading: Reading, ran: list[str]) -> tuple[int, list[int]]:
 
     Memory that several nodes have saved is counted once.
     """
-    memory: dict[str, dict[Any, int]] = {}
-    for node, key in reading.keys.items():
-        for _, tensor in kept(node):
-            where = tensor.data_ptr() if tensor.ndim else tensor.grad_fn or id(tensor)
-            memory.setdefault(key, {})[where] = tensor.nbytes
+    memory = reading.memory
     users = Counter(where for own in memory.values() for where in own)
     held = total = sum({at: n for own in memory.values() for at, n in own.items()}.values())
     found = []
