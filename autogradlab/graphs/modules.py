@@ -31,10 +31,9 @@ def engine_of_module(model: Any) -> Any:
     """
     for kind in type(model).__mro__:
         engine = sys.modules.get(kind.__module__.partition(".")[0])
-        if getattr(engine, "__name__", "") in ("torch", "autogradlab"):
-            if isinstance(model, engine.nn.Module):
-                return engine
-            break
+        known = getattr(engine, "__name__", "") in ("torch", "autogradlab")
+        if known and isinstance(model, engine.nn.Module):
+            return engine
     raise TypeError(
         "expected a model, a torch.nn.Module of PyTorch or autogradlab, not "
         f"{type(model).__name__ if not isinstance(model, type) else f'the class {model.__name__}'}"

@@ -69,9 +69,14 @@ def summarize(tensor: Any) -> Summary | None:
         nonfinite=nonfinite,
         values=_nested(a.tolist()) if small else None,
         nbytes=tensor.nbytes,
-        ends=() if small else tuple(a.flat[i].item() for i in (0, 1, a.size - 1)),
+        ends=ends_of(a),
         histogram=None if small else histogram(flat),
     )
+
+
+def ends_of(a: np.ndarray) -> tuple[float, ...]:
+    """The first two elements and the last one, of an array that is not shown in full."""
+    return () if a.size <= IN_FULL else tuple(a.flat[i].item() for i in (0, 1, a.size - 1))
 
 
 Numbers = tuple[float, float, float, float, int, int]  # norm, mean, min, max, zeros, nonfinite
