@@ -322,9 +322,13 @@ class Observer:
         old, (new,), now = self.before.get(key), grads_in, node.variable.grad
         if not self.live:
             return (None, new) if old is None else (summarize(old), summarize(plus(old, came[0])))
-        if now is None or (old is None and now.data_ptr() == came[0].data_ptr()):
-            return old, new  # emptied again by a hook, or the very memory that came
-        return old, summarize(now)
+        if now is None:  # emptied again by a hook
+            return old, new
+        stays = old is None and (  # to compare is cheaper than to sum up again
+            now.data_ptr() == came[0].data_ptr()
+            or np.array_equal(array_of(now), array_of(came[0]))
+        )
+        return old, new if stays else summarize(now)
 
     def arrived(self, port: str, g: Any) -> Summary | None:
         """A gradient that came, in numbers: those it was sent with, if it is still the same."""
