@@ -87,7 +87,7 @@ class Inside:
     parameters: int  # tensors
     parameter_numel: int  # elements
     parameter_bytes: int
-    saved_bytes: int  # what its nodes have saved; memory that several have saved counts for each
+    saved_bytes: int  # what its nodes have saved; memory that several have saved counts once
     part: int  # 1; a call that cannot be one node without a cycle is several parts
     parts: int
 
@@ -143,6 +143,8 @@ class Graph:
     calls: dict[str, ModuleCall] = field(default_factory=dict)  # by key, in the order they began
     exact: bool = False  # whether the calls were seen in the forward pass, not guessed afterwards
     shared: tuple[tuple[str, ...], ...] = ()  # names of one parameter; the first is its owner's
+    # What each node has saved, as (number of a piece of memory, bytes): nodes may share one.
+    memory: dict[str, tuple[tuple[int, int], ...]] = field(default_factory=dict)
 
     def result(self, port: str) -> GraphNode | Output:
         """What a gradient goes to: a node, or one result of a node that has several."""
@@ -210,6 +212,7 @@ class Event:
     accumulated: tuple[Summary | None, Summary | None] | None  # a leaf's .grad before and after
     bytes_held: int  # saved by the nodes that have not run yet, after this step
     bytes_total: int
+    parameters_norm: float | None = None  # of a module: of all gradients kept in its parameters
 
     @property
     def grad_in(self) -> Summary | None:

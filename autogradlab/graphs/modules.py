@@ -18,6 +18,7 @@ from typing import Any
 
 from .data import ModuleCall
 from .protocol import is_leaf
+from .words import short_name
 
 Order = Mapping[Any, list[tuple[Any, int]]]  # nodes in forward order, and where their gradients go
 Places = dict[Any, str]  # of a node the key of its innermost call, "" outside all
@@ -176,18 +177,24 @@ def modules_by_watch(order: Order, watched: watch) -> tuple[dict[str, ModuleCall
 
 # ------------------------------------------------------------------------------- after the fact
 
+# Operations whose result is their input in another form: what a layer does to its weight first.
+SAME_DATA = {
+    *("t", "transpose", "permute", "view", "expand", "squeeze", "unsqueeze", "clone", "tocopy"),
+    *("slice", "select", "split", "splitwithsizes", "unbind", "alias", "asstrided"),
+}
+
 
 def modules_by_ownership(order: Order, model: Any) -> tuple[dict[str, ModuleCall], Places]:
     """The modules that nodes of a graph belong to, as far as their parameters tell.
 
     A node belongs to the module that owns the parameters among its inputs (one that is shared
     belongs to the first module that has it), and a node without any to the module of its consumers,
-    the innermost that holds them all. So an activation counts with the layer it goes to, two calls
+    of several to that of the oldest. So an activation counts with the layer it goes to, two calls
     of one module are one, and what only follows the last parameter lies outside.
     """
     modules = dict(model.named_modules())
     owners = {id(p): name.rpartition(".")[0] for name, p in model.named_parameters()}
-    weights: dict[Any, str] = {}  # leaves that are parameters, and what is computed from such alone
+    weights: dict[Any, str] = {}  # leaves that are parameters, and views and copies of such
     found: dict[Any, str | None] = {}
     for node, inputs in order.items():
         if is_leaf(node):
@@ -197,14 +204,13 @@ def modules_by_ownership(order: Order, model: Any) -> tuple[dict[str, ModuleCall
         parents = [parent for parent, _ in inputs if parent is not None]
         used = [weights[parent] for parent in parents if parent in weights]
         found[node] = common_path(used) if used else None
-        if used and len(used) == len(parents):
+        if used and len(inputs) == 1 and short_name(node.name()) in SAME_DATA:
             weights[node] = found[node]
     consumers = consumers_of(order)
     for node in reversed(list(found)):
         if found[node] is None:
             after = [found[each] for each in consumers.get(node, ())]
-            after = [path for path in after if path is not None]
-            found[node] = common_path(after) if after else None
+            found[node] = next((path for path in after if path is not None), None)
     paths = [path for path in found.values() if path is not None]
     calls: dict[str, ModuleCall] = {}
 

@@ -2,7 +2,7 @@
 
 A graph keeps only what backward needs, and the picture shows every value that can be known: of
 leaves, what a node has saved, and what follows from these by the table of `formulas`. Running the
-graph is not done here but in `record`."""
+graph is not done here but in `recording`."""
 
 from __future__ import annotations
 
@@ -456,7 +456,16 @@ class Reading:
             calls=self.module_calls if self.places else {},
             exact=self.watched is not None and self.watched.exact,
             shared=shared_parameters(self.model) if self.model is not None else (),
+            memory=self.numbered_memory(),
         )
+
+    def numbered_memory(self) -> dict[str, tuple[tuple[int, int], ...]]:
+        """What each node has saved, pieces of memory as numbers instead of addresses."""
+        number: dict[Any, int] = {}
+        return {
+            key: tuple((number.setdefault(at, len(number)), size) for at, size in own.items())
+            for key, own in self.memory.items()
+        }
 
 
 def memory_of(saved: Mapping[str, list[tuple[str, Any]]]) -> dict[str, dict[Any, int]]:
