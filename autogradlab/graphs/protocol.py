@@ -187,7 +187,8 @@ def peek(node: Any, name: str) -> Any:
     """What a node has saved under a name; None if nothing, or nothing that still holds, or what a
     pack hook has put away: to look at that may run a checkpointed forward pass again."""
     raw = getattr(node, f"_raw_saved_{name}", None)
-    if any(getattr(x, "unpack_hook", None) for x in (raw if isinstance(raw, tuple) else (raw,))):
+    packed = [getattr(x, "unpack_hook", None) for x in (raw if isinstance(raw, tuple) else (raw,))]
+    if any(packed) or getattr(getattr(node, "extras", None), "unpack", None):  # torch's; ours
         return None
     try:
         return getattr(node, f"_saved_{name}", None)
@@ -250,8 +251,10 @@ class Call:
 
     def _indices(self, value: Any) -> Any:
         if self.name != "IndexBackward0":  # one array, whose reduced dimension torch leaves out
-            found, dim = array_of(value), self.saved("dim")
-            return found if found.ndim == len(self.input_shape) else np.expand_dims(found, dim)
+            found = array_of(value)
+            if peek(self.node, "dim") is None or found.ndim == len(self.input_shape):
+                return found
+            return np.expand_dims(found, self.saved("dim"))
         return tuple(slice(None) if each is None else array_of(each) for each in value)
 
 

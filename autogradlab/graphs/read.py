@@ -39,6 +39,7 @@ from .protocol import (
 from .words import DOTS, LABEL, WORDS, Phrase, after, array, named, short_name, write
 
 NOT_FOUND = "element 0 of tensors does not require grad and does not have a grad_fn"
+TORCH_LIMIT = 20_000  # nodes, seen one by one; of 50,000 in a chain torch crashes when they go
 FEW = 4096  # elements up to which a value is computed again; more would be a second forward pass
 
 
@@ -55,7 +56,7 @@ def read_graph(
         root: the result to start from.
         names: what to call tensors, leaves, intermediate or constant ones, {"a": a}; what is not a
             tensor is passed over, so `globals()` will do.
-        limit: the most nodes to read.
+        limit: the most nodes to read; of PyTorch at most 20,000.
         model: the module that computed it: its parameters get their names, "layer1.0.weight", and
             every node the module it belongs to.
         watched: what `with watch(model) as watched:` has seen of the forward pass; without it the
@@ -175,6 +176,8 @@ class Reading:
         if starts[0] is None:  # a leaf: its node shows as the parent of any operation on it
             with self.engine.enable_grad():
                 starts[0] = root.view_as(root).grad_fn.next_functions[0][0]
+        if self.engine.__name__ == "torch":
+            limit = min(limit, TORCH_LIMIT)
         self.order = walk(starts, limit)
         self.keys = {node: f"n{i}" for i, node in enumerate(self.order)}
         self.nodes = {key: node for node, key in self.keys.items()}

@@ -152,8 +152,10 @@ class record:
 
     def _called(self, module: Any, args: Any, output: Any) -> None:
         """The model has run: be ready for a pass back from its outputs."""
-        self._finish([each for each in self._running if each[0].steps])
-        self._running = [each for each in self._running if not each[0].steps]
+        # The last pass may be under way: checkpointing calls the model again from within it.
+        over = [each for each in self._running[:-1] if each[0].steps]
+        self._finish(over)
+        self._running = [each for each in self._running if not any(each is x for x in over)]
         outputs = [x for x in tensors_in(output, self.engine) if x.grad_fn is not None]
         if not outputs:
             return
