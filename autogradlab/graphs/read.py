@@ -403,7 +403,8 @@ class Reading:
             constants = {"other": other, "alpha": call.saved("alpha")}.get
         try:
             value = replay(call.name, values, constants)
-        except (ValueError, IndexError):  # a leaf has been given data of another shape since
+        except (ValueError, IndexError, TypeError):
+            # A leaf has been given data of another shape since, or a node saves what we do not.
             return None
         return value if value is None or not call.dtype else value.astype(numpy_name(call.dtype))
 

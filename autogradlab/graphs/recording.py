@@ -208,12 +208,14 @@ def tensors_in(value: Any, engine: Any) -> list[Any]:
 @contextmanager
 def untouched(reading: Reading) -> Iterator[dict[str, Any]]:
     """Empty every `.grad` the pass would fill, and put the very objects back afterwards, as well as
-    the buffers of the model (a checkpointed module runs again) and the random state.
+    the random state. A checkpointed module runs again within the pass, out of sight: the gradients
+    of all parameters of the model, and its buffers, are put back too.
 
     Gives the `.grad` of each leaf by its key.
     """
     engine, leaves = reading.engine, {k: n.variable for n, k in reading.keys.items() if is_leaf(n)}
-    filled = [*leaves.values(), *retaining(reading)]
+    more = [] if reading.model is None else list(reading.model.parameters())
+    filled = [*leaves.values(), *retaining(reading), *more]
     before, state = [tensor.grad for tensor in filled], engine.get_rng_state()
     buffers = [array_of(x) for x in reading.model.buffers()] if reading.model is not None else []
     contents = [a.copy() for a in buffers]
@@ -222,7 +224,7 @@ def untouched(reading: Reading) -> Iterator[dict[str, Any]]:
             tensor.grad = None
         yield dict(zip(leaves, before, strict=False))
     finally:
-        for tensor, grad in zip(filled, before, strict=True):
+        for tensor, grad in zip(filled, before, strict=True):  # one that is there twice had one
             tensor.grad = grad
         for buffer, content in zip(buffers, contents, strict=True):
             buffer[...] = content  # past the version counter: a node may have saved the buffer
