@@ -248,7 +248,8 @@ def to_dot(graph: Graph) -> str:
 def _dot_label(node: GraphNode) -> str:
     if node.inside is None:
         return node.label
-    return f"{node.expression}\n{node.name}, {len(node.inside.nodes)} nodes"
+    count = len(node.inside.nodes)
+    return f"{node.expression}\n{node.name}, {count} node{'s' * (count > 1)}"
 
 
 def _dot_style(node: GraphNode) -> dict[str, str]:

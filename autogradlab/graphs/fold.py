@@ -123,7 +123,7 @@ def in_parts(graph: Graph, groups: dict[str, str | None]) -> dict[str, str]:
     for key, node in graph.nodes.items():
         if is_input(node):
             users = {supers[each] for each in outputs[key]}
-            whole = groups[key] is not None and len(users) == 1
+            whole = len(users) == 1 and all(part.partition("p")[0] == groups[key] for part in users)
             supers[key] = users.pop() if whole else key
     return supers
 
@@ -369,12 +369,9 @@ def repeats(graph: Graph) -> tuple[tuple[str, ...], ...]:
     for key, node in graph.nodes.items():
         if not is_input(node):
             operations[key] = len(operations)
-        for call in graph.modules_around(key):
-            members[call].append(key)
-    own = {
-        call: [operations[key] for key in keys if key in operations]
-        for call, keys in members.items()
-    }
+            for call in graph.modules_around(key):
+                members[call].append(key)
+    own = {call: [operations[key] for key in keys] for call, keys in members.items()}
     last: dict[str, str] = {}  # by parent, the call before
     groups: dict[str, list[str]] = {}  # by the first of them
     first_of: dict[str, str] = {}
@@ -391,17 +388,19 @@ def repeats(graph: Graph) -> tuple[tuple[str, ...], ...]:
 
 
 def signature(graph: Graph, keys: list[str], inputs: dict[str, list[Edge]]) -> tuple:
-    """What a call does: its nodes in forward order, each with where its inputs come from, inside by
-    place, outside by the order in which they are first used."""
+    """What a call does: its operations in forward order, each with where its inputs come from:
+    inside by place, outside and parameters by the order in which they are first used."""
     place = {key: i for i, key in enumerate(keys)}
     outside: dict[str, int] = {}
     found = []
     for key in keys:
         node, wires = graph.nodes[key], []
         for edge in inputs[key]:
+            source = graph.nodes[edge.source]
             if edge.source in place:
                 wires.append((edge.slot, place[edge.source], edge.port.partition("[")[2]))
             else:
-                wires.append((edge.slot, "outside", outside.setdefault(edge.port, len(outside))))
-        found.append((node.kind, node.name, node.shape, node.dtype, tuple(wires)))
+                given = (source.shape, source.dtype) if source.kind == "parameter" else "given"
+                wires.append((edge.slot, outside.setdefault(edge.port, len(outside)), given))
+        found.append((node.name, node.shape, node.dtype, tuple(wires)))
     return tuple(found)
