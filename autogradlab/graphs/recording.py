@@ -296,6 +296,8 @@ class Observer:
 
     def after_node(self, key: str, node: Any) -> Any:
         def look(sent: Any, came: Any) -> None:
+            if self.live and is_leaf(node) and key not in self._sent:
+                return  # a leaf is in the graphs of other steps too: their pass, not this one
             if self.whole and all(g is None or g.numel() <= FEW for g in (*sent, *came)):
                 self.steps.append((key, [copy(g) for g in came], [copy(g) for g in sent]))
             else:
