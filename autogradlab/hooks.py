@@ -23,8 +23,7 @@ _ids = itertools.count()
 
 
 class Extras:
-    """What few nodes have: hooks by kind, in the order they were registered; versions that saved
-    tensors had, where that was not 0; notes."""
+    """What few nodes have: hooks by kind, in the order they were registered; notes."""
 
     def __init__(self) -> None:
         self.tensor: dict[int, Callable[..., Any]] = {}
@@ -34,7 +33,6 @@ class Extras:
         self.retain: weakref.ref[Tensor] | None = None  # whose .grad is to be filled
         self.unpack: Callable[[Any], Tensor] | None = None  # undoes what a pack hook has done
         self.notes: dict[str, Any] = {}
-        self.versions: dict[int, int] = {}  # by place among the saved values
         self.cells: dict[int, tuple[list[int], int]] = {}  # by output: its version, and then
 
     @property

@@ -102,8 +102,8 @@ def keep_saved(node: Node, x: Tensor) -> None:
         if node.saved[i] is x and next(iter(node.plan.primitive.formulas)) == node.plan.names[i]:
             old = wrap(np.array(x.array), x.node)
             old._requires_grad = x._requires_grad
-            node.extra.versions.pop(i, None)
             node.saved = (*node.saved[:i], old, *node.saved[i + 1 :])
+            node.note_versions()
 
 
 # ------------------------------------------------------------------------------------------ views
