@@ -89,7 +89,7 @@ class Node:
         if self.saved is None:
             raise RuntimeError(errors.FREED)
         plan, values, extras = self.plan, list(self.saved), self.extras
-        if extras is not None and extras.unpack is not None:
+        if extras is not None:
             hooks.unpack(self, values)
         for i in plan.watched_at:
             x = values[i]

@@ -299,7 +299,8 @@ class Plan:
             i = self.names.index(name)
             value = node.unpack(True)[i] if self.frees else node.saved[i]
             if name in self.primitive.arrays and isinstance(value, tuple):
-                return tuple(None if isinstance(v, slice) else wrap(v) for v in value)
+                given = node.extras and node.extras.guards.get(name)
+                return given or tuple(None if isinstance(v, slice) else wrap(v) for v in value)
             data = name in self.primitive.formulas or name in self.primitive.arrays
             return wrap(np.asarray(value)) if data and not isinstance(value, Tensor) else value
         if name in (*self.primitive.formulas, "result", *self.primitive.arrays):
