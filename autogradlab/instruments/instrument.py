@@ -13,6 +13,7 @@ from typing import Any
 
 from .svg_view import SvgView
 
+VIEW = "application/vnd.jupyter.widget-view+json"
 LONGEST = 100_000  # characters of a pasted state
 
 
@@ -25,6 +26,7 @@ class Instrument:
 
     Attributes:
         view: the widget; None where its picture cannot be made, and `trouble` says why.
+        controls: widgets of ipywidgets that stand above it.
         CONTROLS: what a teacher can leave out with `controls=[…]`.
         STATE: what a reader can change, and for each a test of a pasted value.
     """
@@ -37,7 +39,9 @@ class Instrument:
         "breakpoints": _texts,
     }
     view: SvgView | None = None
+    controls: tuple[Any, ...] = ()
     trouble = ""
+    _box: Any = None
 
     @property
     def summary(self) -> str:
@@ -98,9 +102,20 @@ class Instrument:
         """The live widget, the still picture, and the sentence, in one bundle."""
         if self.view is None:
             return {"text/plain": f"{self.summary}\n{self.trouble}"}
-        live = self.view._repr_mimebundle_() or {}
+        live = self.view._repr_mimebundle_() or {}  # tells Colab, too, that widgets will come
         live = live[0] if isinstance(live, tuple) else live
+        if self.controls and VIEW in live:
+            live = {**live, VIEW: {**live[VIEW], "model_id": self.with_controls().model_id}}
         return {**live, "image/svg+xml": self.svg(), "text/plain": self.summary}
+
+    def with_controls(self) -> Any:
+        """The widget with its controls above it, in rows that wrap."""
+        if self._box is None:
+            from ipywidgets import HBox, Layout, VBox
+
+            row = HBox(self.controls, layout=Layout(flex_flow="row wrap"))
+            self._box = VBox([row, self.view])
+        return self._box
 
 
 def checked(state: str | Mapping[str, Any], kind: type[Instrument]) -> Mapping[str, Any]:
