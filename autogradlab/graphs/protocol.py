@@ -186,11 +186,10 @@ def is_leaf(node: Any) -> bool:
 def peek(node: Any, name: str) -> Any:
     """What a node has saved under a name; None if nothing, or nothing that still holds, or what a
     pack hook has put away: to look at that may run a checkpointed forward pass again."""
-    raw = getattr(node, f"_raw_saved_{name}", None)
-    packed = [getattr(x, "unpack_hook", None) for x in (raw if isinstance(raw, tuple) else (raw,))]
-    if any(packed) or getattr(getattr(node, "extras", None), "unpack", None):  # torch's; ours
-        return None
     try:
+        raw = getattr(node, f"_raw_saved_{name}", node)
+        if any(map(packed, raw if isinstance(raw, tuple) else (raw,))):
+            return None
         return getattr(node, f"_saved_{name}", None)
     except (RuntimeError, ValueError):  # freed, written over since, or of no single shape
         return None
@@ -198,6 +197,8 @@ def peek(node: Any, name: str) -> Any:
 
 def kept(node: Any) -> Iterator[tuple[str, Any]]:
     """The tensors a node holds for backward, by attribute. Numbers are not counted among them."""
+    for each in own_tensors(node):
+        yield "saved_tensors", each
     for attribute in sorted(name for name in dir(node) if name.startswith("_saved_")):
         name = attribute.removeprefix("_saved_")
         value = peek(node, name)
@@ -205,6 +206,24 @@ def kept(node: Any) -> Iterator[tuple[str, Any]]:
             # torch saves a Python number as a tensor without dimensions.
             if hasattr(each, "grad_fn") and (each.ndim or each.requires_grad or name == "result"):
                 yield name, each
+
+
+def own_tensors(node: Any) -> list[Any]:
+    """What a Function of the user's own has saved for backward, and backward has not freed."""
+    try:
+        if any(map(packed, getattr(node, "_raw_saved_tensors", None) or (node,))):
+            return []
+        return [x for x in getattr(node, "saved_tensors", ()) or () if x is not None]
+    except RuntimeError:  # freed, or written over since
+        return []
+
+
+def packed(saved: Any) -> bool:
+    """Whether a hook has put away what was saved, and only unpacking it would show it."""
+    if getattr(saved, "unpack_hook", None) is not None:  # torch says so of each saved tensor
+        return True
+    extras = getattr(saved, "extras", None)  # our nodes of all of theirs
+    return getattr(extras, "unpack", None) is not None or bool(getattr(saved, "_unpack", None))
 
 
 class Call:

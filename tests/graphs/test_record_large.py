@@ -420,3 +420,31 @@ def test_nan_in_numbers():
     bad = [e.grad_in for e in found.events if e.grad_in and e.grad_in.nonfinite and
            e.grad_in.histogram]  # fmt: skip
     assert bad and all(g.histogram.nonfinite == g.nonfinite for g in bad)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_what_a_function_of_ones_own_has_saved(engine):
+    class Product(engine.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, y):
+            ctx.save_for_backward(x, None, y)
+            return x * y
+
+        @staticmethod
+        def backward(ctx, g):
+            x, _, y = ctx.saved_tensors
+            return g * y, g * x
+
+    def product():
+        return Product.apply(a, b)
+
+    a, b = (engine.ones(3, requires_grad=True) for _ in range(2))
+    found = record_backward(product().sum(), names={"a": a, "b": b})
+    (node,) = [n for n in found.graph.nodes.values() if n.name == "ProductBackward"]
+    assert node.saved == (("saved_tensors", "a", 12), ("saved_tensors", "b", 12))
+    assert [e.bytes_held for e in found.events] == [24, 0, 0, 0]
+    with engine.autograd.graph.saved_tensors_hooks(lambda x: x, lambda x: 1 / 0):
+        packed = product().exp().sum()
+    assert not any(n.saved for n in read_graph(packed).nodes.values())
+    (loss := product().sum()).backward()
+    assert not any(n.saved for n in read_graph(loss).nodes.values())
