@@ -13,33 +13,38 @@ import ast
 import builtins
 import contextlib
 import copy
+import functools
 import importlib
 import io
+import operator
 import random
 import re
 import symtable
 import sys
 import types
 import warnings
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import autogradlab
 
-from . import nn, printing
+from . import nn, optim, printing
 from .devices import device
 from .dtypes import dtype
+from .optim.lr_scheduler import notice_steps
 from .random import Generator
 from .tensor import Size, Tensor
+from .utils import data
 
 PINNED = ["2", "13"]  # the PyTorch whose wording ours follows
 TOLERANCE = {"float16": (1e-3, 1e-5), "float32": (1.3e-6, 1e-5), "float64": (1e-7, 1e-7)}
-PLAIN = (int, float, complex, str, bytes, type(None), range, slice, type(Ellipsis), dtype)
+PLAIN = (int, float, complex, str, bytes, type(None), range, slice, type(Ellipsis), dtype, device)
 CALLABLE = (types.FunctionType, types.BuiltinFunctionType, types.MethodType, type)
 HIDDEN = {"__builtins__", "__name__", "torch"}
 QUIET = (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning)
@@ -199,6 +204,9 @@ class Comparison:
             self.arrays(where, ours, theirs)
         elif hasattr(ours, "next_functions") and hasattr(theirs, "next_functions"):
             self.graph(where, ours, theirs)
+        elif isinstance(ours, Generator) and isinstance(theirs, self.torch.Generator):
+            if ours is not autogradlab.default_generator:  # theirs starts over after each cell
+                self.arrays(where, ours.get_state().numpy(), theirs.get_state().numpy())
         elif isinstance(ours, PLAIN) or isinstance(theirs, PLAIN):
             self.text(where, words(ours), words(theirs))
         elif is_object(ours) and is_object(theirs) and self.first_time(ours, theirs):
@@ -305,22 +313,66 @@ def grad_of(x: Any) -> Any:
 
 
 def is_object(x: Any) -> bool:
-    """Whether this is an object of a class the notebook defined, or a network."""
-    return (type(x).__module__ == "__main__" and hasattr(x, "__dict__")) or is_network(x)
+    """Whether this is an object of a class the notebook defined, or of one both engines have."""
+    notebooks = type(x).__module__ == "__main__" and hasattr(x, "__dict__")
+    return notebooks or isinstance(x, kinds(*BOTH))
+
+
+# What both engines make alike: their objects have attributes of the same names.
+BOTH = {
+    "nn.Module": nn.Module,
+    "optim.Optimizer": optim.Optimizer,
+    "optim.lr_scheduler.LRScheduler": optim.lr_scheduler.LRScheduler,
+    "utils.data.Dataset": data.Dataset,
+    "utils.data.Sampler": data.Sampler,
+    "utils.data.DataLoader": data.DataLoader,
+}
+LOADER = (
+    "dataset batch_size drop_last num_workers pin_memory generator sampler batch_sampler collate_fn"
+)
+
+
+def kinds(*names: str) -> tuple[type, ...]:
+    """The classes of these names, of each engine there is."""
+    return classes(names, sys.modules.get("torch"))
+
+
+@functools.cache
+def classes(names: tuple[str, ...], torch: Any) -> tuple[type, ...]:
+    theirs = (operator.attrgetter(name)(torch) for name in names if torch is not None)
+    return *(BOTH[name] for name in names), *theirs
 
 
 def is_network(x: Any) -> bool:
     """Whether this is an `nn.Module` of either engine."""
-    theirs = (sys.modules["torch"].nn.Module,) if "torch" in sys.modules else ()
-    return isinstance(x, (nn.Module, *theirs))
+    return isinstance(x, kinds("nn.Module"))
+
+
+def is_optimizer(x: Any) -> bool:
+    return isinstance(x, kinds("optim.Optimizer"))
+
+
+def is_loader(x: Any) -> bool:
+    return isinstance(x, kinds("utils.data.DataLoader"))
 
 
 def contents(x: Any) -> dict[str, Any]:
-    """The attributes of an object; of a network those that are not each engine's own affair."""
+    """The attributes of an object, without those that are each engine's own affair."""
     inside = vars(x)
     if is_network(x):
-        inside = {k: v for k, v in inside.items() if not re.fullmatch(r"_\w*hook\w*|_size", k)}
+        return {k: v for k, v in inside.items() if not re.fullmatch(r"_\w*hook\w*|_size", k)}
+    if is_loader(x):
+        return {name: inside[name] for name in LOADER.split()}
+    if is_optimizer(x):  # its state is kept by parameter; `step` may be a schedule's wrapper
+        inside = {k: v for k, v in inside.items() if k[0] != "_" and k != "step"}
+        params = [p for group in x.param_groups for p in group["params"]]
+        return inside | {"state": [x.state.get(p, {}) for p in params]}
     return inside
+
+
+def is_engines(x: Any) -> bool:
+    """Whether this lives in one engine only, a graph node or a hook's handle: it has no copy."""
+    return hasattr(x, "next_functions") or owned(type(x).__module__)
 
 
 def is_torchs(x: Any) -> bool:
@@ -448,7 +500,10 @@ class Mirror:
         if type(x) in (list, dict, set) or is_object(x):
             self.remember(x, twin)
             return self.fill(x, twin)
-        if isinstance(x, CALLABLE):
+        if isinstance(x, Generator):
+            twin.set_state(self.torch.from_numpy(x.get_state().numpy()))
+            return twin
+        if isinstance(x, CALLABLE) or is_engines(x):
             return twin
         new = self.make(x)
         same = isinstance(x, tuple) and all(a is b for a, b in zip(new, twin, strict=True))
@@ -458,8 +513,14 @@ class Mirror:
         """Give an empty or outdated twin what ours holds."""
         if is_object(x):
             held = {name: self(v) for name, v in contents(x).items()}
-            for name in contents(twin).copy():
-                del vars(twin)[name]
+            if is_optimizer(x):
+                held["state"] = self.state(x)
+                if hasattr(x.step, "_wrapped_by_lr_sched"):
+                    notice_steps(twin)
+                    twin._opt_called = getattr(x, "_opt_called", False)
+            elif not is_loader(x):
+                for name in contents(twin).copy():
+                    del vars(twin)[name]
             vars(twin).update(held)
             return twin
         held = {self(k): self(v) for k, v in x.items()} if isinstance(x, dict) else map(self, x)
@@ -467,6 +528,10 @@ class Mirror:
         twin.clear()
         (twin.extend if isinstance(twin, list) else twin.update)(held)
         return twin
+
+    def state(self, x: optim.Optimizer) -> defaultdict[Any, dict[str, Any]]:
+        """What an optimizer remembers of each parameter, by the parameter's twin."""
+        return defaultdict(dict, {self(p): self(held) for p, held in x.state.items()})
 
     def make(self, x: Any) -> Any:
         if isinstance(x, Tensor):
@@ -499,7 +564,13 @@ class Mirror:
             twin = self.remember(x, object.__new__(self(type(x))))
             if is_network(x):
                 self.torch.nn.Module.__init__(twin)
+            elif is_optimizer(x):  # hooks and the like, as for an unpickled one
+                twin.__setstate__({"defaults": {}, "param_groups": [], "state": {}})
+            elif is_loader(x):
+                self.torch.utils.data.DataLoader.__init__(twin, self(x.dataset), batch_size=None)
             return self.fill(x, twin)
+        if is_engines(x):
+            raise CannotMirror(f"a {type(x).__name__} made outside a twin cell")
         return self.other(x)
 
     def array(self, x: np.ndarray) -> np.ndarray:
@@ -520,7 +591,8 @@ class Mirror:
             shared = isinstance(data, np.ndarray) and data.flags.writeable and min(
                 data.strides, default=0) >= 0  # torch has no negative strides  # fmt: skip
             new = self.torch.from_numpy(self(data) if shared else np.array(data))
-            if twin is None or twin.shape != new.shape or twin.dtype != new.dtype:
+            usable = twin is not None and twin.is_leaf  # not so if a cell ended halfway
+            if not usable or twin.shape != new.shape or twin.dtype != new.dtype:
                 twin = self.torch.nn.Parameter(new) if isinstance(x, nn.Parameter) else new
             else:
                 with self.torch.no_grad():
@@ -669,6 +741,12 @@ def plain(message: Any) -> str:
     return re.sub(r"\s*\(Triggered internally at .*?\)", "", str(message), flags=re.S).strip()
 
 
+def own_frames(warning: str) -> str:
+    """A warning without the stack frames of this package, which a traceback in it may have."""
+    here = re.escape(str(Path(__file__).parent))
+    return re.sub(rf'  File "{here}.*\n(?:    .*\n)*', "", warning)
+
+
 def run(source: str, engine: str, space: dict[str, Any], filename: str, out: Any) -> Side:
     """Run a cell on one side; an error is kept, not raised."""
     side, tee = Side(), Tee(out)
@@ -783,6 +861,9 @@ class Twin:
         name = getattr(theirs.error, "name", None)
         if isinstance(theirs.error, NameError) and name in missing:
             report.note = f"not checked against PyTorch: {name} ({missing[name]})"
+        elif isinstance(theirs.error, ModuleNotFoundError) and ours.error is None:
+            package = name.partition(".")[0]
+            report.note = f"not checked against PyTorch: {package} is not installed"
         elif report.error is not None:
             self.judge_error(report, ours, theirs)
         else:
@@ -836,7 +917,7 @@ class Twin:
                 report.texts.append("value shown")
         if check.text("printed text", ours.printed, theirs.printed):
             report.texts.append("printed text")
-        if check.text("warning", "\n".join(ours.warned), "\n".join(theirs.warned)):
+        if check.text("warning", *("\n".join(map(own_frames, s.warned)) for s in (ours, theirs))):
             report.texts.append("warning")
 
     def closure_of(self, names: set[str]) -> set[str]:
@@ -896,7 +977,7 @@ class Twin:
             elif isinstance(ours, dict):
                 todo += [(v, theirs[k]) for k, v in ours.items() if k in theirs]
             elif is_object(ours):
-                todo += [(type(ours), type(theirs)), (vars(ours), vars(theirs))]
+                todo += [(type(ours), type(theirs)), (contents(ours), contents(theirs))]
             elif isinstance(ours, list | tuple | deque):
                 todo += zip(ours, theirs, strict=False)
 
