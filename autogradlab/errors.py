@@ -534,3 +534,17 @@ def size_of_v(i: int, got: Any, expected: Any, many: bool) -> str:
 
 def positive_integer(name: str, value: object) -> str:
     return f"{name} should be a positive integer value, but got {name}={value}"
+OUT_REQUIRES_GRAD = (
+    "{}(): functions with out=... arguments don't support automatic differentiation, but one of "
+    "the arguments requires grad."
+)
+OUT_DTYPE = "Expected out tensor to have dtype {}, but got {} instead"
+OUT_FOUND = "Found dtype {} but expected {}"
+OUT_JOINED = "torch.cat(): input types can't be cast to the desired output type {}"
+OUT_CAST = "result type {} can't be cast to the desired output type {}"
+OUT_RESIZED = (
+    "An output with one or more elements was resized since it had shape {}, which does not match "
+    "the required output shape {}. This behavior is deprecated, and in a future PyTorch release "
+    "outputs will not be resized unless they have zero elements. You can explicitly reuse an out "
+    "tensor t by resizing it, inplace, to zero elements with t.resize_(0)."
+)
