@@ -191,7 +191,9 @@ class Comparison:
                 for i, (a, b) in enumerate(zip(ours, theirs, strict=True)):
                     self.value(f"{where}[{i}]", a, b)
         elif isinstance(ours, dict) and isinstance(theirs, dict):
-            if list(map(words, ours)) != list(map(words, theirs)):
+            if any(isinstance(key, Tensor) for key in ours):  # two lists, of keys and of values
+                self.value(where, *([*x, *x.values()] for x in (ours, theirs)))
+            elif list(map(words, ours)) != list(map(words, theirs)):
                 self.differ(where, "has other keys", list(ours), list(theirs))
             elif self.sizes(where, ours, theirs):
                 for key, a, b in zip(ours, ours.values(), theirs.values(), strict=True):

@@ -586,3 +586,11 @@ def test_tracebacks_in_warnings_are_those_of_the_notebook(notebook):
     source += "    x.requires_grad_()\n    (x.sqrt() * 0).sum().backward()"
     report = cell(notebook, source, raises="RuntimeError")[0]
     assert report.agrees and "warning" in report.texts
+
+
+def test_tensors_may_be_keys(notebook):
+    cell(notebook, "w = torch.ones(2, requires_grad=True)\nrates = {w: torch.ones(1)}")
+    assert {"v", "rates"} == set(cell(notebook, "v = rates[w] * 2\nrates[w] = v")[0].same)
+    for change in ("rates[w].mul_(3)", "rates[torch.zeros(2)] = 1", "w.data.mul_(2)"):
+        report = cell(notebook, f"rates\nif 'autogradlab' in torch.__name__: {change}")[0]
+        assert not report.agrees and "rates" in repr(report)
