@@ -560,3 +560,7 @@ RUNNING_NOT_BATCHED = (
     "need eval mode, please see the functorch website for resources on how to patch your module to "
     "work with vmap"
 )
+ONLY_INPUTS = (
+    "only_inputs argument is deprecated and is ignored now (defaults to True). To accumulate "
+    "gradient for other parts of the graph, please use torch.autograd.backward."
+)

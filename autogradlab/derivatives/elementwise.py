@@ -552,6 +552,10 @@ bitwise_xor = compare("BitwiseXor", whole("bitwise_xor", np.bitwise_xor))
 bitwise_left_shift = compare("BitwiseLeftShift", whole("lshift", left_shift, bools=False))
 bitwise_right_shift = compare("BitwiseRightShift", whole("rshift", right_shift, bools=False))
 bitwise_not = compare("BitwiseNot", np.invert)
+isclose = compare(
+    "Isclose",
+    lambda self, other, *, rtol, atol, equal_nan: np.isclose(self, other, rtol, atol, equal_nan),
+)
 isnan, isfinite = compare("Isnan", np.isnan), compare("Isfinite", np.isfinite)
 
 __all__ = [name for name, x in globals().items() if isinstance(x, Primitive)]

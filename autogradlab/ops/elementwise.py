@@ -55,8 +55,8 @@ hypot lerp logit masked_fill mul nan_to_num neg pow relu remainder round square 
 bitwise_and bitwise_left_shift bitwise_not bitwise_or bitwise_right_shift bitwise_xor
 """
 BOTH = f"""
-{WRITABLE} allclose clone eq equal fill_ ge gt isfinite isnan le logaddexp logical_and logical_not
-logical_or lt maximum minimum ne positive zero_
+{WRITABLE} allclose clone eq equal fill_ ge gt isclose isfinite isnan le logaddexp logical_and
+logical_not logical_or lt maximum minimum ne positive zero_
 """
 FUNCTIONS = f"{BOTH} fill rsub where"
 METHODS = BOTH
@@ -440,6 +440,22 @@ TESTS = {
     "isfinite": "True where an element is neither infinite nor nan.",
 }
 globals().update({name: unary(name, getattr(d, name), words) for name, words in TESTS.items()})
+
+
+def isclose(
+    input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False
+) -> Tensor:
+    """Where |input - other| ≤ atol + rtol·|other|."""
+    for position, (name, x) in enumerate((("input", input), ("other", other)), 1):
+        if not isinstance(x, Tensor):
+            raise TypeError(errors.not_a_tensor("isclose", name, position, x))
+    if input.dtype is not other.dtype:
+        names = (dtypes.scalar_name(x.array.dtype) for x in (input, other))
+        raise RuntimeError("{} did not match {}".format(*names))
+    for name, least in (("rtol", rtol), ("atol", atol)):
+        if least < 0:
+            raise RuntimeError(f"{name} must be greater than or equal to zero, but got {least:g}")
+    return d.isclose(input, other, rtol=rtol, atol=atol, equal_nan=equal_nan)
 
 
 def equal(input: Tensor, other: Tensor) -> bool:

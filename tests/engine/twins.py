@@ -31,7 +31,7 @@ def run(code: str, engine: Any) -> tuple[dict[str, Any], str, list[str]]:
             exec(compile(code, "<snippet>", "exec"), space)
         except Exception as e:
             error = f"{type(e).__name__}: {e}"
-    told = [w for w in caught if w.category in (UserWarning, RuntimeWarning)]
+    told = [w for w in caught if w.category in (UserWarning, RuntimeWarning, FutureWarning)]
     texts = [f"{w.category.__name__}: {w.message}" for w in told]
     space["printed"] = re.sub(r"0x[0-9a-f]+", "0x…", out.getvalue()).replace("autogradlab", "torch")
     return space, plain(error), [plain(t) for t in texts]
