@@ -107,3 +107,27 @@ def test_every_cell_is_the_same_on_both_engines(program: Path) -> None:
         if why:
             wrong.append(f"# %% {cell.title}\n{cell.source.strip()}\n→ {why}")
     assert not wrong, "\n\n".join(wrong)
+
+
+IN_OURS = "if torch.__name__ == 'autogradlab': "
+
+
+@pytest.mark.parametrize(
+    ("cell", "why"),
+    [
+        (Cell("", "x = torch.ones(2)\nprint(x)"), ""),
+        (Cell("", "class A: pass\nf = len\ndef g(): print(1)"), ""),
+        (Cell("raises=IndexError: why", "torch.ones(2)[3]"), ""),
+        (Cell("", "x = torch.ones(2)[3]"), "IndexError"),
+        (Cell("raises=IndexError: why", "x = 1"), "was to raise IndexError"),
+        (Cell("", "steps = iter([1, 2])"), "steps was not compared"),
+        (Cell("", "x = 1\n" + IN_OURS + "x = 2"), "x differs"),
+        (Cell("", "x = 1\n" + IN_OURS + "print(x)"), "printed text differs"),
+        (Cell("", "print()"), "what it prints was not compared"),
+        (Cell("", "import nothing_of_this_name"), "ModuleNotFoundError"),
+    ],
+)
+def test_a_cell_that_is_not_the_same_is_told(cell: Cell, why: str) -> None:
+    notebook = Twin({"__name__": "__main__"}, torch)
+    found = wrong_with(cell, run(notebook, cell), notebook.space)
+    assert why in found and bool(why) == bool(found)

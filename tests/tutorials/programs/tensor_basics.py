@@ -99,6 +99,7 @@ torch.ones(3, 2) + torch.ones(4)
 # %% arithmetic from the left, the right and in place
 x = torch.tensor([1.0, 2.0, 5.0])
 print(2 + x, 2 - x, 2 * x, 2 / x, 2**x, 7 // x, 7 % x, x % 2, x // 2, -x, abs(-x))
+same = x
 x += 1
 x -= 2
 x *= 3
@@ -106,16 +107,18 @@ x /= 2
 x **= 2
 x //= 1
 x %= 7
-print(x, x.add_(5), x.clamp_(max=6), x.zero_())
+print(x is same, x, x.add_(5), x.clamp_(max=6), x.zero_())
 
 # %% integers and truths
 n = torch.tensor([1, 2, 3, 12])
 print(n << 1, n >> 1, 2 << n, n & 6, n | 1, n ^ 3, ~n, 13 % n, 13 // n)
 odd = n % 2 == 1
 print(odd, ~odd, odd & (n > 1), odd.any(), odd.all(), odd.sum(), n[odd])
+same = n
 n += 1
 n &= 7
-print(n, n.float().mean())
+n <<= 1
+print(n is same, n, n.float().mean())
 
 # %% raises=RuntimeError: the mean of integers
 torch.arange(4).mean()
