@@ -13,8 +13,10 @@ import ast
 import builtins
 import contextlib
 import copy
+import enum
 import functools
 import importlib
+import inspect
 import io
 import operator
 import random
@@ -35,6 +37,7 @@ import numpy as np
 import autogradlab
 
 from . import nn, optim, printing
+from .autograd import enable_grad, no_grad
 from .devices import device
 from .dtypes import dtype
 from .optim.lr_scheduler import notice_steps
@@ -44,7 +47,8 @@ from .utils import data
 
 PINNED = ["2", "13"]  # the PyTorch whose wording ours follows
 TOLERANCE = {"float16": (1e-3, 1e-5), "float32": (1.3e-6, 1e-5), "float64": (1e-7, 1e-7)}
-PLAIN = (int, float, complex, str, bytes, type(None), range, slice, type(Ellipsis), dtype, device)
+PLAIN = (int, float, complex, str, bytes, type(None), range, slice, type(Ellipsis), dtype, device,
+         enum.Enum, enum.EnumMeta)  # fmt: skip
 CALLABLE = (types.FunctionType, types.BuiltinFunctionType, types.MethodType, type)
 HIDDEN = {"__builtins__", "__name__", "torch"}
 QUIET = (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning)
@@ -317,7 +321,7 @@ def grad_of(x: Any) -> Any:
 def is_object(x: Any) -> bool:
     """Whether this is an object of a class the notebook defined, or of one both engines have."""
     notebooks = type(x).__module__ == "__main__" and hasattr(x, "__dict__")
-    return notebooks or isinstance(x, kinds(*BOTH))
+    return (notebooks and not isinstance(x, PLAIN)) or isinstance(x, kinds(*BOTH))
 
 
 # What both engines make alike: their objects have attributes of the same names.
@@ -375,6 +379,16 @@ def contents(x: Any) -> dict[str, Any]:
 def is_engines(x: Any) -> bool:
     """Whether this lives in one engine only, a graph node or a hook's handle: it has no copy."""
     return hasattr(x, "next_functions") or owned(type(x).__module__)
+
+
+def hooks_on(x: Any) -> list[int]:
+    """How many hooks a leaf or a network has, of each kind."""
+    if is_network(x):
+        kinds = "forward", "forward_pre", "backward", "backward_pre"
+        return [len(vars(x)[f"_{kind}_hooks"]) for kind in kinds]
+    if isinstance(x, Tensor):
+        return [len(x.extras.tensor), len(x.extras.accumulated)] if x.extras else [0, 0]
+    return [len(x._backward_hooks or ()), len(x._post_accumulate_grad_hooks or ())]
 
 
 def is_torchs(x: Any) -> bool:
@@ -524,6 +538,8 @@ class Mirror:
                 for name in contents(twin).copy():
                     del vars(twin)[name]
             vars(twin).update(held)
+            if is_network(x):
+                self.check_hooks(x, twin)
             return twin
         held = {self(k): self(v) for k, v in x.items()} if isinstance(x, dict) else map(self, x)
         held = held if isinstance(held, dict) else list(held)
@@ -557,6 +573,8 @@ class Mirror:
             return self.module(x)
         if isinstance(x, PLAIN):
             return x
+        if isinstance(x, types.GeneratorType):
+            raise CannotMirror("a generator")
         owner = getattr(x, "__self__", None)  # of a bound method
         if hasattr(x, "__qualname__") and (owner is None or isinstance(owner, types.ModuleType)):
             return self.callable(x)
@@ -600,11 +618,18 @@ class Mirror:
                 with self.torch.no_grad():
                     twin.copy_(new)
             twin.requires_grad_(x.requires_grad)
+        if x.grad_fn is None:
+            self.check_hooks(x, twin)
         grad = grad_of(x)
         their_grad = None if grad is None else self(grad)
         if grad_of(twin) is not their_grad:
             twin.grad = their_grad
         return twin
+
+    def check_hooks(self, x: Any, twin: Any) -> None:
+        """A hook has no twin, unless a twin cell registered it."""
+        if hooks_on(x) != hooks_on(twin):
+            raise CannotMirror("its hooks changed outside a twin cell")
 
     def module(self, x: types.ModuleType) -> types.ModuleType:
         first, _, rest = x.__name__.partition(".")
@@ -623,8 +648,11 @@ class Mirror:
                     theirs = getattr(self.module(ours), x.__name__, x)
                     if theirs is not x:
                         return theirs
-        if isinstance(x, types.FunctionType) and x.__globals__ is self.space:
-            return self.function(x)
+        if isinstance(x, types.FunctionType):
+            if x.__globals__ is self.space:
+                return self.function(x)
+            if x.__closure__ and owned(x.__globals__["__name__"]):
+                return self.wrapper(x)
         return self.klass(x) if isinstance(x, type) and x.__module__ == "__main__" else x
 
     def function(self, f: types.FunctionType) -> types.FunctionType:
@@ -637,6 +665,16 @@ class Mirror:
             with contextlib.suppress(ValueError):  # a cell nobody has filled yet
                 cell.cell_contents = self(ours.cell_contents)
         return out
+
+    def wrapper(self, f: types.FunctionType) -> Any:
+        """What our engine has made of a function, `@torch.no_grad()` for one."""
+        held = inspect.getclosurevars(f).nonlocals
+        mode = type(held.get("self"))
+        if mode in (no_grad, enable_grad):
+            return getattr(self.torch, mode.__name__)()(self(held["function"]))
+        if f.__globals__["__name__"].startswith(("autogradlab.func", "autogradlab.autograd")):
+            raise CannotMirror("a function that autogradlab made outside a twin cell")
+        return f
 
     def klass(self, k: type) -> type:
         """A class of the same name and bases, whose members see the shadow namespace."""
@@ -793,6 +831,16 @@ def names_read(code: types.CodeType) -> set[str]:
     return set(code.co_names).union(*(names_read(c) for c in inner))
 
 
+def enclosed(x: Any) -> list[Any]:
+    """What a function holds of the scopes around it, so far."""
+    cells = getattr(x, "__closure__", None) if isinstance(x, types.FunctionType) else None
+    found = []
+    for cell in cells or ():
+        with contextlib.suppress(ValueError):  # a cell nobody has filled yet
+            found.append(cell.cell_contents)
+    return found
+
+
 def bound_names(source: str) -> list[str]:
     """The names a cell binds in the notebook, in their order in the cell."""
     symbols = symtable.symtable(source, "<twin>", "exec").get_symbols()
@@ -940,6 +988,7 @@ class Twin:
             seen.add(id(x))
             if isinstance(x, types.FunctionType) and x.__globals__ is self.space:
                 todo += names_read(x.__code__)
+            todo += [(y,) for y in enclosed(x)]
             inside = vars(x).values() if isinstance(x, type) and is_notebooks(x) else parts(x)
             todo += [(y,) for y in inside]
         return found
@@ -952,8 +1001,9 @@ class Twin:
         for name in sorted((names | self.shadow.keys()) & self.space.keys() - HIDDEN):
             try:
                 self.shadow[name] = mirror(self.space[name])
-            except CannotMirror as reason:
-                missing[name] = str(reason)
+            except Exception as error:  # a class may do anything when it is made anew
+                known = isinstance(error, CannotMirror)
+                missing[name] = str(error) if known else f"{type(error).__name__}: {error}"
                 self.shadow.pop(name, None)
         self.shadow["torch"] = self.torch
         return missing

@@ -594,3 +594,66 @@ def test_tensors_may_be_keys(notebook):
     for change in ("rates[w].mul_(3)", "rates[torch.zeros(2)] = 1", "w.data.mul_(2)"):
         report = cell(notebook, f"rates\nif 'autogradlab' in torch.__name__: {change}")[0]
         assert not report.agrees and "rates" in repr(report)
+
+
+PLAINLY = {
+    "w = torch.ones(2, requires_grad=True)\nh = w.register_hook(lambda g: g * 2)": (
+        "(w * 1).sum().backward()", "w (its hooks changed outside a twin cell)"),
+    "net = torch.nn.Linear(2, 1)\nh = net.register_forward_hook(lambda m, i, o: o * 2)": (
+        "y = net(torch.ones(2))", "net (its hooks changed outside a twin cell)"),
+    "numbers = (i for i in range(3))": ("a = next(numbers)", "numbers (a generator)"),
+    "f = torch.func.grad(lambda x: x**2)": (
+        "a = f(torch.tensor(2.0))", "f (a function that autogradlab made outside a twin cell)"),
+    "pull = torch.func.vjp(lambda x: x**2, torch.ones(2))[1]": (
+        "a = pull(torch.ones(2))", "pull (a function that autogradlab made outside a twin cell)"),
+    "class Meta(type):\n"
+    "    def __new__(m, n, b, d): return super().__new__(m, n, b, d | d['extra'])"
+    "\nclass A(metaclass=Meta): extra = {'y': 2}": ("a = A()", "A (KeyError: 'extra')"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("source", PLAINLY)
+def test_what_plain_cells_made_is_named_if_it_has_no_twin(notebook, source):
+    notebook.space["torch"] = autogradlab
+    plain(notebook, source)
+    use, why = PLAINLY[source]
+    assert repr(cell(notebook, use)[0]) == f"· not checked against PyTorch: {why}"
+
+
+@pytest.mark.parametrize(
+    ("source", "use"),
+    [
+        ("@torch.no_grad()\ndef f(x): return x * k\nk, x = 3, torch.ones(2)", "y = f(x)"),
+        ("@torch.enable_grad\ndef f(x): return x * k\nk, x = 3, torch.ones(2)", "y = f(x)"),
+        ("import enum\nclass K(enum.Enum): A = 1\nk = K.A", "y = k.value, k is K.A, K(1)"),
+        (
+            "class Sq(torch.autograd.Function):\n"
+            "    @staticmethod\n    def forward(c, x): return x * x\n"
+            "    @staticmethod\n    def backward(c, g): return g * 7\nf = Sq.apply",
+            "x = torch.ones(2, requires_grad=True)\ny = Sq.apply(x) * f(x)\ny.sum().backward()",
+        ),
+        (
+            "class Half(torch.optim.lr_scheduler.LRScheduler):\n"
+            "    def get_lr(self): return [b / 2**self.last_epoch for b in self.base_lrs]\n"
+            "opt = torch.optim.SGD([torch.ones(2, requires_grad=True)], lr=1.0)\n"
+            "half = Half(opt)\nopt.step()",
+            "half.step()\ny = half.get_last_lr()",
+        ),
+        (
+            "class Signs(torch.optim.Optimizer):\n"
+            "    def __init__(self, p, lr): super().__init__(p, {'lr': lr})\n"
+            "    def step(self):\n        for group in self.param_groups:\n"
+            "            for p in group['params']:\n"
+            "                p.data -= group['lr'] * p.grad.sign()\n"
+            "                self.state[p]['steps'] = self.state[p].get('steps', 0) + 1\n"
+            "w = torch.ones(2, requires_grad=True)\nopt = Signs([w], 0.1)\n"
+            "(w * w).sum().backward()\nopt.step()",
+            "opt.step()\nprint(opt.state_dict())\ny = w * 1",
+        ),
+    ],
+)
+def test_what_plain_cells_made_is_mirrored(notebook, source, use):
+    notebook.space["torch"] = autogradlab
+    plain(notebook, source)
+    report = cell(notebook, use)[0]
+    assert report.agrees and "y" in report.same
