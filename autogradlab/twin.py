@@ -36,7 +36,7 @@ import numpy as np
 
 import autogradlab
 
-from . import nn, optim, printing
+from . import errors, nn, optim, printing
 from .autograd import enable_grad, no_grad
 from .devices import device
 from .dtypes import dtype
@@ -1052,6 +1052,7 @@ class Twin:
         ours = autogradlab.get_rng_state().numpy().copy(), autogradlab.get_default_dtype().name
         modes = autogradlab.is_grad_enabled(), copy.copy(printing.options)
         others = np.random.get_state(), random.getstate()
+        errors.warn_once.cache_clear()  # a warning given once is given in every cell
 
         @contextlib.contextmanager
         def again() -> Iterator[None]:
@@ -1079,7 +1080,7 @@ def restart(torch: Any, state: Any, kind: Any, grad: bool, options: Any, warn: b
     torch.set_default_dtype(kind)
     torch.set_grad_enabled(grad)
     torch.set_printoptions(**options)
-    torch.set_warn_always(warn)  # a warning PyTorch gives once is given in every cell
+    torch.set_warn_always(warn)
 
 
 def set_others(numpy_state: Any, python_state: Any) -> None:

@@ -154,6 +154,12 @@ def test_warnings_are_shown_without_a_path(notebook):
     assert report.agrees and printed.startswith("UserWarning: The .grad attribute of a Tensor")
 
 
+def test_a_warning_given_once_is_given_in_every_cell(notebook):
+    for _ in range(2):
+        report, printed = cell(notebook, "x = float(torch.ones(1, requires_grad=True))")
+        assert report.agrees and printed.startswith("UserWarning: Converting a tensor")
+
+
 def test_printed_text_is_compared(notebook, monkeypatch):
     assert cell(notebook, "print(torch.ones(2))")[0].texts == ["printed text"]
     monkeypatch.setattr(autogradlab.printing, "tensor_repr", lambda *a, **k: "tensor")
