@@ -7,12 +7,12 @@ from torchvision.models import resnet18
 torch.set_default_dtype(torch.float64)
 torch.manual_seed(0)
 model = resnet18()
-data = torch.rand(1, 3, 64, 64)
-labels = torch.rand(1, 1000)
+picture = torch.rand(1, 3, 64, 64)
+wished = torch.rand(1, 1000)
 
 # %%
-prediction = model(data)
-loss = (prediction - labels).sum()
+answer = model(picture)
+loss = (answer - wished).sum()
 loss.backward()
 print(loss, model.conv1.weight.grad.abs().max(), model.fc.bias.grad[:3])
 
@@ -29,7 +29,7 @@ for param in model.parameters():
     param.requires_grad = False
 model.fc = nn.Linear(512, 10)
 optimizer = torch.optim.SGD(model.parameters(), lr=1e-2, momentum=0.9)
-score = model(data)
+score = model(picture)
 target = torch.tensor([3])
 loss = nn.functional.cross_entropy(score, target)
 loss.backward()
@@ -40,7 +40,7 @@ optimizer.zero_grad()
 print(model.fc.bias.grad)
 
 # %%
-del model, optim, optimizer, prediction, score, loss, param
+del model, optim, optimizer, answer, score, loss, param
 
 # %% from here on single precision, as it comes
 torch.set_default_dtype(torch.float32)
@@ -55,15 +55,15 @@ print(Q)
 Q.backward()
 
 # %%
-external_grad = torch.tensor([1.0, 1.0])
-Q.backward(gradient=external_grad)
+start = torch.tensor([1.0, 1.0])
+Q.backward(gradient=start)
 
 # %%
-print(9 * a**2 == a.grad)
-print(-2 * b == b.grad)
+print(a.grad, torch.equal(a.grad, 9 * a.detach() ** 2))
+print(b.grad, torch.equal(b.grad, -2 * b.detach()))
 
 # %% raises=RuntimeError: the graph was freed
-Q.backward(gradient=external_grad)
+Q.backward(gradient=start)
 
 # %% the same from a sum
 a.grad = b.grad = None
@@ -77,9 +77,9 @@ y = torch.rand(5, 5)
 z = torch.rand((5, 5), requires_grad=True)
 
 inside = x + y
-print(f"Does `inside` require gradients? {inside.requires_grad}")
+print("from x and y:", inside.requires_grad)
 outside = x + z
-print(f"Does `outside` require gradients? {outside.requires_grad}")
+print("from x and z:", outside.requires_grad)
 
 # %% raises=RuntimeError: nothing to go back to
 inside.sum().backward()

@@ -11,8 +11,8 @@ z = torch.matmul(x, w) + b
 loss = torch.nn.functional.binary_cross_entropy_with_logits(z, y)
 
 # %%
-print(f"Gradient function for z = {z.grad_fn}")
-print(f"Gradient function for loss = {loss.grad_fn}")
+print("z was made by", z.grad_fn)
+print("loss was made by", loss.grad_fn)
 print(z, loss)
 
 # %%
@@ -33,8 +33,8 @@ print(z.requires_grad)
 
 # %%
 z = torch.matmul(x, w) + b
-z_det = z.detach()
-print(z_det.requires_grad, z_det)
+cut = z.detach()
+print(cut.requires_grad, cut)
 
 # %%
 @torch.no_grad()
@@ -49,37 +49,37 @@ with torch.inference_mode():
     print((w * 2).is_inference(), (w * 2).requires_grad)
 
 # %% raises=RuntimeError: a detached result has no graph
-z_det.sum().backward()
+cut.sum().backward()
 
 # %% raises=RuntimeError: a leaf that is written to
 w.add_(1)
 
 # %% gradients add up
-inp = torch.eye(4, 5, requires_grad=True)
-out = (inp + 1).pow(2).t()
-out.backward(torch.ones_like(out), retain_graph=True)
-print(f"First call\n{inp.grad}")
-out.backward(torch.ones_like(out), retain_graph=True)
-print(f"\nSecond call\n{inp.grad}")
-inp.grad.zero_()
-out.backward(torch.ones_like(out), retain_graph=True)
-print(f"\nCall after zeroing gradients\n{inp.grad}")
+eyes = torch.eye(4, 5, requires_grad=True)
+squares = (eyes + 1).pow(2).t()
+squares.backward(torch.ones_like(squares), retain_graph=True)
+print("once:", eyes.grad)
+squares.backward(torch.ones_like(squares), retain_graph=True)
+print("twice:", eyes.grad)
+eyes.grad.zero_()
+squares.backward(torch.ones_like(squares), retain_graph=True)
+print("once again:", eyes.grad)
 
 # %% raises=RuntimeError: a gradient in the wrong shape
-out.backward(torch.ones(2, 2))
+squares.backward(torch.ones(2, 2))
 
 # %% the last time, the graph is freed
-out.backward(torch.ones_like(out))
-print(inp.grad)
+squares.backward(torch.ones_like(squares))
+print(eyes.grad)
 
 # %% raises=RuntimeError: and once more
-out.backward(torch.ones_like(out))
+squares.backward(torch.ones_like(squares))
 
 # %% grad gives what backward keeps
-inp = torch.eye(4, 5, requires_grad=True)
-out = (inp + 1).pow(2).t()
-(g,) = torch.autograd.grad(out, inp, torch.ones_like(out))
-print(g, inp.grad)
+eyes = torch.eye(4, 5, requires_grad=True)
+squares = (eyes + 1).pow(2).t()
+(g,) = torch.autograd.grad(squares, eyes, torch.ones_like(squares))
+print(g, eyes.grad)
 
 # %% raises=RuntimeError: a leaf that is written after it was saved
 c = torch.ones(3, requires_grad=True)

@@ -14,36 +14,36 @@ print(letters, number)
 
 
 # %% letters as rows of zeros and a one
-def line_to_tensor(line):
+def spelled(line):
     tensor = torch.zeros(len(line), 1, len(letters))
     for i, letter in enumerate(line):
         tensor[i][0][number[letter]] = 1
     return tensor
 
 
-print(line_to_tensor("bob").size(), line_to_tensor("eve")[0])
+print(spelled("bob").size(), spelled("eve")[0])
 
 
 # %%
-class RNN(nn.Module):
-    def __init__(self, input_size, hidden_size, output_size):
+class Recurrent(nn.Module):
+    def __init__(self, letters_in, memory, letters_out):
         super().__init__()
-        self.hidden_size = hidden_size
-        self.i2h = nn.Linear(input_size + hidden_size, hidden_size)
-        self.h2o = nn.Linear(hidden_size, output_size)
+        self.memory = memory
+        self.onward = nn.Linear(letters_in + memory, memory)
+        self.outward = nn.Linear(memory, letters_out)
         self.softmax = nn.LogSoftmax(dim=1)
 
     def forward(self, input, hidden):
-        combined = torch.cat((input, hidden), 1)
-        hidden = torch.tanh(self.i2h(combined))
-        return self.softmax(self.h2o(hidden)), hidden
+        joint = torch.cat((input, hidden), 1)
+        hidden = torch.tanh(self.onward(joint))
+        return self.softmax(self.outward(hidden)), hidden
 
-    def init_hidden(self):
-        return torch.zeros(1, self.hidden_size)
+    def rest(self):
+        return torch.zeros(1, self.memory)
 
 
-rnn = RNN(len(letters), 12, len(letters))
-output, hidden = rnn(line_to_tensor("a")[0], rnn.init_hidden())
+rnn = Recurrent(len(letters), 12, len(letters))
+output, hidden = rnn(spelled("a")[0], rnn.rest())
 print(rnn, output, hidden)
 
 # %%
@@ -51,8 +51,8 @@ criterion = nn.NLLLoss()
 
 
 def train(word):
-    inputs, targets = line_to_tensor("." + word), [number[c] for c in word + "."]
-    hidden, loss = rnn.init_hidden(), 0
+    inputs, targets = spelled("." + word), [number[c] for c in word + "."]
+    hidden, loss = rnn.rest(), 0
     rnn.zero_grad()
     for letter, target in zip(inputs, targets):
         output, hidden = rnn(letter, hidden)
@@ -72,9 +72,9 @@ for epoch in range(6):
 
 # %% letters drawn from what it learned
 with torch.no_grad():
-    hidden, letter, text = rnn.init_hidden(), ".", ""
+    hidden, letter, text = rnn.rest(), ".", ""
     for _ in range(8):
-        output, hidden = rnn(line_to_tensor(letter)[0], hidden)
+        output, hidden = rnn(spelled(letter)[0], hidden)
         choice = torch.multinomial(output.exp().squeeze(), 1).item()
         letter = letters[choice]
         if letter == ".":
@@ -90,13 +90,13 @@ class Block(nn.Module):
         super().__init__()
         self.heads = heads
         self.ln1, self.ln2 = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.qkv = nn.Linear(width, 3 * width, bias=False)
+        self.three = nn.Linear(width, 3 * width, bias=False)
         self.proj = nn.Linear(width, width)
         self.mlp = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
 
     def attend(self, x):
         B, T, C = x.shape
-        q, k, v = self.qkv(x).split(C, dim=2)
+        q, k, v = self.three(x).split(C, dim=2)
         q, k, v = (t.view(B, T, self.heads, C // self.heads).transpose(1, 2) for t in (q, k, v))
         att = (q @ k.transpose(-2, -1)) * (C // self.heads) ** -0.5
         mask = torch.tril(torch.ones(T, T)) == 0
@@ -137,9 +137,9 @@ data = torch.tensor([number[c] for c in text], dtype=torch.long)
 optimizer = torch.optim.AdamW(gpt.parameters(), lr=1e-2, betas=(0.9, 0.95))
 for step in range(15):
     start = torch.randint(len(data) - 8, (4,))
-    xb = torch.stack([data[i : i + 8] for i in start])
-    yb = torch.stack([data[i + 1 : i + 9] for i in start])
-    logits, loss = gpt(xb, yb)
+    given = torch.stack([data[i : i + 8] for i in start])
+    wanted = torch.stack([data[i + 1 : i + 9] for i in start])
+    logits, loss = gpt(given, wanted)
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
     optimizer.step()

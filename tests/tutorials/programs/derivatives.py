@@ -21,17 +21,17 @@ print([g.shape for g in slow])
 
 # %% and in one go
 params = {k: v.detach() for k, v in model.named_parameters()}
-buffers = {k: v.detach() for k, v in model.named_buffers()}
+held = {k: v.detach() for k, v in model.named_buffers()}
 
 
-def compute_loss(params, buffers, sample, target):
+def loss_with(params, held, sample, target):
     batch, goal = sample.unsqueeze(0), target.unsqueeze(0)
-    return F.cross_entropy(functional_call(model, (params, buffers), (batch,)), goal)
+    return F.cross_entropy(functional_call(model, (params, held), (batch,)), goal)
 
 
-ft_compute_grad = grad(compute_loss)
-ft_compute_sample_grad = vmap(ft_compute_grad, in_dims=(None, None, 0, 0))
-per_sample = ft_compute_sample_grad(params, buffers, data, targets)
+slopes = grad(loss_with)
+slopes_of_each = vmap(slopes, in_dims=(None, None, 0, 0))
+per_sample = slopes_of_each(params, held, data, targets)
 for s, g in zip(slow, per_sample.values()):
     print(torch.allclose(s, g, atol=1e-6), g.shape)
 
@@ -87,10 +87,10 @@ primal, tangent = torch.randn(3), torch.randn(3)
 with fwAD.dual_level():
     dual = fwAD.make_dual(primal, tangent)
     print(fwAD.unpack_dual(dual).tangent is tangent)
-    dual_out = dual**2 + dual.sin()
-    moved = fwAD.unpack_dual(dual_out).tangent
-    print(moved, fwAD.unpack_dual(dual_out))
-print(fwAD.unpack_dual(dual_out).tangent)
+    dual_result = dual**2 + dual.sin()
+    moved = fwAD.unpack_dual(dual_result).tangent
+    print(moved, fwAD.unpack_dual(dual_result))
+print(fwAD.unpack_dual(dual_result).tangent)
 
 # %% raises=RuntimeError: outside a level there are none
 fwAD.make_dual(primal, tangent)

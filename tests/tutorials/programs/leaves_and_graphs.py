@@ -11,8 +11,8 @@ z = (x @ W) + b
 y_pred = F.relu(z)
 y = torch.ones(1, 2)
 loss = F.mse_loss(y_pred, y)
-print(f"{x.is_leaf=} {z.is_leaf=} {W.is_leaf=} {loss.is_leaf=}")
-print(f"{x.requires_grad=} {y.requires_grad=} {W.requires_grad=} {loss.requires_grad=}")
+for t in (x, W, b, z, y_pred, y, loss):
+    print(t.is_leaf, t.requires_grad)
 
 # %%
 z.retain_grad()
@@ -65,19 +65,19 @@ y.grad_fn._saved_result
 from torch.autograd.graph import saved_tensors_hooks
 
 
-def pack_hook(x):
-    print("Packing", x)
+def put_away(x):
+    print("put away", x)
     return x.detach().numpy().copy()
 
 
-def unpack_hook(x):
-    print("Unpacking", x)
+def fetch(x):
+    print("fetched", x)
     return torch.from_numpy(x)
 
 
 a = torch.ones(3, requires_grad=True)
 b = torch.ones(3, requires_grad=True) * 2
-with saved_tensors_hooks(pack_hook, unpack_hook):
+with saved_tensors_hooks(put_away, fetch):
     y = a * b
 y.sum().backward()
 print(a.grad)
@@ -101,9 +101,9 @@ class Square(torch.autograd.Function):
         return x**2
 
     @staticmethod
-    def backward(ctx, grad_out):
+    def backward(ctx, g):
         (x,) = ctx.saved_tensors
-        return grad_out * 2 * x
+        return g * 2 * x
 
 
 x = torch.rand(3, 3, requires_grad=True, dtype=torch.double)
@@ -112,24 +112,24 @@ print(checked)
 
 
 # %% what forward computed on its way must be given out to be differentiated
-def sinh_forward(x):
+def both_ways(x):
     return torch.exp(x), torch.exp(-x)
 
 
 class Sinh(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x):
-        expx, expnegx = sinh_forward(x)
-        ctx.save_for_backward(expx, expnegx)
-        return (expx - expnegx) / 2, expx, expnegx
+        up, down = both_ways(x)
+        ctx.save_for_backward(up, down)
+        return (up - down) / 2, up, down
 
     @staticmethod
-    def backward(ctx, grad_out, _grad_out_exp, _grad_out_negexp):
-        expx, expnegx = ctx.saved_tensors
-        grad_input = grad_out * (expx + expnegx) / 2
-        grad_input += _grad_out_exp * expx
-        grad_input -= _grad_out_negexp * expnegx
-        return grad_input
+    def backward(ctx, g, g_up, g_down):
+        up, down = ctx.saved_tensors
+        slope = g * (up + down) / 2
+        slope += g_up * up
+        slope -= g_down * down
+        return slope
 
 
 def sinh(x):
@@ -167,9 +167,9 @@ grad_x.sum().backward()
 # %% a wrong gradient is found
 class Wrong(Square):
     @staticmethod
-    def backward(ctx, grad_out):
+    def backward(ctx, g):
         (x,) = ctx.saved_tensors
-        return grad_out * x
+        return g * x
 
 
 print(torch.autograd.gradcheck(Wrong.apply, x, raise_exception=False))
@@ -200,14 +200,14 @@ def deep(depth, norm, act):
     return nn.Sequential(*layers)
 
 
-def hook_forward(name, grads, hook_backward):
+def watch(name, grads, noted):
     def hook(module, args, output):
-        output.register_hook(hook_backward(name, grads))
+        output.register_hook(noted(name, grads))
 
     return hook
 
 
-def hook_backward(name, grads):
+def noted(name, grads):
     def hook(grad):
         grads.append((name, grad.abs().mean().item()))
 
@@ -220,7 +220,7 @@ for norm in (False, True):
     network, grads = deep(4, norm, nn.Sigmoid).double(), []
     for name, layer in network.named_modules():
         if name:
-            layer.register_forward_hook(hook_forward(name, grads, hook_backward))
+            layer.register_forward_hook(watch(name, grads, noted))
     inputs = torch.randn(8, 4, dtype=torch.float64)
     network(inputs).pow(2).mean().backward()
     sizes[norm] = grads
@@ -237,13 +237,13 @@ params, buffers = stack_module_state(models)
 base = copy.deepcopy(models[0])
 
 
-def fmodel(params, buffers, x):
+def one_of_them(params, buffers, x):
     return functional_call(base, (params, buffers), (x,))
 
 
 apart = torch.stack([model(batch) for model, batch in zip(models, data)])
-together = vmap(fmodel)(params, buffers, data)
-same_batch = vmap(fmodel, in_dims=(0, 0, None))(params, buffers, data[0])
+together = vmap(one_of_them)(params, buffers, data)
+same_batch = vmap(one_of_them, in_dims=(0, 0, None))(params, buffers, data[0])
 print({k: v.shape for k, v in params.items()}, torch.allclose(apart, together), same_batch.shape)
 
 # %% the neural tangent kernel
@@ -251,13 +251,13 @@ net_params = {k: v.detach() for k, v in base.named_parameters()}
 x1, x2 = data[0], data[1][:2]
 
 
-def fnet_single(params, x):
+def of_one(params, x):
     return functional_call(base, params, (x.unsqueeze(0),)).squeeze(0)
 
 
-jac1 = [j.flatten(2) for j in vmap(jacrev(fnet_single), (None, 0))(net_params, x1).values()]
-jac2 = [j.flatten(2) for j in vmap(jacrev(fnet_single), (None, 0))(net_params, x2).values()]
-kernel = torch.stack([torch.einsum("Naf,Mbf->NMab", a, b) for a, b in zip(jac1, jac2)]).sum(0)
+left = [j.flatten(2) for j in vmap(jacrev(of_one), (None, 0))(net_params, x1).values()]
+right = [j.flatten(2) for j in vmap(jacrev(of_one), (None, 0))(net_params, x2).values()]
+kernel = torch.stack([torch.einsum("Naf,Mbf->NMab", a, b) for a, b in zip(left, right)]).sum(0)
 print(kernel.shape, kernel[0, 0])
 
 # %% inner steps that are differentiated through

@@ -10,36 +10,36 @@ torch.manual_seed(1)
 
 
 # %%
-class Net(nn.Module):
+class Reader(nn.Module):
     def __init__(self):
-        super(Net, self).__init__()
-        self.conv1 = nn.Conv2d(1, 6, 5)
-        self.conv2 = nn.Conv2d(6, 16, 5)
-        self.fc1 = nn.Linear(16 * 5 * 5, 120)
-        self.fc2 = nn.Linear(120, 84)
-        self.fc3 = nn.Linear(84, 10)
+        super(Reader, self).__init__()
+        self.edges = nn.Conv2d(1, 6, 5)
+        self.strokes = nn.Conv2d(6, 16, 5)
+        self.wide = nn.Linear(16 * 5 * 5, 120)
+        self.narrow = nn.Linear(120, 84)
+        self.answer = nn.Linear(84, 10)
 
     def forward(self, image):
-        c1 = F.relu(self.conv1(image))
-        s2 = F.max_pool2d(c1, (2, 2))
-        c3 = F.relu(self.conv2(s2))
-        s4 = F.max_pool2d(c3, 2)
-        s4 = torch.flatten(s4, 1)
-        f5 = F.relu(self.fc1(s4))
-        f6 = F.relu(self.fc2(f5))
-        return self.fc3(f6)
+        a1 = F.relu(self.edges(image))
+        a2 = F.max_pool2d(a1, (2, 2))
+        a3 = F.relu(self.strokes(a2))
+        a4 = F.max_pool2d(a3, 2)
+        a4 = torch.flatten(a4, 1)
+        a5 = F.relu(self.wide(a4))
+        a6 = F.relu(self.narrow(a5))
+        return self.answer(a6)
 
 
-net = Net()
+net = Reader()
 print(net)
 
 # %%
-params = list(net.parameters())
-print(len(params))
-print(params[0].size())
+weights = list(net.parameters())
+print(len(weights))
+print(weights[0].size())
 for name, p in net.named_parameters():
     print(f"{name:14} {tuple(p.shape)!s:16} {p.numel()}")
-print(sum(p.numel() for p in net.parameters()), params[1])
+print(sum(p.numel() for p in net.parameters()), weights[1])
 
 # %%
 image = torch.randn(1, 1, 32, 32)
@@ -49,13 +49,13 @@ print(out)
 # %% numbers to start backward from
 net.zero_grad()
 out.backward(torch.randn(1, 10))
-print(net.conv1.bias.grad)
+print(net.edges.bias.grad)
 
 # %%
 output = net(image)
 target = torch.randn(10).view(1, -1)
-criterion = nn.MSELoss()
-loss = criterion(output, target)
+distance = nn.MSELoss()
+loss = distance(output, target)
 print(loss)
 
 # %% a few steps back
@@ -85,17 +85,18 @@ walk(loss.grad_fn)
 
 # %%
 net.zero_grad()
-print("conv1.bias.grad before backward")
-print(net.conv1.bias.grad)
+print("nothing yet:")
+print(net.edges.bias.grad)
 loss.backward()
-print("conv1.bias.grad after backward")
-print(net.conv1.bias.grad)
+print("there it is:")
+print(net.edges.bias.grad)
 
 # %% the update by hand
 learning_rate = 0.01
-for f in net.parameters():
-    f.data.sub_(f.grad.data * learning_rate)
-print(net.fc3.bias)
+with torch.no_grad():
+    for p in net.parameters():
+        p.sub_(learning_rate * p.grad)
+print(net.answer.bias)
 
 # %% and by an optimizer
 import torch.optim as optim
@@ -106,7 +107,7 @@ optimizer = optim.SGD(net.parameters(), lr=0.01)
 for step in range(3):
     optimizer.zero_grad()
     output = net(image)
-    loss = criterion(output, target)
+    loss = distance(output, target)
     loss.backward()
     optimizer.step()
     print(step, loss.item())
@@ -115,7 +116,7 @@ for step in range(3):
 net(torch.randn(1, 1, 28, 28))
 
 # %% raises=RuntimeError: too few dimensions for a linear layer to fit
-net.fc1(torch.randn(3, 7))
+net.wide(torch.randn(3, 7))
 
 # %% the network's children
 for name, child in net.named_children():
@@ -131,7 +132,7 @@ def init(m):
 
 
 net.apply(init)
-print(net.fc3.weight.mean(), net.fc3.bias)
+print(net.answer.weight.mean(), net.answer.bias)
 
 # %% classes, not numbers
 images, digits = torch.randn(4, 1, 32, 32), torch.tensor([3, 1, 4, 1])

@@ -9,18 +9,18 @@ import torch
 x = np.linspace(-math.pi, math.pi, 200)
 y = np.sin(x)
 a, b, c, d = np.random.randn(4)
-learning_rate = 1e-5
+rate = 1e-5
 for t in range(100):
-    y_pred = a + b * x + c * x**2 + d * x**3
-    loss = np.square(y_pred - y).sum()
+    guess = a + b * x + c * x**2 + d * x**3
+    loss = np.square(guess - y).sum()
     if t % 25 == 24:
         print(t, loss)
-    grad_y_pred = 2.0 * (y_pred - y)
-    a -= learning_rate * grad_y_pred.sum()
-    b -= learning_rate * (grad_y_pred * x).sum()
-    c -= learning_rate * (grad_y_pred * x**2).sum()
-    d -= learning_rate * (grad_y_pred * x**3).sum()
-print(f"Result: y = {a} + {b} x + {c} x^2 + {d} x^3")
+    toward = 2.0 * (guess - y)
+    a -= rate * toward.sum()
+    b -= rate * (toward * x).sum()
+    c -= rate * (toward * x**2).sum()
+    d -= rate * (toward * x**3).sum()
+print([float(k) for k in (a, b, c, d)])
 
 # %% tensors, the gradient still by hand
 dtype = torch.float
@@ -32,18 +32,18 @@ a = torch.randn((), device=device, dtype=dtype)
 b = torch.randn((), device=device, dtype=dtype)
 c = torch.randn((), device=device, dtype=dtype)
 d = torch.randn((), device=device, dtype=dtype)
-learning_rate = 1e-5
+rate = 1e-5
 for t in range(100):
-    y_pred = a + b * x + c * x**2 + d * x**3
-    loss = (y_pred - y).pow(2).sum().item()
+    guess = a + b * x + c * x**2 + d * x**3
+    loss = (guess - y).pow(2).sum().item()
     if t % 25 == 24:
         print(t, loss)
-    grad_y_pred = 2.0 * (y_pred - y)
-    a -= learning_rate * grad_y_pred.sum()
-    b -= learning_rate * (grad_y_pred * x).sum()
-    c -= learning_rate * (grad_y_pred * x**2).sum()
-    d -= learning_rate * (grad_y_pred * x**3).sum()
-print(f"Result: y = {a.item()} + {b.item()} x + {c.item()} x^2 + {d.item()} x^3")
+    toward = 2.0 * (guess - y)
+    a -= rate * toward.sum()
+    b -= rate * (toward * x).sum()
+    c -= rate * (toward * x**2).sum()
+    d -= rate * (toward * x**3).sum()
+print([k.item() for k in (a, b, c, d)])
 
 # %% autograd
 torch.set_default_device(device)
@@ -52,21 +52,16 @@ b = torch.randn((), dtype=dtype, requires_grad=True)
 c = torch.randn((), dtype=dtype, requires_grad=True)
 d = torch.randn((), dtype=dtype, requires_grad=True)
 for t in range(100):
-    y_pred = a + b * x + c * x**2 + d * x**3
-    loss = (y_pred - y).pow(2).sum()
+    guess = a + b * x + c * x**2 + d * x**3
+    loss = (guess - y).pow(2).sum()
     if t % 25 == 24:
         print(t, loss.item())
     loss.backward()
     with torch.no_grad():
-        a -= learning_rate * a.grad
-        b -= learning_rate * b.grad
-        c -= learning_rate * c.grad
-        d -= learning_rate * d.grad
-        a.grad = None
-        b.grad = None
-        c.grad = None
-        d.grad = None
-print(f"Result: y = {a.item()} + {b.item()} x + {c.item()} x^2 + {d.item()} x^3")
+        for k in (a, b, c, d):
+            k -= rate * k.grad
+            k.grad = None
+print([k.item() for k in (a, b, c, d)])
 
 
 # %% a function with its own derivative
@@ -92,19 +87,19 @@ a = torch.full((), 0.0, requires_grad=True)
 b = torch.full((), -1.0, requires_grad=True)
 c = torch.full((), 0.0, requires_grad=True)
 d = torch.full((), 0.3, requires_grad=True)
-learning_rate = 5e-6
+rate = 5e-6
 P3 = LegendrePolynomial3.apply
 for t in range(100):
-    y_pred = a + b * P3(c + d * x)
-    loss = (y_pred - y).pow(2).sum()
+    guess = a + b * P3(c + d * x)
+    loss = (guess - y).pow(2).sum()
     if t % 25 == 24:
         print(t, loss.item())
     loss.backward()
     with torch.no_grad():
         for p in (a, b, c, d):
-            p -= learning_rate * p.grad
+            p -= rate * p.grad
             p.grad = None
-print(f"Result: y = a + {b.item()} * P3(c + {d.item()} x)")
+print(b.item(), d.item())
 print(P3(d).grad_fn, P3(d))
 
 # %%
@@ -113,32 +108,32 @@ print(checked)
 
 # %% nn
 p = torch.tensor([1, 2, 3])
-xx = x.unsqueeze(-1).pow(p)
+powers = x.unsqueeze(-1).pow(p)
 model = torch.nn.Sequential(torch.nn.Linear(3, 1), torch.nn.Flatten(0, 1))
-loss_fn = torch.nn.MSELoss(reduction="sum")
+judge = torch.nn.MSELoss(reduction="sum")
 
 # %%
-learning_rate = 1e-5
+rate = 1e-5
 for t in range(100):
-    y_pred = model(xx)
-    loss = loss_fn(y_pred, y)
+    guess = model(powers)
+    loss = judge(guess, y)
     if t % 25 == 24:
         print(t, loss.item())
     model.zero_grad()
     loss.backward()
     with torch.no_grad():
         for param in model.parameters():
-            param -= learning_rate * param.grad
-linear_layer = model[0]
-print(model, linear_layer.bias.item(), linear_layer.weight[:, 0].item())
+            param -= rate * param.grad
+linear = model[0]
+print(model, linear.bias.item(), linear.weight[:, 0].item())
 
 # %% optim
 optimizer = torch.optim.RMSprop(model.parameters(), lr=1e-3)
 
 # %%
 for t in range(100):
-    y_pred = model(xx)
-    loss = loss_fn(y_pred, y)
+    guess = model(powers)
+    loss = judge(guess, y)
     if t % 25 == 24:
         print(t, loss.item())
     optimizer.zero_grad()
@@ -150,7 +145,7 @@ print(optimizer)
 optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
 for _ in range(50):
     optimizer.zero_grad()
-    loss = loss_fn(model(xx), y)
+    loss = judge(model(powers), y)
     loss.backward()
     optimizer.step()
 state = optimizer.state_dict()
@@ -158,48 +153,43 @@ print(loss.item(), state["param_groups"])
 
 
 # %% a module of one's own
-class Polynomial3(torch.nn.Module):
+class Cubic(torch.nn.Module):
     def __init__(self):
         super().__init__()
-        self.a = torch.nn.Parameter(torch.randn(()))
-        self.b = torch.nn.Parameter(torch.randn(()))
-        self.c = torch.nn.Parameter(torch.randn(()))
-        self.d = torch.nn.Parameter(torch.randn(()))
+        for letter in "abcd":
+            setattr(self, letter, torch.nn.Parameter(torch.randn(())))
 
     def forward(self, x):
         return self.a + self.b * x + self.c * x**2 + self.d * x**3
 
     def string(self):
         a, b, c, d = (p.item() for p in self.parameters())
-        return f"y = {a} + {b} x + {c} x^2 + {d} x^3"
+        return f"{a:.6f} + {b:.6f} x + {c:.6f} x² + {d:.6f} x³"
 
 
 # %%
-model = Polynomial3()
+model = Cubic()
 criterion = torch.nn.MSELoss(reduction="sum")
 optimizer = torch.optim.SGD(model.parameters(), lr=1e-6)
 for t in range(100):
-    y_pred = model(x)
-    loss = criterion(y_pred, y)
+    guess = model(x)
+    loss = criterion(guess, y)
     if t % 25 == 24:
         print(t, loss.item())
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
-print(model, f"Result: {model.string()}", sep="\n")
+print(model, model.string(), sep="\n")
 
 # %% another graph every time, one weight used twice
 import random
 
 
-class DynamicNet(torch.nn.Module):
+class Growing(torch.nn.Module):
     def __init__(self):
         super().__init__()
-        self.a = torch.nn.Parameter(torch.randn(()))
-        self.b = torch.nn.Parameter(torch.randn(()))
-        self.c = torch.nn.Parameter(torch.randn(()))
-        self.d = torch.nn.Parameter(torch.randn(()))
-        self.e = torch.nn.Parameter(torch.randn(()))
+        for letter in "abcde":
+            setattr(self, letter, torch.nn.Parameter(torch.randn(())))
 
     def forward(self, x):
         y = self.a + self.b * x + self.c * x**2 + self.d * x**3
@@ -209,13 +199,13 @@ class DynamicNet(torch.nn.Module):
 
 
 # %%
-model = DynamicNet()
+model = Growing()
 optimizer = torch.optim.SGD(model.parameters(), lr=1e-8, momentum=0.9)
 names = []
 for t in range(60):
-    y_pred = model(x)
-    loss = criterion(y_pred, y)
-    names.append(y_pred.grad_fn.name())
+    guess = model(x)
+    loss = criterion(guess, y)
+    names.append(guess.grad_fn.name())
     if t % 20 == 19:
         print(t, loss.item())
     optimizer.zero_grad()

@@ -13,30 +13,28 @@ torch.manual_seed(4)
 
 
 # %%
-class TheModelClass(nn.Module):
+class Sorter(nn.Module):
     def __init__(self):
-        super(TheModelClass, self).__init__()
-        self.conv1 = nn.Conv2d(3, 6, 5)
+        super(Sorter, self).__init__()
+        self.coarse = nn.Conv2d(3, 6, 5)
         self.pool = nn.MaxPool2d(2, 2)
-        self.conv2 = nn.Conv2d(6, 16, 5)
-        self.fc1 = nn.Linear(16 * 5 * 5, 12)
-        self.fc2 = nn.Linear(12, 10)
+        self.fine = nn.Conv2d(6, 16, 5)
+        self.middle = nn.Linear(16 * 5 * 5, 12)
+        self.last_layer = nn.Linear(12, 10)
 
     def forward(self, x):
-        x = self.pool(F.relu(self.conv1(x)))
-        x = self.pool(F.relu(self.conv2(x)))
+        x = self.pool(F.relu(self.coarse(x)))
+        x = self.pool(F.relu(self.fine(x)))
         x = x.view(-1, 16 * 5 * 5)
-        return self.fc2(F.relu(self.fc1(x)))
+        return self.last_layer(F.relu(self.middle(x)))
 
 
-model = TheModelClass()
+model = Sorter()
 optimizer = optim.SGD(model.parameters(), lr=0.001, momentum=0.9)
-print("Model's state_dict:")
-for param_tensor in model.state_dict():
-    print(param_tensor, "\t", model.state_dict()[param_tensor].size())
-print("Optimizer's state_dict:")
-for var_name in optimizer.state_dict():
-    print(var_name, "\t", optimizer.state_dict()[var_name])
+for key in model.state_dict():
+    print(key, "\t", model.state_dict()[key].size())
+for part in optimizer.state_dict():
+    print(part, "\t", optimizer.state_dict()[part])
 
 # %%
 _file = io.BytesIO()
@@ -47,7 +45,7 @@ checkpoint = torch.load(_file, weights_only=True)
 print(list(checkpoint), checkpoint["epoch"], checkpoint["loss"])
 
 # %%
-again = TheModelClass()
+again = Sorter()
 print(again.load_state_dict(checkpoint["model_state_dict"]))
 restored = optim.SGD(again.parameters(), lr=1.0)
 restored.load_state_dict(checkpoint["optimizer_state_dict"])
@@ -59,14 +57,14 @@ print(same, again.eval().training, again.train().training)
 class Other(nn.Module):
     def __init__(self):
         super().__init__()
-        self.conv1 = nn.Conv2d(3, 6, 5)
+        self.coarse = nn.Conv2d(3, 6, 5)
         self.head = nn.Linear(6, 2)
 
 
 # %%
 other = Other()
 print(other.load_state_dict(model.state_dict(), strict=False))
-print(torch.equal(other.conv1.weight, model.conv1.weight))
+print(torch.equal(other.coarse.weight, model.coarse.weight))
 
 # %% raises=RuntimeError: all of it, or nothing
 other.load_state_dict(model.state_dict())
@@ -74,13 +72,13 @@ other.load_state_dict(model.state_dict())
 # %% copies
 twin = copy.deepcopy(model)
 with torch.no_grad():
-    twin.fc2.bias.zero_()
-print(model.fc2.bias, twin.fc2.bias)
+    twin.last_layer.bias.zero_()
+print(model.last_layer.bias, twin.last_layer.bias)
 best = copy.deepcopy(model.state_dict())
 live = model.state_dict()
 with torch.no_grad():
-    model.fc2.bias.add_(1)
-print(best["fc2.bias"][0] == live["fc2.bias"][0], live["fc2.bias"].requires_grad)
+    model.last_layer.bias.add_(1)
+print(best["last_layer.bias"][0] == live["last_layer.bias"][0], live["last_layer.bias"].requires_grad)
 
 # %% modules with state that is no parameter
 class Counter(nn.Module):

@@ -17,8 +17,7 @@ print(from_array, copied)
 # %%
 blank = torch.zeros_like(from_list)
 noise = torch.rand_like(from_list, dtype=torch.float)
-print(f"all ones:\n{torch.ones_like(from_list)}\n")
-print(f"noise:\n{noise}\n")
+print(torch.ones_like(from_list), blank, noise)
 
 # %%
 size = (2, 3)
@@ -29,9 +28,7 @@ print(torch.arange(5), torch.arange(0.0, 1.0, 0.25), torch.linspace(-1, 1, 5), t
 
 # %% what a tensor knows about itself
 sample = torch.randn(3, 4)
-print(f"shape  {sample.shape}")
-print(f"type   {sample.dtype}")
-print(f"device {sample.device}")
+print(sample.shape, sample.dtype, sample.device)
 print(sample.ndim, sample.size(), sample.size(1), sample.numel(), len(sample), sample.stride())
 print(sample.is_contiguous(), sample.t().is_contiguous(), sample.requires_grad, sample.is_leaf)
 print(torch.is_tensor(sample), torch.is_tensor(rows))
@@ -43,9 +40,9 @@ print(device, moved.device, moved is sample)
 
 # %% rows, columns, masks
 grid = torch.arange(12.0).reshape(3, 4)
-print("first row   ", grid[0])
-print("first column", grid[:, 0])
-print("last column ", grid[..., -1])
+print("top     ", grid[0])
+print("leftmost", grid[:, 0])
+print("rightmost", grid[..., -1])
 print("every other ", grid[::2, 1::2])
 print("chosen      ", grid[[0, 2], [1, 3]])
 print("large       ", grid[grid > 6])
@@ -73,15 +70,15 @@ print(deep)
 
 # %% products
 square = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
-y1 = square @ square.T
-y2 = square.matmul(square.T)
-y3 = torch.empty(2, 2)
-torch.matmul(square, square.T, out=y3)
-z1 = square * square
-z2 = square.mul(square)
-z3 = torch.empty_like(square)
-torch.mul(square, square, out=z3)
-print(y1, y2, y3, z1, z2, z3, sep="\n")
+with_at = square @ square.T
+by_method = square.matmul(square.T)
+into_out = torch.empty(2, 2)
+torch.matmul(square, square.T, out=into_out)
+starred = square * square
+multiplied = square.mul(square)
+into_other = torch.empty_like(square)
+torch.mul(square, square, out=into_other)
+print(with_at, by_method, into_out, starred, multiplied, into_other, sep="\n")
 
 # %% one number
 total = square.sum()
@@ -139,15 +136,13 @@ turned.view(6)
 t = torch.ones(5)
 a = t.numpy()
 t.add_(1)
-print(f"t: {t}")
-print(f"a: {a}")
+print("tensor", t, "array", a)
 
 # %%
 a = np.ones(5)
 t = torch.from_numpy(a)
 np.add(a, 1, out=a)
-print(f"t: {t}")
-print(f"a: {a}")
+print("tensor", t, "array", a)
 
 # %%
 c = t.clone()

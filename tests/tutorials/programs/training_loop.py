@@ -18,9 +18,9 @@ torch.manual_seed(42)
 class Spirals(Dataset):
     """Points on two arms of a spiral."""
 
-    def __init__(self, count, transform=None, target_transform=None):
+    def __init__(self, count, transform=None, relabel=None):
         self.transform = transform
-        self.target_transform = target_transform
+        self.relabel = relabel
         angle = torch.rand(count) * 2 * math.pi
         self.labels = torch.arange(count) % 2
         turned = angle + self.labels * math.pi
@@ -33,8 +33,8 @@ class Spirals(Dataset):
         point, label = self.points[idx], self.labels[idx]
         if self.transform:
             point = self.transform(point)
-        if self.target_transform:
-            label = self.target_transform(label)
+        if self.relabel:
+            label = self.relabel(label)
         return point, label
 
 
@@ -203,7 +203,7 @@ x, y = validation[0]
 with torch.no_grad():
     pred = again(x.unsqueeze(0))
     predicted, actual = classes[pred[0].argmax(0)], classes[y]
-    print(f'Predicted: "{predicted}", Actual: "{actual}"')
+    print("taken for", predicted, "and is", actual)
     print(F.softmax(pred, dim=1))
 
 # %%
