@@ -46,6 +46,15 @@ class device:
 cpu = device("cpu")
 
 
+def set_default_device(device: Any) -> None:
+    """Where tensors are made that do not say: on the CPU, or an error."""
+    check(device)
+
+
+def get_default_device() -> device:
+    return cpu
+
+
 def check(place: Any) -> None:
     """Raise an error unless `place`, what a user passed as `device=`, is None or the CPU."""
     if place is None or place is cpu:

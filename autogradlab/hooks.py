@@ -159,7 +159,7 @@ def pack(node: Node) -> None:
     for i in plan.tensors_at:
         saved[i] = packed(pack_hook, saved[i])
     if (i := plan.result_at) is not None and not plan.primitive.multiple:
-        saved[i] = quietly(pack_hook, wrap(saved[i], node))
+        saved[i] = handed(pack_hook, wrap(saved[i], node))
     node.saved, node.extras = tuple(saved), node.extras or Extras()
     node.extras.unpack = unpack_hook
 
@@ -168,7 +168,16 @@ def packed(pack_hook: Callable[[Tensor], Any], x: Tensor) -> tuple[Any, Node | N
     """What the pack hook makes of a tensor, and where the tensor's gradients go."""
     from .node import edge
 
-    return quietly(pack_hook, x), edge(x)
+    return handed(pack_hook, x), edge(x)
+
+
+def handed(pack_hook: Callable[[Tensor], Any], x: Tensor) -> Any:
+    """What the pack hook makes of a tensor, which it must not write to."""
+    before = x._version
+    out = quietly(pack_hook, x)
+    if x._version != before:
+        raise RuntimeError(errors.PACK_IN_PLACE)
+    return out
 
 
 def guard(out: Tensor, **tensors: tuple[Tensor | None, ...]) -> Tensor:

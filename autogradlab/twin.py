@@ -13,33 +13,42 @@ import ast
 import builtins
 import contextlib
 import copy
+import enum
+import functools
 import importlib
+import inspect
 import io
+import operator
 import random
 import re
 import symtable
 import sys
 import types
 import warnings
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import autogradlab
 
-from . import nn, printing
+from . import errors, nn, optim, printing
+from .autograd import enable_grad, no_grad
 from .devices import device
 from .dtypes import dtype
+from .optim.lr_scheduler import notice_steps
 from .random import Generator
 from .tensor import Size, Tensor
+from .utils import data
 
 PINNED = ["2", "13"]  # the PyTorch whose wording ours follows
 TOLERANCE = {"float16": (1e-3, 1e-5), "float32": (1.3e-6, 1e-5), "float64": (1e-7, 1e-7)}
-PLAIN = (int, float, complex, str, bytes, type(None), range, slice, type(Ellipsis), dtype)
+PLAIN = (int, float, complex, str, bytes, type(None), range, slice, type(Ellipsis), dtype, device,
+         enum.Enum, enum.EnumMeta)  # fmt: skip
 CALLABLE = (types.FunctionType, types.BuiltinFunctionType, types.MethodType, type)
 HIDDEN = {"__builtins__", "__name__", "torch"}
 QUIET = (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning)
@@ -186,7 +195,9 @@ class Comparison:
                 for i, (a, b) in enumerate(zip(ours, theirs, strict=True)):
                     self.value(f"{where}[{i}]", a, b)
         elif isinstance(ours, dict) and isinstance(theirs, dict):
-            if list(map(words, ours)) != list(map(words, theirs)):
+            if any(isinstance(key, Tensor) for key in ours):  # two lists, of keys and of values
+                self.value(where, *([*x, *x.values()] for x in (ours, theirs)))
+            elif list(map(words, ours)) != list(map(words, theirs)):
                 self.differ(where, "has other keys", list(ours), list(theirs))
             elif self.sizes(where, ours, theirs):
                 for key, a, b in zip(ours, ours.values(), theirs.values(), strict=True):
@@ -199,6 +210,9 @@ class Comparison:
             self.arrays(where, ours, theirs)
         elif hasattr(ours, "next_functions") and hasattr(theirs, "next_functions"):
             self.graph(where, ours, theirs)
+        elif isinstance(ours, Generator) and isinstance(theirs, self.torch.Generator):
+            if ours is not autogradlab.default_generator:  # theirs starts over after each cell
+                self.arrays(where, ours.get_state().numpy(), theirs.get_state().numpy())
         elif isinstance(ours, PLAIN) or isinstance(theirs, PLAIN):
             self.text(where, words(ours), words(theirs))
         elif is_object(ours) and is_object(theirs) and self.first_time(ours, theirs):
@@ -305,22 +319,76 @@ def grad_of(x: Any) -> Any:
 
 
 def is_object(x: Any) -> bool:
-    """Whether this is an object of a class the notebook defined, or a network."""
-    return (type(x).__module__ == "__main__" and hasattr(x, "__dict__")) or is_network(x)
+    """Whether this is an object of a class the notebook defined, or of one both engines have."""
+    notebooks = type(x).__module__ == "__main__" and hasattr(x, "__dict__")
+    return (notebooks and not isinstance(x, PLAIN)) or isinstance(x, kinds(*BOTH))
+
+
+# What both engines make alike: their objects have attributes of the same names.
+BOTH = {
+    "nn.Module": nn.Module,
+    "optim.Optimizer": optim.Optimizer,
+    "optim.lr_scheduler.LRScheduler": optim.lr_scheduler.LRScheduler,
+    "utils.data.Dataset": data.Dataset,
+    "utils.data.Sampler": data.Sampler,
+    "utils.data.DataLoader": data.DataLoader,
+}
+LOADER = (
+    "dataset batch_size drop_last num_workers pin_memory generator sampler batch_sampler collate_fn"
+)
+
+
+def kinds(*names: str) -> tuple[type, ...]:
+    """The classes of these names, of each engine there is."""
+    return classes(names, sys.modules.get("torch"))
+
+
+@functools.cache
+def classes(names: tuple[str, ...], torch: Any) -> tuple[type, ...]:
+    theirs = (operator.attrgetter(name)(torch) for name in names if torch is not None)
+    return *(BOTH[name] for name in names), *theirs
 
 
 def is_network(x: Any) -> bool:
     """Whether this is an `nn.Module` of either engine."""
-    theirs = (sys.modules["torch"].nn.Module,) if "torch" in sys.modules else ()
-    return isinstance(x, (nn.Module, *theirs))
+    return isinstance(x, kinds("nn.Module"))
+
+
+def is_optimizer(x: Any) -> bool:
+    return isinstance(x, kinds("optim.Optimizer"))
+
+
+def is_loader(x: Any) -> bool:
+    return isinstance(x, kinds("utils.data.DataLoader"))
 
 
 def contents(x: Any) -> dict[str, Any]:
-    """The attributes of an object; of a network those that are not each engine's own affair."""
+    """The attributes of an object, without those that are each engine's own affair."""
     inside = vars(x)
     if is_network(x):
-        inside = {k: v for k, v in inside.items() if not re.fullmatch(r"_\w*hook\w*|_size", k)}
+        return {k: v for k, v in inside.items() if not re.fullmatch(r"_\w*hook\w*|_size", k)}
+    if is_loader(x):
+        return {name: inside[name] for name in LOADER.split()}
+    if is_optimizer(x):  # its state is kept by parameter; `step` may be a schedule's wrapper
+        inside = {k: v for k, v in inside.items() if k[0] != "_" and k != "step"}
+        params = [p for group in x.param_groups for p in group["params"]]
+        return inside | {"state": [x.state.get(p, {}) for p in params]}
     return inside
+
+
+def is_engines(x: Any) -> bool:
+    """Whether this lives in one engine only, a graph node or a hook's handle: it has no copy."""
+    return hasattr(x, "next_functions") or owned(type(x).__module__)
+
+
+def hooks_on(x: Any) -> list[int]:
+    """How many hooks a leaf or a network has, of each kind."""
+    if is_network(x):
+        kinds = "forward", "forward_pre", "backward", "backward_pre"
+        return [len(vars(x)[f"_{kind}_hooks"]) for kind in kinds]
+    if isinstance(x, Tensor):
+        return [len(x.extras.tensor), len(x.extras.accumulated)] if x.extras else [0, 0]
+    return [len(x._backward_hooks or ()), len(x._post_accumulate_grad_hooks or ())]
 
 
 def is_torchs(x: Any) -> bool:
@@ -448,7 +516,10 @@ class Mirror:
         if type(x) in (list, dict, set) or is_object(x):
             self.remember(x, twin)
             return self.fill(x, twin)
-        if isinstance(x, CALLABLE):
+        if isinstance(x, Generator):
+            twin.set_state(self.torch.from_numpy(x.get_state().numpy()))
+            return twin
+        if isinstance(x, CALLABLE) or is_engines(x):
             return twin
         new = self.make(x)
         same = isinstance(x, tuple) and all(a is b for a, b in zip(new, twin, strict=True))
@@ -458,15 +529,27 @@ class Mirror:
         """Give an empty or outdated twin what ours holds."""
         if is_object(x):
             held = {name: self(v) for name, v in contents(x).items()}
-            for name in contents(twin).copy():
-                del vars(twin)[name]
+            if is_optimizer(x):
+                held["state"] = self.state(x)
+                if hasattr(x.step, "_wrapped_by_lr_sched"):
+                    notice_steps(twin)
+                    twin._opt_called = getattr(x, "_opt_called", False)
+            elif not is_loader(x):
+                for name in contents(twin).copy():
+                    del vars(twin)[name]
             vars(twin).update(held)
+            if is_network(x):
+                self.check_hooks(x, twin)
             return twin
         held = {self(k): self(v) for k, v in x.items()} if isinstance(x, dict) else map(self, x)
         held = held if isinstance(held, dict) else list(held)
         twin.clear()
         (twin.extend if isinstance(twin, list) else twin.update)(held)
         return twin
+
+    def state(self, x: optim.Optimizer) -> defaultdict[Any, dict[str, Any]]:
+        """What an optimizer remembers of each parameter, by the parameter's twin."""
+        return defaultdict(dict, {self(p): self(held) for p, held in x.state.items()})
 
     def make(self, x: Any) -> Any:
         if isinstance(x, Tensor):
@@ -490,6 +573,8 @@ class Mirror:
             return self.module(x)
         if isinstance(x, PLAIN):
             return x
+        if isinstance(x, types.GeneratorType):
+            raise CannotMirror("a generator")
         owner = getattr(x, "__self__", None)  # of a bound method
         if hasattr(x, "__qualname__") and (owner is None or isinstance(owner, types.ModuleType)):
             return self.callable(x)
@@ -499,7 +584,13 @@ class Mirror:
             twin = self.remember(x, object.__new__(self(type(x))))
             if is_network(x):
                 self.torch.nn.Module.__init__(twin)
+            elif is_optimizer(x):  # hooks and the like, as for an unpickled one
+                twin.__setstate__({"defaults": {}, "param_groups": [], "state": {}})
+            elif is_loader(x):
+                self.torch.utils.data.DataLoader.__init__(twin, self(x.dataset), batch_size=None)
             return self.fill(x, twin)
+        if is_engines(x):
+            raise CannotMirror(f"a {type(x).__name__} made outside a twin cell")
         return self.other(x)
 
     def array(self, x: np.ndarray) -> np.ndarray:
@@ -520,17 +611,25 @@ class Mirror:
             shared = isinstance(data, np.ndarray) and data.flags.writeable and min(
                 data.strides, default=0) >= 0  # torch has no negative strides  # fmt: skip
             new = self.torch.from_numpy(self(data) if shared else np.array(data))
-            if twin is None or twin.shape != new.shape or twin.dtype != new.dtype:
+            usable = twin is not None and twin.is_leaf  # not so if a cell ended halfway
+            if not usable or twin.shape != new.shape or twin.dtype != new.dtype:
                 twin = self.torch.nn.Parameter(new) if isinstance(x, nn.Parameter) else new
             else:
                 with self.torch.no_grad():
                     twin.copy_(new)
             twin.requires_grad_(x.requires_grad)
+        if x.grad_fn is None:
+            self.check_hooks(x, twin)
         grad = grad_of(x)
         their_grad = None if grad is None else self(grad)
         if grad_of(twin) is not their_grad:
             twin.grad = their_grad
         return twin
+
+    def check_hooks(self, x: Any, twin: Any) -> None:
+        """A hook has no twin, unless a twin cell registered it."""
+        if hooks_on(x) != hooks_on(twin):
+            raise CannotMirror("its hooks changed outside a twin cell")
 
     def module(self, x: types.ModuleType) -> types.ModuleType:
         first, _, rest = x.__name__.partition(".")
@@ -549,8 +648,11 @@ class Mirror:
                     theirs = getattr(self.module(ours), x.__name__, x)
                     if theirs is not x:
                         return theirs
-        if isinstance(x, types.FunctionType) and x.__globals__ is self.space:
-            return self.function(x)
+        if isinstance(x, types.FunctionType):
+            if x.__globals__ is self.space:
+                return self.function(x)
+            if x.__closure__ and owned(x.__globals__["__name__"]):
+                return self.wrapper(x)
         return self.klass(x) if isinstance(x, type) and x.__module__ == "__main__" else x
 
     def function(self, f: types.FunctionType) -> types.FunctionType:
@@ -563,6 +665,16 @@ class Mirror:
             with contextlib.suppress(ValueError):  # a cell nobody has filled yet
                 cell.cell_contents = self(ours.cell_contents)
         return out
+
+    def wrapper(self, f: types.FunctionType) -> Any:
+        """What our engine has made of a function, `@torch.no_grad()` for one."""
+        held = inspect.getclosurevars(f).nonlocals
+        mode = type(held.get("self"))
+        if mode in (no_grad, enable_grad):
+            return getattr(self.torch, mode.__name__)()(self(held["function"]))
+        if f.__globals__["__name__"].startswith(("autogradlab.func", "autogradlab.autograd")):
+            raise CannotMirror("a function that autogradlab made outside a twin cell")
+        return f
 
     def klass(self, k: type) -> type:
         """A class of the same name and bases, whose members see the shadow namespace."""
@@ -669,6 +781,12 @@ def plain(message: Any) -> str:
     return re.sub(r"\s*\(Triggered internally at .*?\)", "", str(message), flags=re.S).strip()
 
 
+def own_frames(warning: str) -> str:
+    """A warning without the stack frames of this package, which a traceback in it may have."""
+    here = re.escape(str(Path(__file__).parent))
+    return re.sub(rf'  File "{here}.*\n(?:    .*\n)*', "", warning)
+
+
 def run(source: str, engine: str, space: dict[str, Any], filename: str, out: Any) -> Side:
     """Run a cell on one side; an error is kept, not raised."""
     side, tee = Side(), Tee(out)
@@ -711,6 +829,16 @@ def silently() -> Iterator[None]:
 def names_read(code: types.CodeType) -> set[str]:
     inner = (c for c in code.co_consts if isinstance(c, types.CodeType))
     return set(code.co_names).union(*(names_read(c) for c in inner))
+
+
+def enclosed(x: Any) -> list[Any]:
+    """What a function holds of the scopes around it, so far."""
+    cells = getattr(x, "__closure__", None) if isinstance(x, types.FunctionType) else None
+    found = []
+    for cell in cells or ():
+        with contextlib.suppress(ValueError):  # a cell nobody has filled yet
+            found.append(cell.cell_contents)
+    return found
 
 
 def bound_names(source: str) -> list[str]:
@@ -783,6 +911,9 @@ class Twin:
         name = getattr(theirs.error, "name", None)
         if isinstance(theirs.error, NameError) and name in missing:
             report.note = f"not checked against PyTorch: {name} ({missing[name]})"
+        elif isinstance(theirs.error, ModuleNotFoundError) and ours.error is None:
+            package = name.partition(".")[0]
+            report.note = f"not checked against PyTorch: {package} is not installed"
         elif report.error is not None:
             self.judge_error(report, ours, theirs)
         else:
@@ -836,7 +967,7 @@ class Twin:
                 report.texts.append("value shown")
         if check.text("printed text", ours.printed, theirs.printed):
             report.texts.append("printed text")
-        if check.text("warning", "\n".join(ours.warned), "\n".join(theirs.warned)):
+        if check.text("warning", *("\n".join(map(own_frames, s.warned)) for s in (ours, theirs))):
             report.texts.append("warning")
 
     def closure_of(self, names: set[str]) -> set[str]:
@@ -857,6 +988,7 @@ class Twin:
             seen.add(id(x))
             if isinstance(x, types.FunctionType) and x.__globals__ is self.space:
                 todo += names_read(x.__code__)
+            todo += [(y,) for y in enclosed(x)]
             inside = vars(x).values() if isinstance(x, type) and is_notebooks(x) else parts(x)
             todo += [(y,) for y in inside]
         return found
@@ -869,8 +1001,9 @@ class Twin:
         for name in sorted((names | self.shadow.keys()) & self.space.keys() - HIDDEN):
             try:
                 self.shadow[name] = mirror(self.space[name])
-            except CannotMirror as reason:
-                missing[name] = str(reason)
+            except Exception as error:  # a class may do anything when it is made anew
+                known = isinstance(error, CannotMirror)
+                missing[name] = str(error) if known else f"{type(error).__name__}: {error}"
                 self.shadow.pop(name, None)
         self.shadow["torch"] = self.torch
         return missing
@@ -896,7 +1029,7 @@ class Twin:
             elif isinstance(ours, dict):
                 todo += [(v, theirs[k]) for k, v in ours.items() if k in theirs]
             elif is_object(ours):
-                todo += [(type(ours), type(theirs)), (vars(ours), vars(theirs))]
+                todo += [(type(ours), type(theirs)), (contents(ours), contents(theirs))]
             elif isinstance(ours, list | tuple | deque):
                 todo += zip(ours, theirs, strict=False)
 
@@ -919,6 +1052,7 @@ class Twin:
         ours = autogradlab.get_rng_state().numpy().copy(), autogradlab.get_default_dtype().name
         modes = autogradlab.is_grad_enabled(), copy.copy(printing.options)
         others = np.random.get_state(), random.getstate()
+        errors.warn_once.cache_clear()  # a warning given once is given in every cell
 
         @contextlib.contextmanager
         def again() -> Iterator[None]:
@@ -946,7 +1080,7 @@ def restart(torch: Any, state: Any, kind: Any, grad: bool, options: Any, warn: b
     torch.set_default_dtype(kind)
     torch.set_grad_enabled(grad)
     torch.set_printoptions(**options)
-    torch.set_warn_always(warn)  # a warning PyTorch gives once is given in every cell
+    torch.set_warn_always(warn)
 
 
 def set_others(numpy_state: Any, python_state: Any) -> None:

@@ -24,11 +24,12 @@ from . import Lifted, Shape, layer_of, levels_of, without_tangents
 class Dual(Lifted):
     """`primal + tangent·ε` at a level; both have the same shape and dtype."""
 
-    __slots__ = ("primal", "tangent")
+    __slots__ = ("given", "primal", "tangent")
 
     def __init__(self, primal: Any, tangent: Any, level: int, adjoint: bool = False) -> None:
         self.primal, self.tangent, self.level, self.dtype = primal, tangent, level, primal.dtype
         self.adjoint = adjoint
+        self.given: Tensor | None = None  # the tangent as the tensor it was made with
         levels = levels_of(primal.shape) | levels_of(tangent.shape) | {level}
         self.shape = Shape(primal.shape, levels)
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -96,7 +97,7 @@ def grad(
     grad_outputs: Tensor | Sequence[Tensor | None] | None = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
-    *,
+    only_inputs: bool = True,
     allow_unused: bool | None = None,
     is_grads_batched: bool = False,
     materialize_grads: bool = False,
@@ -104,6 +105,7 @@ def grad(
     """The gradients of the outputs with respect to the inputs, returned; no `.grad` is touched.
 
     Args:
+        only_inputs: as it is always, whatever this says.
         allow_unused: give None for an input the outputs do not depend on, instead of raising.
         is_grads_batched: `grad_outputs` has many gradients for each output, along a new first
             dimension, as have the results: all in one pass.
@@ -115,6 +117,8 @@ def grad(
     >>> slope, grad(slope, x)
     (tensor(6., grad_fn=<MulBackward0>), (tensor(2.),))
     """
+    if not only_inputs:
+        warnings.warn(errors.ONLY_INPUTS, FutureWarning, stacklevel=2)
     outputs, inputs = tensors(outputs), tensors(inputs)
     if materialize_grads and allow_unused is False:
         raise ValueError(

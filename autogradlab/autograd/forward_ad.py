@@ -60,7 +60,9 @@ def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> T
     for name, x in (("primal", tensor), ("tangent", tangent)):
         if not x.is_floating_point():
             raise ValueError(errors.not_floating(name, x.dtype))
-    return dual.paired(tensor, tangent, level)
+    out = dual.paired(tensor, tangent, level)
+    out.array.given = tangent
+    return out
 
 
 def unpack_dual(tensor: Tensor, *, level: int | None = None) -> UnpackedDualTensor:
@@ -68,6 +70,7 @@ def unpack_dual(tensor: Tensor, *, level: int | None = None) -> UnpackedDualTens
     level = modes.dual_level if level is None else level
     if level is None or level not in getattr(tensor.array.shape, "levels", ()):
         return UnpackedDualTensor(tensor, None)
-    return UnpackedDualTensor(
-        dual.primal_of(tensor, level=level), dual.tangent_of(tensor, level=level)
-    )
+    tangent = getattr(tensor.array, "given", None)
+    if tangent is None or tensor.array.level != level:
+        tangent = dual.tangent_of(tensor, level=level)
+    return UnpackedDualTensor(dual.primal_of(tensor, level=level), tangent)

@@ -136,6 +136,9 @@ class FunctionNode(Node):
     def name(self) -> str:
         return f"{self.function.__name__}Backward"
 
+    def __repr__(self) -> str:
+        return f"<torch.autograd.function.{self.name()} object at {id(self):#x}>"
+
     def free(self) -> None:
         self.ctx._saved = self.ctx._saved and None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from math import log as ln
 from math import pi
@@ -214,6 +215,12 @@ floor_divide = binary(
     self=lambda g: unknown("floor_divide"),
     other=lambda g: unknown("floor_divide"),
 )
+floor_divide_number = pointwise(
+    "torch::autograd::NotImplemented",
+    lambda self, *, other: divided(self, other, "floor"),
+    jvp=lambda: unknown_forward("floor_divide"),
+    self=lambda g: unknown("floor_divide"),
+)
 fmod_number = pointwise(
     "FmodBackward0", lambda self, *, other: np.fmod(nonzero(self, other), other), self=lambda g: g
 )
@@ -233,6 +240,18 @@ remainder = binary(
     lambda self, other: np.remainder(nonzero(self, other), other),
     self=lambda g: g,
     other=lambda g, self, other: -g * div_whole(self, other, rounding_mode="floor"),
+)
+number_remainder = pointwise(  # of a number by a tensor: torch knows no derivative
+    "torch::autograd::NotImplemented",
+    lambda self, *, number: np.remainder(nonzero(number, self), self),
+    jvp=lambda: unknown_forward("remainder"),
+    self=lambda g: unknown("remainder"),
+)
+number_floor_divide = pointwise(
+    "torch::autograd::NotImplemented",
+    lambda self, *, number: divided(number, self, "floor"),
+    jvp=lambda: unknown_forward("floor_divide"),
+    self=lambda g: unknown("floor_divide"),
 )
 neg = pointwise("NegBackward0", np.negative, jvp="linear", self=lambda g: -g)
 reciprocal = smooth(
@@ -487,6 +506,39 @@ div_number = pointwise(
 
 # ------------------------------------------------------------- comparison, which has no derivative
 
+
+
+def whole(name: str, compute: Callable[..., Any], bools: bool = True) -> Callable[..., Any]:
+    """A function of integers, and of bools if it has a meaning for them."""
+
+    def forward(self: Any, other: Any) -> Any:
+        kind = np.result_type(self, other)
+        if kind.kind not in ("biu" if bools else "iu"):
+            text = f"\"{name}_cpu\" not implemented for '{dtypes.scalar_name(kind)}'"
+            raise NotImplementedError(text)
+        return compute(self, other)
+
+    return forward
+
+
+def left_shift(self: Any, other: Any) -> Any:
+    """`self << other`; beyond the last bit, or backwards, nothing is left."""
+    fits = (other >= 0) & (other < bits(self))
+    return np.where(fits, np.left_shift(self, np.where(fits, other, 0)), 0).astype(self.dtype)[()]
+
+
+def right_shift(self: Any, other: Any) -> Any:
+    """`self >> other`; beyond the last bit, or backwards, the sign is left."""
+    last = bits(self) - (self.dtype.kind == "i")
+    fits = (other >= 0) & (other < last)
+    places = np.where(fits, other, last).astype(self.dtype)
+    return np.right_shift(self, places)
+
+
+def bits(x: Any) -> int:
+    return 8 * x.dtype.itemsize
+
+
 compare = partial(Primitive, promote=arithmetic, batch="elementwise")
 eq, ne = compare("Eq", np.equal), compare("Ne", np.not_equal)
 lt, le = compare("Lt", np.less), compare("Le", np.less_equal)
@@ -494,10 +546,16 @@ gt, ge = compare("Gt", np.greater), compare("Ge", np.greater_equal)
 logical_and = compare("LogicalAnd", np.logical_and)
 logical_or = compare("LogicalOr", np.logical_or)
 logical_not = compare("LogicalNot", np.logical_not)
-bitwise_and = compare("BitwiseAnd", np.bitwise_and)
-bitwise_or = compare("BitwiseOr", np.bitwise_or)
-bitwise_xor = compare("BitwiseXor", np.bitwise_xor)
+bitwise_and = compare("BitwiseAnd", whole("bitwise_and", np.bitwise_and))
+bitwise_or = compare("BitwiseOr", whole("bitwise_or", np.bitwise_or))
+bitwise_xor = compare("BitwiseXor", whole("bitwise_xor", np.bitwise_xor))
+bitwise_left_shift = compare("BitwiseLeftShift", whole("lshift", left_shift, bools=False))
+bitwise_right_shift = compare("BitwiseRightShift", whole("rshift", right_shift, bools=False))
 bitwise_not = compare("BitwiseNot", np.invert)
+isclose = compare(
+    "Isclose",
+    lambda self, other, *, rtol, atol, equal_nan: np.isclose(self, other, rtol, atol, equal_nan),
+)
 isnan, isfinite = compare("Isnan", np.isnan), compare("Isfinite", np.isfinite)
 
 __all__ = [name for name, x in globals().items() if isinstance(x, Primitive)]

@@ -12,6 +12,7 @@ from .transforms import (
     jacfwd,
     jacrev,
     jvp,
+    stack_module_state,
     vjp,
     vmap,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "jacfwd",
     "jacrev",
     "jvp",
+    "stack_module_state",
     "vjp",
     "vmap",
 ]

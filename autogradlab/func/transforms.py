@@ -18,7 +18,7 @@ from ..derivatives import alias, expand
 from ..engine import reachable
 from ..modes import modes
 from ..node import clock, edge
-from ..ops.shapes import movedim
+from ..ops.shapes import movedim, stack
 from ..tensor import Tensor, wrap
 from . import trees
 
@@ -601,3 +601,40 @@ def functional_call(
     arguments = () if args is None else args if isinstance(args, tuple) else (args,)
     with module._using(tensors, tie_weights=tie_weights, strict=strict):
         return module(*arguments, **(kwargs or {}))
+
+
+def stack_module_state(models: Sequence[Any]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """The parameters and the buffers of networks of one kind, each stacked: for `vmap` over them.
+
+    Raises:
+        RuntimeError: there is no network, or they differ in class, mode or what needs a gradient.
+
+    >>> from autogradlab import nn
+    >>> stack_module_state([nn.Linear(2, 1), nn.Linear(2, 1)])[0]["weight"].shape
+    torch.Size([2, 1, 2])
+    """
+    if not models:
+        raise RuntimeError("stack_module_state: Expected at least one model, got 0.")
+    for what, kinds in (
+        ("have the same training/eval mode", {bool(model.training) for model in models}),
+        ("be of the same class", set(map(type, models))),
+    ):
+        if len(kinds) > 1:
+            raise RuntimeError(f"stack_module_state: Expected all models to {what}.")
+    params, buffers = [
+        {name: stacked_leaf(name, [tensors[name] for tensors in each]) for name in each[0]}
+        for each in (
+            [dict(model.named_parameters()) for model in models],
+            [dict(model.named_buffers()) for model in models],
+        )
+    ]
+    return params, buffers
+
+
+def stacked_leaf(name: str, tensors: list[Tensor]) -> Tensor:
+    """Tensors stacked to a new leaf."""
+    wanting = {x.requires_grad for x in tensors}
+    if len(wanting) > 1:
+        raise RuntimeError(f"Expected {name} from each model to have the same .requires_grad")
+    out = stack([x.detach() for x in tensors])
+    return out.requires_grad_() if True in wanting else out

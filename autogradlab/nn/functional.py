@@ -1,5 +1,6 @@
 """The functions of torch's `nn.functional`; each family has a module of its own beside this one."""
 
+from ..ops.indexing import one_hot
 from .activations import (
     elu,
     gelu,

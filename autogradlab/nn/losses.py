@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import derivatives as d
 from .. import dtypes
+from ..arrays import Lifted
 from ..hooks import guard
 from ..modes import modes
 from ..ops.elementwise import (
@@ -20,15 +21,25 @@ from ..ops.elementwise import (
     masked_fill,
     minimum,
     mul,
+    ne,
     neg,
     sqrt,
     sub,
     where,
     xlogy,
 )
+from ..ops.indexing import gather, index_select
 from ..ops.linalg import vector_norm
 from ..ops.reductions import mean, sum
-from ..ops.shapes import broadcast_shape, broadcast_tensors, expand, reshape
+from ..ops.shapes import (
+    broadcast_shape,
+    broadcast_tensors,
+    expand,
+    flatten,
+    reshape,
+    squeeze,
+    unsqueeze,
+)
 from ..tensor import Tensor, wrap
 from .activations import log_softmax
 
@@ -244,6 +255,8 @@ def nll_loss(
                 f"For 1D input, 1D target must have size 1, but got target size: {target.numel()}"
             )
         constants("nll_loss_forward", weight=weight)
+        if isinstance(places, Lifted):
+            return nll_by_parts(input, target, weight, ignore_index, reduction)
         check_classes(input, target, weight, ignore_index)
         places = places.reshape(input.shape[:-1])
         out = d.nll_loss(input, target=places.astype(np.int64), **options)
@@ -255,6 +268,8 @@ def nll_loss(
             f"size mismatch (got input: {list(input.shape)} , target: {list(target.shape)}"
         )
     constants("nll_loss2d_forward", weight=weight)
+    if isinstance(places, Lifted):
+        return nll_by_parts(input, target, weight, ignore_index, reduction)
     check_classes(input, target, weight, ignore_index)
     if input.ndim != 4:
         input = reshape(input, *input.shape[:2], 1, shape[1] * len(places) and -1)
@@ -262,6 +277,33 @@ def nll_loss(
     out = d.nll_loss2d(input, target=target.array.astype(np.int64), **options)
     guard(out, target=(target,))
     return reshape(out, *shape) if reduction == "none" and len(shape) != 3 else out
+
+
+def nll_by_parts(
+    input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, reduction: str
+) -> Tensor:
+    """`nll_loss` of operations that vmap knows: the targets are another example's each."""
+    dim = min(input.ndim - 1, 1)
+    target = reshape(target, *input.shape[:dim], *input.shape[dim + 1 :]).long()
+    counted = ne(target, ignore_index)
+    place = unsqueeze(where(counted, target, 0), dim)
+    counts = counts_of(target, weight, ignore_index, input.dtype)
+    losses = neg(mul(squeeze(gather(input, dim, place), dim), counts))
+    losses = where(counted, losses, 0.0)
+    if reduction == "none":
+        return losses
+    return sum(losses) if reduction == "sum" else div(sum(losses), sum(counts))
+
+
+def counts_of(
+    target: Tensor, weight: Tensor | None, ignore_index: int, kind: dtypes.dtype
+) -> Tensor:
+    """How much each target counts."""
+    counted = ne(target, ignore_index)
+    if weight is None:
+        return counted.to(kind)
+    place = where(counted, target, 0)
+    return mul(counted.to(kind), reshape(index_select(weight, 0, flatten(place)), *place.shape))
 
 
 def check_classes(input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int) -> None:
@@ -365,6 +407,8 @@ def smooth(
         return losses
     if reduction == "sum":
         return sum(losses)
+    if isinstance(target.array, Lifted):
+        return div(sum(losses), sum(counts_of(target, weight, ignore_index, logs.dtype)))
     counted = target.array[~ignored.array]
     count = counted.size if weight is None else weight.array[counted].sum()
     return div(sum(losses), wrap(np.asarray(count)[()]))

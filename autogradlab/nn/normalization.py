@@ -8,12 +8,15 @@ from math import prod
 import numpy as np
 
 from .. import derivatives as d
-from .. import dtypes
+from .. import dtypes, errors
+from ..arrays import Lifted, without_tangents
+from ..arrays.batch import Batch
 from ..derivatives.windows import Memo
 from ..hooks import guard
-from ..ops.elementwise import add, clone, mul
-from ..ops.reductions import mean
-from ..tensor import Tensor
+from ..ops.elementwise import add, clone, mul, rsqrt, sub
+from ..ops.reductions import mean, var
+from ..ops.shapes import reshape
+from ..tensor import Tensor, wrap
 
 
 def batch_norm(
@@ -48,6 +51,10 @@ def batch_norm(
         out = clone(input)
         out = out if weight is None else mul(out, weight[0])
         return out if bias is None else add(out, bias[0])
+    if any(x is not None and isinstance(x.array, Lifted) for x in running.values()):
+        return batch_norm_by_parts(input, running, weight, bias, training, momentum, eps)
+    if training and running_mean is not None and isinstance(input.array, Batch):
+        raise RuntimeError(errors.RUNNING_NOT_BATCHED)
     if not training:
         scale = 1 / np.sqrt(running_var.array + running_var.array.dtype.type(eps))
         centre = running_mean.array.copy()
@@ -63,6 +70,31 @@ def batch_norm(
         if x is not None:
             x.memory()[...] = (1 - momentum) * x.array + momentum * new  # not a new version
     return guard(out, running=(running_mean, running_var))
+
+
+def batch_norm_by_parts(
+    input: Tensor,
+    running: dict[str, Tensor | None],
+    weight: Tensor | None,
+    bias: Tensor | None,
+    training: bool,
+    momentum: float,
+    eps: float,
+) -> Tensor:
+    """`batch_norm` of operations that vmap knows: the running values are another example's each."""
+    if not training:  # running values are constants, also for forward mode
+        centre, variance = (wrap(without_tangents(x.array)) for x in running.values())
+    else:
+        dims = (0, *range(2, input.ndim))
+        centre, variance = mean(input, dims), var(input, dims, correction=0)
+        size = input.numel() / input.shape[1]
+        for x, new in zip(running.values(), (centre, variance * (size / (size - 1))), strict=True):
+            if x is not None:
+                x.mul_(1 - momentum).add_(new.detach(), alpha=momentum)
+    along = [-1 if i == 1 else 1 for i in range(input.ndim)]
+    out = mul(sub(input, reshape(centre, *along)), rsqrt(add(reshape(variance, *along), eps)))
+    out = out if weight is None else mul(out, reshape(weight, *along))
+    return out if bias is None else add(out, reshape(bias, *along))
 
 
 def check_batch(shape: Sequence[int]) -> None:

@@ -6,9 +6,12 @@ same. Nothing here has a derivative of its own. Each module of a family says by 
 to `torch` and to `Tensor`; `methods` attaches the latter.
 """
 
-from . import methods
+from . import methods, out
 
 FUNCTIONS = {
     name: getattr(family, name) for family in methods.FAMILIES for name in family.FUNCTIONS.split()
+}
+FUNCTIONS |= {
+    name: out.with_out(FUNCTIONS[name]) for name in f"{out.PRODUCTS} {out.OTHERS}".split()
 }
 FUNCTIONS |= {name: FUNCTIONS[of] for name, of in methods.ALIASES.items()}

@@ -14,6 +14,7 @@ from ..inplace import fill_, zero_  # noqa: F401 (offered below)
 from ..primitive import parameters
 from ..tensor import Tensor, wrap
 from .arguments import Number, needs_floats, needs_tensor, operand, to_dtype
+from .out import into
 
 # What torch and Tensor offer under the same name, and with a trailing _ in place.
 ONE_NUMBER = {
@@ -51,10 +52,11 @@ NOT_IN_PLACE = {"acosh", "asinh", "atanh"}  # torch has these, but without a der
 WRITABLE = f"""
 {" ".join(ONE_NUMBER)} abs add addcdiv addcmul atan2 clamp clamp_max clamp_min div floor_divide fmod
 hypot lerp logit masked_fill mul nan_to_num neg pow relu remainder round square sub xlogy
+bitwise_and bitwise_left_shift bitwise_not bitwise_or bitwise_right_shift bitwise_xor
 """
 BOTH = f"""
-{WRITABLE} allclose bitwise_and bitwise_not bitwise_or bitwise_xor clone eq equal fill_ ge gt
-isfinite isnan le logaddexp logical_and logical_not logical_or lt maximum minimum ne zero_
+{WRITABLE} allclose clone eq equal fill_ ge gt isclose isfinite isnan le logaddexp logical_and
+logical_not logical_or lt maximum minimum ne positive zero_
 """
 FUNCTIONS = f"{BOTH} fill rsub where"
 METHODS = BOTH
@@ -62,7 +64,9 @@ IN_PLACE = " ".join({*WRITABLE.split()} - NOT_IN_PLACE)
 
 
 def unary(name: str, primitive: d.Primitive, words: str) -> Callable[..., Tensor]:
-    def function(*args: Any, input: Any = None) -> Tensor:
+    def function(*args: Any, input: Any = None, out: Tensor | None = None) -> Tensor:
+        if out is not None:
+            return into(out, function, args, {} if input is None else {"input": input})
         if not args and input is None:
             raise TypeError(f'{name}() missing 1 required positional arguments: "input"')
         return primitive(needs_tensor(function, args[0] if args else input))
@@ -132,7 +136,6 @@ def promoted(input: Tensor, *numbers: Number | None) -> Tensor:
 
 add = binary("add", d.add, "`input + alpha * other`.")
 mul = binary("mul", d.mul, "`input * other`.")
-floor_divide = binary("floor_divide", d.floor_divide, "`input // other`, without a derivative.")
 maximum = binary_of_tensors("maximum", d.maximum, "The larger of two, nan if one is.")
 minimum = binary_of_tensors("minimum", d.minimum, "The smaller of two, nan if one is.")
 atan2 = binary_of_tensors("atan2", d.atan2, "The angle of the point (other, input).")
@@ -144,12 +147,9 @@ xlogy = binary_of_tensors("xlogy", d.xlogy, "`input * log(other)`, and 0 where `
 fmod = with_number(
     "fmod", d.fmod, d.fmod_number, "other", "The remainder, with the sign of `input`."
 )
-remainder = with_number(
-    "remainder",
-    d.remainder,
-    d.remainder_number,
-    "other",
-    "`input % other`, with the sign of `other`.",
+_remainder = with_number("remainder", d.remainder, d.remainder_number, "other", "")
+_floor_divide = with_number(
+    "floor_divide", d.floor_divide, d.floor_divide_number, "other", ""
 )
 clamp_min = with_number(
     "clamp_min", d.clamp_min, d.clamp_min_number, "min", "`input`, but at least `min`."
@@ -174,6 +174,28 @@ def sub(input: Any, other: Any, *, alpha: float = 1) -> Tensor:
             "trying to invert a mask, use the `~` or `logical_not()` operator instead."
         )
     return _sub(input, other, alpha=alpha)
+
+
+def remainder(input: Any, other: Any) -> Tensor:
+    """`input % other`, with the sign of `other`."""
+    if isinstance(input, Number) and isinstance(other, Tensor):
+        return of_number(d.number_remainder, input, other)
+    return _remainder(input, other)
+
+
+def floor_divide(input: Any, other: Any) -> Tensor:
+    """`input // other`, without a derivative."""
+    if isinstance(input, Number) and isinstance(other, Tensor):
+        return of_number(d.number_floor_divide, input, other)
+    if isinstance(input, Number) and isinstance(other, Number):
+        input = wrap(np.asarray(input, dtypes.number_type(input))[()])
+    return _floor_divide(input, other)
+
+
+def of_number(primitive: d.Primitive, number: Number, other: Tensor) -> Tensor:
+    """A number divided by a tensor, in the type they have together."""
+    other = promoted(other, number)
+    return primitive(other, number=other.array.dtype.type(number))
 
 
 def is_bool(x: Any) -> builtins.bool:
@@ -225,6 +247,13 @@ def neg(input: Tensor) -> Tensor:
             "to invert a mask, use the `~` or `logical_not()` operator instead."
         )
     return d.neg(needs_tensor(neg, input))
+
+
+def positive(input: Tensor) -> Tensor:
+    """`+input`: the tensor itself."""
+    if is_bool(needs_tensor(positive, input)):
+        raise RuntimeError("The `+` operator, on a bool tensor is not supported.")
+    return input
 
 
 def relu(input: Tensor) -> Tensor:
@@ -379,7 +408,9 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
 def comparison(name: str, words: str) -> Callable[[Any, Any], Tensor]:
     primitive = getattr(d, name)
 
-    def function(input: Tensor, other: Any) -> Tensor:
+    def function(input: Any, other: Any) -> Tensor:
+        if isinstance(input, Number) and isinstance(other, Tensor) and name.startswith("bitwise"):
+            input = wrap(np.asarray(input, dtypes.number_type(input))[()])
         return primitive(needs_tensor(function, input), operand(name, other, 2))
 
     function.__name__, function.__doc__ = name, words
@@ -398,6 +429,8 @@ COMPARISONS = {
     "bitwise_and": "`input & other`, of integers and bools.",
     "bitwise_or": "`input | other`, of integers and bools.",
     "bitwise_xor": "`input ^ other`, of integers and bools.",
+    "bitwise_left_shift": "`input << other`, of integers.",
+    "bitwise_right_shift": "`input >> other`, of integers.",
 }
 globals().update({name: comparison(name, words) for name, words in COMPARISONS.items()})
 TESTS = {
@@ -407,6 +440,22 @@ TESTS = {
     "isfinite": "True where an element is neither infinite nor nan.",
 }
 globals().update({name: unary(name, getattr(d, name), words) for name, words in TESTS.items()})
+
+
+def isclose(
+    input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False
+) -> Tensor:
+    """Where |input - other| ≤ atol + rtol·|other|."""
+    for position, (name, x) in enumerate((("input", input), ("other", other)), 1):
+        if not isinstance(x, Tensor):
+            raise TypeError(errors.not_a_tensor("isclose", name, position, x))
+    if input.dtype is not other.dtype:
+        names = (dtypes.scalar_name(x.array.dtype) for x in (input, other))
+        raise RuntimeError("{} did not match {}".format(*names))
+    for name, least in (("rtol", rtol), ("atol", atol)):
+        if least < 0:
+            raise RuntimeError(f"{name} must be greater than or equal to zero, but got {least:g}")
+    return d.isclose(input, other, rtol=rtol, atol=atol, equal_nan=equal_nan)
 
 
 def equal(input: Tensor, other: Tensor) -> bool:

@@ -353,6 +353,20 @@ def elementwise_index(
     return dim
 
 
+def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
+    """A row for each class number: 1 in that place, 0 in the others."""
+    if tensor.dtype is not dtypes.int64:
+        raise RuntimeError("one_hot is only applicable to index tensor of type LongTensor.")
+    if not tensor.numel() and num_classes <= 0:
+        raise RuntimeError("Can not infer total number of classes from empty tensor.")
+    if tensor.numel() and tensor.array.min() < 0:
+        raise RuntimeError("Class values must be non-negative.")
+    classes = tensor.array.max() + 1 if num_classes == -1 else num_classes
+    if tensor.numel() and tensor.array.max() >= classes:
+        raise RuntimeError("Class values must be smaller than num_classes.")
+    return wrap((tensor.array[..., None] == np.arange(classes)).astype(np.int64))
+
+
 def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False) -> Tensor:
     """`out[i][j] = input[index[i][j]][j]` for dim 0, and so on for the others."""
     dim = elementwise_index("gather", input, dim, index)

@@ -30,21 +30,39 @@ def operator(
     return method
 
 
+def contains(self: Tensor, element: Any) -> bool:
+    """`element in tensor`: whether a number, or any of a tensor's that broadcasts, is in it."""
+    if not isinstance(element, Tensor | Number):
+        raise RuntimeError(
+            "Tensor.__contains__ only supports Tensor or scalar, but you passed in a "
+            f"{type(element)}."
+        )
+    return (element == self).any().item()
+
+
 FAMILIES = (elementwise, reductions, shapes, indexing, products, einsum, linalg, norms)
 OPERATORS = """
 add:add sub:sub mul:mul truediv:div pow:pow matmul:matmul radd:add rmul:mul rsub:rsub rtruediv:rdiv
 mod:remainder floordiv:floor_divide rdiv:rdiv
 eq:eq ne:ne lt:lt le:le gt:gt ge:ge and:bitwise_and or:bitwise_or xor:bitwise_xor
+lshift:bitwise_left_shift rshift:bitwise_right_shift
 rand:bitwise_and ror:bitwise_or rxor:bitwise_xor
 """
-FLIPPED = "rmatmul:matmul rpow:pow rfloordiv:floor_divide"
+FLIPPED = """
+rmatmul:matmul rpow:pow rfloordiv:floor_divide rmod:remainder
+rlshift:bitwise_left_shift rrshift:bitwise_right_shift
+"""
 STRAIGHT = (
     ("__add__", "add", operators.add),
     ("__sub__", "sub", operators.sub),
     ("__mul__", "mul", operators.mul),
     ("__truediv__", "div", operators.truediv),
 )
-IN_PLACE_OPERATORS = "add:add_ sub:sub_ mul:mul_ truediv:div_ pow:pow_"
+IN_PLACE_OPERATORS = """
+add:add_ sub:sub_ mul:mul_ truediv:div_ pow:pow_ floordiv:floor_divide_ mod:remainder_
+and:bitwise_and_ or:bitwise_or_ xor:bitwise_xor_
+lshift:bitwise_left_shift_ rshift:bitwise_right_shift_
+"""
 OTHER_NAMES = """
 subtract:sub multiply:mul divide:div true_divide:div absolute:abs negative:neg clip:clamp fix:trunc
 arccos:acos arccosh:acosh arcsin:asin arcsinh:asinh arctan:atan arctan2:atan2 arctanh:atanh
@@ -77,10 +95,11 @@ def attach() -> None:
     for pair in FLIPPED.split():
         symbol, _, name = pair.partition(":")
         setattr(Tensor, f"__{symbol}__", operator(symbol, found[name], flip=True))
-    Tensor.__neg__, Tensor.__abs__ = found["neg"], found["abs"]
+    Tensor.__neg__, Tensor.__abs__, Tensor.__pos__ = found["neg"], found["abs"], found["positive"]
     Tensor.__invert__ = found["bitwise_not"]
     Tensor.__getitem__, Tensor.__setitem__ = indexing.getitem, inplace.setitem
-    Tensor.__iter__ = indexing.iterate
+    Tensor.__iter__, Tensor.__contains__ = indexing.iterate, contains
+    Tensor.__reversed__ = lambda self: self.flip(0) if self.ndim else self
     Tensor.T, Tensor.mT = property(shapes.reversed_dims), property(shapes.matrix_transpose)
     Tensor.type = shapes.type_
     Tensor.where = lambda self, condition, other: elementwise.where(condition, self, other)

@@ -16,6 +16,7 @@ zeros, ones = torch.zeros(4), torch.ones(4)
 
 # Values, graphs and gradients.
 CALLS = """
+F.one_hot(t); F.one_hot(t, 6); F.one_hot(t.reshape(2, 2), num_classes=4); F.one_hot(t[2], 3); F.one_hot(t[:0], 3)
 F.linear(x, A, a); F.linear(x, A); F.linear(v, A, a); F.linear(v, A); F.linear(im, torch.randn(3,8).requires_grad_(), torch.randn(3).requires_grad_())
 F.linear(sq.mT, torch.randn(3,4).requires_grad_(), torch.randn(3).requires_grad_()); F.linear(x, v); F.linear(sq, torch.randn(3,8)); F.linear(v, v)
 F.embedding(t, x.T); F.embedding(t[:2], x, padding_idx=1); F.embedding(torch.tensor([[0,0],[3,0]]), x, scale_grad_by_freq=True); F.embedding(t, x, padding_idx=-1); F.embedding(t.int(), x)
@@ -66,6 +67,7 @@ F.pad(x, (1,2,3)); F.pad(v, (1,2,3,4)); F.pad(v, (-4,-4)); F.pad(x, (1,2), 'foo'
 F.unfold(im, 9); F.unfold(im, 2, stride=0); F.unfold(im, 0); F.unfold(im, 2, padding=-1); F.unfold(im, 2, dilation=0)
 F.scaled_dot_product_attention(v, x, x); F.scaled_dot_product_attention(q, k, u.double()); F.scaled_dot_product_attention(q, k, u, torch.ones(4,4), is_causal=True); F.scaled_dot_product_attention(q[0], k[0], u[0], torch.ones(4,3)); F.scaled_dot_product_attention(q, k, u, torch.ones(4,4).long()); F.scaled_dot_product_attention(x, A[:, :5], A)
 F.cosine_similarity(x, a); F.cosine_similarity(t, t, 0); F.cosine_similarity(v, v); F.pairwise_distance(x, a); F.mse_loss(x, a); F.mse_loss(x, p, reduction='x'); F.mse_loss(t, t); F.mse_loss(x, p, weight=c); F.l1_loss(t, t); F.l1_loss(x, a); F.smooth_l1_loss(x, p, beta=-1.); F.huber_loss(x, p, delta=0.)
+F.one_hot(t, 2); F.one_hot(t - 1); F.one_hot(x); F.one_hot(t.int()); F.one_hot(t[:0]); F.one_hot(t, 0); F.one_hot(t, -2)
 F.cross_entropy(x, t[:2]); F.cross_entropy(x[:, :3], t); F.cross_entropy(x, t-1); F.cross_entropy(x, torch.rand(4)); F.cross_entropy(x, t.int()); F.cross_entropy(x, p[:, :4]); F.cross_entropy(x, t[:, None]); F.cross_entropy(x, t, c4); F.cross_entropy(x, t, label_smoothing=2.); F.cross_entropy(x, p, ignore_index=2); F.cross_entropy(x, p, c4); F.cross_entropy(sq, t[:2]); F.cross_entropy(v, t); F.cross_entropy(t, t); F.cross_entropy(x, t, reduction='x')
 F.nll_loss(x, torch.rand(4)); F.nll_loss(x[:, :3], t); F.nll_loss(sq, t[:2, None]); F.nll_loss(im, torch.zeros(2,8,7).long()); F.nll_loss(im, torch.full((2,8,8), 7)); F.nll_loss(x, t, c4); F.nll_loss(x.sum(), t)
 F.binary_cross_entropy(x+9, p); F.binary_cross_entropy(v, a); F.binary_cross_entropy(p[0, :4], t); F.binary_cross_entropy_with_logits(v, a); F.binary_cross_entropy_with_logits(c4, t); F.kl_div(c4, t, reduction='sum'); F.kl_div(x, a, reduction='sum')

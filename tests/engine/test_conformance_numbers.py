@@ -45,12 +45,18 @@ i.round(); i.floor(); i.sign(); b.sign(); i.abs(); i.erf(); i.rsqrt(); i.sqrt();
 i.prod(); b.prod(); b.sum(); i.prod(dtype=torch.float32); i.amax(); i.aminmax(); i.median(); i.nansum(); i.logsumexp(0); i.cumsum(0); b.cumsum(0); i.cumprod(0); i.diff(); b.diff(); i.sort(); b.sort()
 m.argsort(); m.argsort(0, True); m.argmax(); m.argmax(keepdim=True); m.argmin(1); m.argmax(0, keepdim=True); s.argmax(); n.max(); n.max(0); n.median(1); n.sort(); n.amax(1); n.argmax(1); s.sort(); s.topk(1)
 b.any(); b.all(); m.bool().all(1); (m > 0).any(0, keepdim=True); (m > 0).all((0, 1)); s.std(); torch.ones(0).std(); torch.ones(0).prod(); torch.ones(0).median(); torch.ones(0).logsumexp(0); torch.ones(0).norm()
+7 % x; 7 // x; torch.remainder(7., x); torch.floor_divide(7, c); torch.floor_divide(7, 2); x // 2; i // 2.5; 7 % c; 7.5 % (i + 1); True % (i + 1); 7 // (i + 1); 2 in i; 9 in c; i[1] in i; i in i; +x is x; reversed(m); reversed(s)
+i << 1; i >> 1; 2 << i; 64 >> i; -i >> 1; i << i.int(); b << 1; i << True; i << 64; i << -1; i >> 70; -i >> 70; i >> -1; torch.tensor([200, 1], dtype=torch.uint8) << 1; torch.tensor([200, 1], dtype=torch.uint8) >> 9
+torch.bitwise_left_shift(i, 2); torch.bitwise_left_shift(1, i); i.bitwise_right_shift(1); i.bitwise_and(2); torch.bitwise_xor(i, 3); torch.bitwise_or(4, i); i.__rrshift__(200); i.clone().bitwise_not_(); torch.positive(c)
+torch.isclose(n, n); n.isclose(n, equal_nan=True); c.isclose(c + 1e-6); i.isclose(i + 1, rtol=0.5, atol=1); b.isclose(b); torch.isclose(c, c[:1]); torch.isclose(c / 0, -c / 0); torch.isclose(x, x)
 ~b; b & b; b | False; b ^ b; x == c; 2 < c; i.eq(2); i.logical_not(); n.isnan(); n.isfinite(); torch.isnan(x); F.hardsigmoid(x); F.relu(i); F.hardtanh(i); torch.rsub(x, 2); torch.softmax(i, 0, dtype=torch.float32)
 torch.tensor([3], dtype=torch.uint8).sum(); torch.tensor([1.5, 2.5, -0.5]).round(); torch.tensor([0.1, 0.2], dtype=torch.float16).softmax(0); torch.tensor([1., 2.], dtype=torch.float16).exp()
 torch.erf(torch.linspace(-4, 4, 9, dtype=torch.float64)); torch.erfc(torch.linspace(-2, 9, 12, dtype=torch.float64)); F.gelu(torch.linspace(-6, 6, 9)); torch.linspace(-3, 3, 7).sigmoid().logit()
 """
 ERRORS = """
 torch.maximum(x, 2); torch.hypot(x, 2.); i.div(2, rounding_mode='x'); i % 0; i.fmod(0); x.clamp(); torch.lerp(x, c.double(), .5); torch.abs(3); torch.exp('a'); torch.add(x, 'a'); x + torch.ones(2)
+(7 % x).sum().backward(); (7 // x).sum().backward(); 7 % i; 7 // i; 'a' in i; +b; torch.positive(b); i << 1.5; 1.5 << i; x << 1; x >> x; b << b; i | 1.5; x ^ 1; c & c; i << 'a'
+torch.isclose(i, c); torch.isclose(c, c.double()); torch.isclose(c, torch.ones(2)); torch.isclose(c, 1.); torch.isclose(1., c); torch.isclose(i, i, rtol=-1); torch.isclose(c, c, atol=-.5)
 torch.hypot(i, i); torch.logaddexp(i, i); b.abs(); -b; b - b; b - 1; i.round(decimals=1); torch.fill(x, c); x.masked_fill(i, 2); x.masked_fill(b, c); x.masked_fill(torch.ones(2) > 0, 1); i.addcdiv(i, i)
 m.sum(5); m.prod(5); m.amax(5); m.amax((0, 0)); m.logsumexp(5); m.cumsum(5); m.std(5); m.median(5); m.norm(2, 5); m.softmax(3); m.sort(4); m.topk(5); m.topk(1, 7); x.trace(); s.diff(); x.diff(-1)
 torch.zeros(0).amax(); torch.zeros(0, 3).amax(0); torch.zeros(0, 3).median(0); torch.zeros(2, 0).aminmax(); torch.zeros(2, 0).aminmax(dim=1); torch.zeros(0).max(); torch.zeros(0, 2).max(0); torch.zeros(0, 2).argmax(0)

@@ -124,6 +124,8 @@ torch.asarray(torch.ones(2, requires_grad=True), requires_grad=False)
 torch.asarray(torch.ones(2), requires_grad=True)
 torch.zeros(2).type_as(torch.ones(1, dtype=torch.int8))
 torch.device('cpu')
+torch.get_default_device()
+torch.set_default_device('cpu'), torch.ones(2).device, torch.set_default_device(None)
 torch.device('cpu', 0)
 str(torch.device('cuda', 1))
 torch.device('cuda:1').index

@@ -96,6 +96,24 @@ PROGRAMS = [
     'print(vmap(lambda a: torch.where(a>1,a,0.))(m))',
     'print(vmap(lambda a,i: a[i])(m, torch.tensor([0,2])))',
     'print(vmap(lambda a: a.argmax())(m))',
+    'F = torch.nn.functional; b = torch.arange(30.).sin().reshape(3, 5, 2); c, v = b[:, 0], b[:, 1].exp()\nr = [vmap(F.batch_norm)(b, c, v), vmap(F.batch_norm)(b, c, v, c + 1, v + 1), vmap(lambda c, v: F.batch_norm(b[0], c, v))(c, v), vmap(lambda a: F.batch_norm(a, c[0], v[0]))(b)]',
+    'F = torch.nn.functional; b = torch.arange(30.).sin().reshape(3, 5, 2); c, v = b[:, 0], b[:, 1].exp()\nf = lambda a, c, v: F.batch_norm(a, c, v, training=True).exp().sum()\nr = [vmap(f)(b, c.clone(), v.clone()), vmap(grad(f))(b, c.clone(), v.clone())]',
+    'F = torch.nn.functional; b = torch.arange(30.).sin().reshape(3, 5, 2); f = lambda a, c, v: (F.batch_norm(a, c, v, training=True), c, v)\nr = vmap(f)(b, b[:, 0].clone(), b[:, 1].exp())',
+    'F = torch.nn.functional; b = torch.arange(30.).sin().reshape(3, 5, 2); r = jvp(lambda c: F.batch_norm(b[0], c, b[1][0].exp()), (b[0][0],), (b[0][1],))',
+    'F = torch.nn.functional; b = torch.arange(30.).sin().reshape(3, 5, 2); c = b[0, 0].clone(); vmap(lambda a: F.batch_norm(a, c, c.exp(), training=True))(b)',
+    'from torch.func import functional_call, stack_module_state\n_nets = [torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.BatchNorm1d(2)).eval().requires_grad_(False) for _ in range(3)]\n_state = stack_module_state(_nets); params, buffers = _state\nr = vmap(lambda p, b, x: functional_call(_nets[0], (p, b), (x,)), (0, 0, None))(params, buffers, m); print([type(p).__name__ for p in params.values()])',
+    'from torch.func import stack_module_state; r = stack_module_state([torch.nn.Linear(3, 2) for _ in range(3)])[0]; print(list(r))',
+    'from torch.func import stack_module_state; stack_module_state([])',
+    'from torch.func import stack_module_state; stack_module_state([torch.nn.Linear(1, 1), torch.nn.Linear(1, 1).eval()])',
+    'from torch.func import stack_module_state; stack_module_state([torch.nn.Linear(1, 1), torch.nn.ReLU()])',
+    'from torch.func import stack_module_state; stack_module_state([torch.nn.Linear(1, 1), torch.nn.Linear(1, 1).requires_grad_(False)])',
+    'F = torch.nn.functional; t = torch.tensor([0, 2]); print(vmap(F.cross_entropy)(m, t), vmap(F.nll_loss)(m + 1, t), vmap(lambda a, i: F.cross_entropy(a[None], i[None]))(m, t))',
+    'F = torch.nn.functional; t = torch.tensor([0, 2]); print(vmap(grad(F.cross_entropy))(m, t), vmap(grad(F.cross_entropy), (None, 0))(x, t))',
+    'b, t = torch.arange(60.).sin().reshape(4, 5, 3), torch.arange(20).reshape(4, 5) % 3\n_f = lambda **o: lambda a, i: torch.nn.functional.cross_entropy(a, i, **o).sum()\nr = [(vmap(_f(**_o))(b, t), vmap(grad(_f(**_o)))(b, t)) for _o in ({}, {"reduction": "sum"}, {"weight": x}, {"ignore_index": 1}, {"reduction": "none", "ignore_index": 2})]',
+    'b, t = torch.arange(24.).sin().reshape(2, 2, 3, 2), torch.arange(8).reshape(2, 2, 2) % 3; print(vmap(torch.nn.functional.cross_entropy)(b, t))',
+    '_t=torch.ones(3)\nwith fwAD.dual_level(): _d=fwAD.make_dual(x, _t); print(fwAD.unpack_dual(_d).tangent is _t, fwAD.unpack_dual(_d * 1).tangent is _t)',
+    '_t=torch.ones(3)\nwith fwAD.dual_level(): _d=fwAD.make_dual(x.clone(), _t); _d.mul_(2); print(fwAD.unpack_dual(_d).tangent)',
+    '_t=torch.ones(3).double()\nwith fwAD.dual_level(): print(fwAD.unpack_dual(fwAD.make_dual(x, _t)).tangent)',
     'print(vmap(lambda a: a.shape)(m))',
     'print(vmap(lambda a: a.add_(1))(m.clone()))',
     'print(vmap(torch.dot)(m,m), vmap(torch.mv, in_dims=(None,0))(m,m), vmap(torch.outer)(m,m).shape)',
@@ -105,6 +123,22 @@ PROGRAMS = [
     "_w=x.clone().requires_grad_()\nwith fwAD.dual_level():\n  _d=fwAD.make_dual(_w, x); _g,=torch.autograd.grad((_d**3).sum(), _d); print(fwAD.unpack_dual(_g))",
     "_w=x.clone().requires_grad_()\nwith fwAD.dual_level():\n  _d=fwAD.make_dual(x, _w); _t=fwAD.unpack_dual((_d**3).sum()).tangent; print(torch.autograd.grad(_t, _w))",
 ]
+
+
+@pytest.mark.parametrize("options", [{}, {"weight": [1.0, 2.0, 3.0], "ignore_index": 0}])
+def test_smoothed_targets_of_each_example(options: dict) -> None:
+    """Torch's vmap refuses these; the truth is torch's loss of one example after the other."""
+    scores, targets = torch.arange(60.0).sin().reshape(4, 5, 3), torch.arange(20).reshape(4, 5) % 3
+
+    def loss(engine):
+        given = {k: engine.tensor(v) if k == "weight" else v for k, v in options.items()}
+        cross_entropy = engine.nn.functional.cross_entropy
+        return lambda a, i: cross_entropy(a, i, label_smoothing=0.2, **given)
+
+    ours = (autogradlab.from_numpy(x.numpy()) for x in (scores, targets))
+    wanted = torch.stack([loss(torch)(a, i) for a, i in zip(scores, targets, strict=True)])
+    found = autogradlab.vmap(loss(autogradlab))(*ours)
+    torch.testing.assert_close(torch.from_numpy(found.numpy()), wanted)
 
 
 @pytest.mark.parametrize("program", PROGRAMS)

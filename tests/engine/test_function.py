@@ -29,7 +29,7 @@ SHORT = [
     ('return x*x', 'return 3', 'Sq.apply(x).sum().backward()'),
     ('return x*x', 'return g,g', 'Sq.apply(x,5).sum().backward()'),
     ('return x*x', 'return g', 'Sq.apply(x,5).sum().backward()'),
-    ('return x*x', 'return g,g', 'y=Sq.apply(x,c); print(y.grad_fn.next_functions, y.grad_fn.needs_input_grad, type(y.grad_fn)); y.sum().backward(); print(x.grad,c.grad)'),
+    ('return x*x', 'return g,g', 'y=Sq.apply(x,c); print(y.grad_fn, y.grad_fn.next_functions, y.grad_fn.needs_input_grad, type(y.grad_fn)); y.sum().backward(); print(x.grad,c.grad)'),
     ('return x*x', 'return torch.ones(7)', 'Sq.apply(x).sum().backward()'),
     ('ctx.save_for_backward(3.); return x*x', 'return g*2', 'Sq.apply(x)'),
     ('ctx.save_for_backward(x,None); ctx.foo=3; return x*x', 'print(ctx.saved_tensors, ctx.foo); return g', 'y=Sq.apply(x); print(y.grad_fn.foo, y.grad_fn.saved_tensors); y.sum().backward(); y.sum().backward()'),

@@ -98,6 +98,17 @@ _q = y.unbind(); y.mul_(2); _q[0].grad_fn
 _q = y.unbind(); y.mul_(2); (_q[0] * 2).backward()
 y.expand(2, 3).add_(1)
 y.expand(2, 3)[0] = 1.
+y %= 2; total = y.sum()
+y //= 2; r = y.grad_fn.name()
+z %= 2; z //= 2; c //= 2; d = c; d %= 2
+x %= 2
+x //= 2
+k = i; k <<= 2; k >>= 1; k |= 1; k &= 5; k ^= 2; k %= 3; k //= 2; r = k is i
+i %= 1.5
+i //= 1.5
+b = i > 1; b &= i
+b = i > 1; k = b; k |= True; k &= b; k ^= b
+i &= 'a'
 y[0] = 'a'
 y[0] = [1, 2]
 n[0] = torch.ones(4)

@@ -23,6 +23,8 @@ def run(code: str, engine: Any) -> tuple[dict[str, Any], str, list[str]]:
     space: dict[str, Any] = {"torch": engine, "np": np}
     code = re.sub(r"\b(from|import) torch\b", rf"\1 {engine.__name__}", code)
     engine.manual_seed(0)
+    autogradlab.errors.warn_once.cache_clear()  # what is said once is said in every snippet
+    torch.set_warn_always(True)
     error = ""
     out = io.StringIO()
     with warnings.catch_warnings(record=True) as caught, contextlib.redirect_stdout(out):
@@ -31,7 +33,7 @@ def run(code: str, engine: Any) -> tuple[dict[str, Any], str, list[str]]:
             exec(compile(code, "<snippet>", "exec"), space)
         except Exception as e:
             error = f"{type(e).__name__}: {e}"
-    told = [w for w in caught if w.category in (UserWarning, RuntimeWarning)]
+    told = [w for w in caught if w.category in (UserWarning, RuntimeWarning, FutureWarning)]
     texts = [f"{w.category.__name__}: {w.message}" for w in told]
     space["printed"] = re.sub(r"0x[0-9a-f]+", "0x…", out.getvalue()).replace("autogradlab", "torch")
     return space, plain(error), [plain(t) for t in texts]

@@ -2,6 +2,8 @@
 
 import io
 import random
+import re
+import sys
 import time
 from contextlib import redirect_stdout
 
@@ -150,6 +152,12 @@ def test_warnings_are_shown_without_a_path(notebook):
     source = "x = torch.ones(2, requires_grad=True)\ny = (x * 2).grad"
     report, printed = cell(notebook, source)
     assert report.agrees and printed.startswith("UserWarning: The .grad attribute of a Tensor")
+
+
+def test_a_warning_given_once_is_given_in_every_cell(notebook):
+    for _ in range(2):
+        report, printed = cell(notebook, "x = float(torch.ones(1, requires_grad=True))")
+        assert report.agrees and printed.startswith("UserWarning: Converting a tensor")
 
 
 def test_printed_text_is_compared(notebook, monkeypatch):
@@ -470,3 +478,188 @@ def test_a_network_that_differs_is_found(notebook, change):
     only_ours = f"if 'autogradlab' in torch.__name__: {change}\nnet.conv"
     report = cell(notebook, f"net.heads\n{only_ours}")[0]
     assert not report.agrees and "net" in repr(report)
+
+
+# ------------------------------------------------------------- what a training loop is made of
+
+LOOP = """
+from torch.utils.data import DataLoader, Dataset, RandomSampler, Subset, TensorDataset
+from torch import nn
+model = nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 1))
+groups = [{"params": model[0].parameters()}, {"params": model[2].parameters(), "lr": 0.3}]
+optimizer = torch.optim.{optimizer}(groups, lr=0.1)
+scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda epoch: 0.5 ** epoch)
+x, generator = torch.randn(7, 2), torch.Generator().manual_seed(4)
+class Sums(Dataset):
+    def __len__(self): return len(x)
+    def __getitem__(self, i): return x[i], x[i].sum(0, keepdim=True)
+numbers = TensorDataset(x)
+part = Subset(Sums(), [0, 2, 3, 5, 6])
+loader = DataLoader(part, batch_size=2, shuffle=True, drop_last=True, generator=generator)
+sampler = RandomSampler(part, generator=generator)
+"""
+EPOCH = """
+for a, b in loader:
+    optimizer.zero_grad()
+    loss = (model(a) - b).square().mean()
+    loss.backward()
+    optimizer.step()
+scheduler.step()
+order = list(sampler)
+print(optimizer, scheduler.get_last_lr(), loss.item(), numbers[1], order)
+"""
+
+
+@pytest.mark.parametrize("optimizer", ["SGD", "Adam", "AdamW", "RMSprop"])
+@pytest.mark.parametrize("made", ["outside", "inside"])
+def test_a_training_loop_is_mirrored(notebook, made, optimizer):
+    loop = LOOP.replace("{optimizer}", optimizer)
+    if made == "inside":
+        report = cell(notebook, loop)[0]
+        assert {"optimizer", "scheduler", "loader", "generator", "part"} <= set(report.same)
+    else:
+        notebook.space["torch"] = autogradlab
+        plain(notebook, re.sub(r"(from|import) torch", r"\1 autogradlab", loop))
+        plain(notebook, EPOCH)  # so that the optimizer has a state, the schedule an epoch
+    for _ in range(2):
+        report = cell(notebook, EPOCH)[0]
+        assert report.agrees and "printed text" in report.texts
+        assert {"model", "optimizer", "scheduler", "loss", "order"} <= set(report.same)
+        plain(notebook, EPOCH)
+        plain(notebook, "optimizer.param_groups[0]['lr'] = 0.05\nx.mul_(0.9)")
+    theirs = notebook.shadow["optimizer"]
+    assert theirs.param_groups[0]["params"][0] is notebook.shadow["model"][0].weight
+    assert notebook.shadow["scheduler"].optimizer is theirs
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "optimizer.param_groups[1]['lr'] = 1.0",
+        "optimizer.state[model[0].weight]['exp_avg'].mul_(2)",
+        "optimizer.state.clear()",
+        "scheduler.last_epoch = 7",
+        "loader.collate_fn, loader.num_workers = len, 1",
+        "part.indices = [1]",
+        "generator.manual_seed(5)",
+    ],
+)
+def test_a_training_loop_that_differs_is_found(notebook, change):
+    cell(notebook, LOOP.replace("{optimizer}", "Adam") + EPOCH)
+    only_ours = f"if 'autogradlab' in torch.__name__: {change}"
+    name = change.split(".")[0]
+    report = cell(notebook, f"same = {name}\n{only_ours}")[0]
+    assert not report.agrees and "differs from PyTorch" in repr(report)
+
+
+def test_a_schedule_knows_whether_its_optimizer_stepped(notebook):
+    notebook.space["torch"] = autogradlab
+    plain(notebook, "w = torch.ones(2, requires_grad=True)\nopt = torch.optim.SGD([w], lr=0.1)")
+    plain(notebook, "late = torch.optim.lr_scheduler.StepLR(opt, 2)")
+    report = cell(notebook, "late.step()")[0]
+    assert report.agrees and report.texts == ["warning"]
+    plain(notebook, "early = torch.optim.lr_scheduler.StepLR(opt, 2)\nopt.step()")
+    report = cell(notebook, "early.step()\nrates = early.get_last_lr()")[0]
+    assert report.agrees and report.texts == [] and "rates" in report.same
+
+
+def test_nodes_and_handles_live_from_cell_to_cell(notebook):
+    cell(notebook, "x = torch.ones(2, requires_grad=True)\ny = x * 2\nnode = y.grad_fn")
+    cell(notebook, "handle = y.register_hook(lambda g: print('gradient', g))")
+    report = cell(notebook, "y.sum().backward(retain_graph=True)\nprint(node.next_functions)")[0]
+    assert report.agrees and report.texts == ["printed text"]
+    assert cell(notebook, "handle.remove()\ny.sum().backward()")[0].agrees
+    notebook.space["other"] = (notebook.space["x"] * 3).grad_fn
+    report = cell(notebook, "print(other)")[0]
+    assert "other (a MulBackward0 made outside a twin cell)" in repr(report)
+
+
+def test_a_cell_we_could_not_end_is_left_behind(notebook):
+    cell(notebook, "a, y = torch.ones(2), torch.ones(2)")
+    with pytest.raises(AttributeError, match=r"autogradlab has no torch\.fft"):
+        cell(notebook, "torch.fft\na.requires_grad_()\ny = a * 2")
+    assert cell(notebook, "z = a + y")[0].same == ["z"]
+
+
+def test_a_package_that_is_not_there_is_named(notebook, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torchvision", None)
+    report = cell(notebook, "from torchvision.models import resnet18\nx = 1")[0]
+    assert repr(report) == "· not checked against PyTorch: torchvision is not installed"
+
+
+def test_tracebacks_in_warnings_are_those_of_the_notebook(notebook):
+    source = "with torch.autograd.set_detect_anomaly(True):\n    x = torch.zeros(1)\n"
+    source += "    x.requires_grad_()\n    (x.sqrt() * 0).sum().backward()"
+    report = cell(notebook, source, raises="RuntimeError")[0]
+    assert report.agrees and "warning" in report.texts
+
+
+def test_tensors_may_be_keys(notebook):
+    cell(notebook, "w = torch.ones(2, requires_grad=True)\nrates = {w: torch.ones(1)}")
+    assert {"v", "rates"} == set(cell(notebook, "v = rates[w] * 2\nrates[w] = v")[0].same)
+    for change in ("rates[w].mul_(3)", "rates[torch.zeros(2)] = 1", "w.data.mul_(2)"):
+        report = cell(notebook, f"rates\nif 'autogradlab' in torch.__name__: {change}")[0]
+        assert not report.agrees and "rates" in repr(report)
+
+
+PLAINLY = {
+    "w = torch.ones(2, requires_grad=True)\nh = w.register_hook(lambda g: g * 2)": (
+        "(w * 1).sum().backward()", "w (its hooks changed outside a twin cell)"),
+    "net = torch.nn.Linear(2, 1)\nh = net.register_forward_hook(lambda m, i, o: o * 2)": (
+        "y = net(torch.ones(2))", "net (its hooks changed outside a twin cell)"),
+    "numbers = (i for i in range(3))": ("a = next(numbers)", "numbers (a generator)"),
+    "f = torch.func.grad(lambda x: x**2)": (
+        "a = f(torch.tensor(2.0))", "f (a function that autogradlab made outside a twin cell)"),
+    "pull = torch.func.vjp(lambda x: x**2, torch.ones(2))[1]": (
+        "a = pull(torch.ones(2))", "pull (a function that autogradlab made outside a twin cell)"),
+    "class Meta(type):\n"
+    "    def __new__(m, n, b, d): return super().__new__(m, n, b, d | d['extra'])"
+    "\nclass A(metaclass=Meta): extra = {'y': 2}": ("a = A()", "A (KeyError: 'extra')"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("source", PLAINLY)
+def test_what_plain_cells_made_is_named_if_it_has_no_twin(notebook, source):
+    notebook.space["torch"] = autogradlab
+    plain(notebook, source)
+    use, why = PLAINLY[source]
+    assert repr(cell(notebook, use)[0]) == f"· not checked against PyTorch: {why}"
+
+
+@pytest.mark.parametrize(
+    ("source", "use"),
+    [
+        ("@torch.no_grad()\ndef f(x): return x * k\nk, x = 3, torch.ones(2)", "y = f(x)"),
+        ("@torch.enable_grad\ndef f(x): return x * k\nk, x = 3, torch.ones(2)", "y = f(x)"),
+        ("import enum\nclass K(enum.Enum): A = 1\nk = K.A", "y = k.value, k is K.A, K(1)"),
+        (
+            "class Sq(torch.autograd.Function):\n"
+            "    @staticmethod\n    def forward(c, x): return x * x\n"
+            "    @staticmethod\n    def backward(c, g): return g * 7\nf = Sq.apply",
+            "x = torch.ones(2, requires_grad=True)\ny = Sq.apply(x) * f(x)\ny.sum().backward()",
+        ),
+        (
+            "class Half(torch.optim.lr_scheduler.LRScheduler):\n"
+            "    def get_lr(self): return [b / 2**self.last_epoch for b in self.base_lrs]\n"
+            "opt = torch.optim.SGD([torch.ones(2, requires_grad=True)], lr=1.0)\n"
+            "half = Half(opt)\nopt.step()",
+            "half.step()\ny = half.get_last_lr()",
+        ),
+        (
+            "class Signs(torch.optim.Optimizer):\n"
+            "    def __init__(self, p, lr): super().__init__(p, {'lr': lr})\n"
+            "    def step(self):\n        for group in self.param_groups:\n"
+            "            for p in group['params']:\n"
+            "                p.data -= group['lr'] * p.grad.sign()\n"
+            "                self.state[p]['steps'] = self.state[p].get('steps', 0) + 1\n"
+            "w = torch.ones(2, requires_grad=True)\nopt = Signs([w], 0.1)\n"
+            "(w * w).sum().backward()\nopt.step()",
+            "opt.step()\nprint(opt.state_dict())\ny = w * 1",
+        ),
+    ],
+)
+def test_what_plain_cells_made_is_mirrored(notebook, source, use):
+    notebook.space["torch"] = autogradlab
+    plain(notebook, source)
+    report = cell(notebook, use)[0]
+    assert report.agrees and "y" in report.same
