@@ -113,6 +113,13 @@ DIFFERENCES = {
          "print(torch.nn.MSELoss(reduce=False))"),
         ("Random integers of a floating-point type that has not all of them.",
          "print(torch.zeros(2).random_(2**25))"),
+        (
+            "Writing in place into an input of a function under `vmap` changes the input inside "
+            "only: the tensor `vmap` was given stays as it is.",
+            "m = torch.ones(2, 3)\n"
+            "out = torch.vmap(lambda a: a.add_(1))(m)\n"
+            "print(m)",
+        ),
         ("`multinomial` under `vmap`.",
          "draw = lambda p: torch.multinomial(p, 2)\n"
          "print(torch.vmap(draw, randomness='different')(torch.ones(2, 3)).shape)"),

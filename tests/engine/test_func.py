@@ -17,6 +17,7 @@ m = torch.arange(6.).reshape(2, 3)
 PROGRAMS = [
     'print(vmap(lambda a: a.sum())(m))',
     'print(vmap(lambda a,b: a*b)(m, x))',
+    'print(vmap(lambda i: torch.nn.functional.embedding(i, m))(torch.tensor([[0], [1]])))',
     'print(vmap(lambda a,b: a*b, in_dims=(0,None))(m, x))',
     'print(vmap(lambda a: a*2, in_dims=1, out_dims=1)(m))',
     'print(vmap(lambda a: (a*2,a.sum()), out_dims=(1,0))(m))',
