@@ -22,7 +22,7 @@ import numpy as np
 from .data import Event, Factor, Recording, Summary
 from .modules import engine_of_module, watch
 from .numbers import numbers
-from .protocol import array_of, close, ends_of, is_leaf, summarize
+from .protocol import SAMPLE, array_of, close, ends_of, is_leaf, summarize
 from .read import FEW, Reading
 from .words import LABEL, derivative, literal, substituted
 
@@ -266,6 +266,14 @@ def copy(g: Any) -> Any:
     return None if g is None else g.detach().clone()
 
 
+def alike(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether a copy that nobody has written to is one of `b`, told by evenly strided elements."""
+    if a.flags.c_contiguous and b.flags.c_contiguous and a.shape == b.shape:
+        step = -(-a.size // SAMPLE) or 1
+        a, b = a.ravel()[::step], b.ravel()[::step]
+    return np.array_equal(a, b)
+
+
 # -------------------------------------------------------------------------------- while it runs
 
 
@@ -338,11 +346,10 @@ class Observer:
                 return summarize(old), summarize(plus(old, came[0]))
         if now is None:  # emptied again by a hook
             return old, new
-        stays = old is None and (  # to compare is cheaper than to sum up again
-            now.data_ptr() == came[0].data_ptr()
-            or np.array_equal(array_of(now), array_of(came[0]))
+        same = now.data_ptr() == came[0].data_ptr() or (
+            not now._version and alike(array_of(now), array_of(came[0]))
         )
-        return old, new if stays else summarize(now)
+        return old, new if old is None and same else summarize(now)
 
     def arrived(self, port: str, g: Any) -> Summary | None:
         """A gradient that came, in numbers: those it was sent with, if it is still the same."""

@@ -331,7 +331,10 @@ def test_a_hook_that_empties_or_changes_grad(engine):
     def change(p):
         p.grad[0, 50:].zero_()
 
-    for hook in (empty, change):
+    def replace(p):
+        p.grad = engine.cat([p.grad[:, :50], engine.zeros(1, 50)], 1)
+
+    for hook in (empty, change, replace):
         handle = model.weight.register_post_accumulate_grad_hook(hook)
         model.weight.grad = None
         with record(model) as r:
