@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from .data import Edge, Event, Graph, GraphNode, Inside, ModuleCall, Output, Recording, Summary
@@ -53,7 +53,12 @@ def fold(graph: Graph, depth: int | None = None, *, open: Iterable[str] | None =
     edges = merged(graph, supers, ports)
     parts = {call: sum(s.partition("p")[0] == call for s in inside) for call in graph.calls}
     nodes = {}
-    for key in in_order(inside, edges):
+    ages = {key: i for i, key in enumerate(graph.nodes)}
+    first = {  # of a module the first operation: its parameters stand far before
+        key: min([ages[k] for k in own if not is_input(graph.nodes[k])] or [ages[own[0]]])
+        for key, own in inside.items()
+    }
+    for key in in_order(sorted(inside, key=first.__getitem__), edges):
         if key in graph.nodes:
             nodes[key] = graph.nodes[key]
         else:
@@ -185,10 +190,10 @@ def merged(graph: Graph, supers: dict[str, str], ports: dict[str, str]) -> tuple
     return tuple(edges)
 
 
-def in_order(inside: dict[str, list[str]], edges: Iterable[Edge]) -> list[str]:
-    """The nodes of the folded graph, sources before targets, otherwise as they are."""
-    place = {key: i for i, key in enumerate(inside)}
-    waiting, targets = dict.fromkeys(inside, 0), {key: [] for key in inside}
+def in_order(keys: Sequence[str], edges: Iterable[Edge]) -> list[str]:
+    """The nodes of a folded graph, sources before targets, otherwise as they are."""
+    place = {key: i for i, key in enumerate(keys)}
+    waiting, targets = dict.fromkeys(keys, 0), {key: [] for key in keys}
     for edge in edges:
         waiting[edge.target] += 1
         targets[edge.source].append(edge.target)
@@ -298,7 +303,7 @@ def backward_order(folded: Graph, turns: dict[str, int]) -> list[str]:
         for edge in folded.edges
         if edge.source in turns and edge.target in turns
     ]
-    return in_order({key: [] for key in sorted(turns, key=turns.__getitem__)}, back)
+    return in_order(sorted(turns, key=turns.__getitem__), back)
 
 
 def module_event(

@@ -7,8 +7,10 @@ wait, and what memory is still held. Works on tensors of either engine.
 
 from __future__ import annotations
 
+import math
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from ..graphs import Event, Graph, Recording, Summary, record_backward
@@ -16,20 +18,43 @@ from ..graphs.draw import Drawing, Look, look_after
 from ..graphs.film import film_strip, step_name
 from ..graphs.layout import RendererMissing
 from ..graphs.numbers import nbytes, number, numbers
+from ..graphs.rail import Rail
 from ..graphs.style import css_class, escape
+from .instrument import Instrument, chosen, texts
+from .rail_view import (
+    deep_summary,
+    folded_at_first,
+    heading,
+    is_deep,
+    keepers,
+    meets,
+    new_view,
+    rail_of,
+    show_rail,
+    stop_at,
+    why_none,
+)
 from .svg_view import SvgView
 
 LEAVES = 6  # rows of the table of leaves
-LIMIT = 600  # nodes; a picture of more takes long to make and longer to find one's way in
+LIMITS = 600, 20_000  # nodes to read, without and with a model, which can be folded
 
 
-class BackwardDebugger:
+class BackwardDebugger(Instrument):
     """Step through the backward pass of a tensor.
+
+    A short graph is drawn as a graph, with the formula of each step; a deep one, or one of a model,
+    as a rail of rows whose modules fold.
 
     Args:
         root: the tensor to go back from, of autogradlab or PyTorch, its graph not freed.
+        model: the module that made it: its parameters have names, its modules fold. Which module
+            made which node is exact if the forward pass was watched (`watched`), else it is taken
+            from who owns the parameters.
         names: what to call tensors, `{"a": a}`; by default the caller's own variable names.
         gradient: what `backward(gradient=…)` would get; may be left out for one element.
+        watched: what `with graphs.watch(model) as watched` gave.
+        controls: which of `BackwardDebugger.CONTROLS` are shown; by default all.
 
     Raises:
         what `root.backward(gradient)` raises; ValueError for a graph too large to draw.
@@ -37,7 +62,7 @@ class BackwardDebugger:
     >>> from autogradlab import tensor
     >>> a = tensor([2.0, 3.0], requires_grad=True)
     >>> y = a**3
-    >>> debugger = BackwardDebugger(y, {"a": a, "y": y}, gradient=[1.0, 1.0])
+    >>> debugger = BackwardDebugger(y, names={"a": a, "y": y}, gradient=[1.0, 1.0])
     >>> debugger.sentence
     'Step 0 of 2. y is given the gradient [1, 1], and nothing has run yet.'
     >>> debugger.step()  # doctest: +ELLIPSIS
@@ -48,27 +73,60 @@ class BackwardDebugger:
     ('Step 0 of 2. y is given the gradient [1, 1], and nothing has run yet.', 0)
     """
 
+    CONTROLS = ("transport", "stop at", "formula", "leaves", "queue", "memory")
+    STATE = MappingProxyType(
+        {"open": texts, **Instrument.STATE, "halt": lambda x: x is None or is_condition(x)}
+    )
+
     def __init__(
-        self, root: Any, names: Mapping[str, Any] | None = None, gradient: Any = None
+        self,
+        root: Any,
+        model: Any = None,
+        names: Mapping[str, Any] | None = None,
+        gradient: Any = None,
+        *,
+        watched: Any = None,
+        controls: Iterable[str] | None = None,
     ) -> None:
+        if isinstance(model, Mapping):  # most graphs have no model: names, and then the gradient
+            model, names, gradient = None, model, names if gradient is None else gradient
+        shown = chosen(controls, type(self))
         names = caller_names(sys._getframe(1)) if names is None else names
-        self.recording = record_backward(root, gradient, names, LIMIT)
+        limit = LIMITS[model is not None or watched is not None]
+        self.recording = record_backward(
+            root, gradient, names, limit, model=model, watched=watched
+        )
+        graph = self.recording.graph
+        self.title = graph.title
+        self.tensors = {n: t for n, t in names.items() if hasattr(t, "grad_fn")}
         self.keys = [event.key for event in self.recording.events]
-        self.sentences = [sentence(self.recording, i) for i in range(len(self.keys) + 1)]
-        self.trouble = ""
-        try:
-            self.view = view_of(self.recording, self.sentences)
-        except RendererMissing as error:
-            self.view, self.trouble = None, str(error)
-        self._position = 0
-        self._breakpoints: set[str] = set()
+        self.rail: Rail | None = None
+        self._step, self._breakpoints, self._selected = 0, [], ""
+        self._halt: dict[str, Any] | None = None
+        self._open: set[str] = set()
+        if graph.calls or is_deep(graph) or self.recording.error:
+            self._open = folded_at_first(graph) if graph.calls else set()
+            self.rail = rail_of(self.recording, self._open, css_class)
+            self.view = new_view(self.recording)
+            show_rail(self.view, self.rail, self._heading())
+            self.view.on_msg(lambda view, content, buffers: self._on_message(content))
+            self.sentences = self.view.sentences
+            self.controls = stop_at(self) if "stop at" in shown else ()
+        else:
+            self.sentences = [sentence(self.recording, i) for i in range(len(self.keys) + 1)]
+            try:
+                self.view = view_of(self.recording, self.sentences, shown)
+            except RendererMissing as error:
+                self.trouble = str(error)
+        if self.view and "transport" not in shown:
+            self.view.look += " no-transport"
 
     # ------------------------------------------------------------------------------- the pass
 
     @property
     def position(self) -> int:
         """The step shown; 0 before the first node has run."""
-        return self.view.step if self.view else self._position
+        return self._get("step")
 
     @property
     def event(self) -> Event | None:
@@ -83,25 +141,14 @@ class BackwardDebugger:
     @property
     def summary(self) -> str:
         """The whole pass, in words."""
-        nodes = self.recording.graph.nodes
-        steps = [step_name(self.recording, i) for i in range(1, len(self.keys) + 1)]
-        kept = [
-            f"{nodes[e.key].label}.grad = {numbers(e.accumulated[1])}"
-            for e in sorted(self.recording.events, key=lambda e: int(e.key[1:]))
-            if e.accumulated
-        ]
-        order = ", ".join(steps) if len(steps) <= 12 else ", ".join([*steps[:5], "…", *steps[-3:]])
-        name = nodes[self.recording.graph.root].label
-        return f"Backward pass of {name} in {len(steps)} steps: {order}. At the end {listed(kept)}."
+        return deep_summary(self) if self.rail else summary(self.recording)
 
     def jump(self, to: int | str) -> str:
         """Go to a step, by its number or by the label of its node; returns its sentence."""
         step = to if isinstance(to, int) else self.keys.index(self._key(to)) + 1
         if not 0 <= step <= len(self.keys):
             raise ValueError(f"there is no step {step}: this pass has steps 0 to {len(self.keys)}")
-        self._position = step
-        if self.view:
-            self.view.step = step
+        self._set("step", step)
         return self.sentence
 
     def step(self, n: int = 1) -> str:
@@ -131,64 +178,197 @@ class BackwardDebugger:
     @property
     def breakpoints(self) -> list[str]:
         """Labels of the nodes at which `run` and Play stop."""
-        keys = self.view.breakpoints if self.view else sorted(self._breakpoints)
-        return [self.recording.graph.nodes[key].label for key in keys]
+        return [self._label(key) for key in self._get("breakpoints")]
 
     def add_breakpoint(self, node: str) -> None:
-        """Stop at a node, given by its label or key."""
-        self._set_breakpoints({*self._break_keys(), self._key(node)})
+        """Stop at a node, given by its label or key; at a module when its first node runs."""
+        self._set("breakpoints", sorted({*self._get("breakpoints"), self._row(node)}))
 
     def remove_breakpoint(self, node: str) -> None:
         """Take a breakpoint away again."""
-        key = self._key(node)
-        if key not in self._break_keys():
+        key = self._row(node)
+        if key not in self._get("breakpoints"):
             raise ValueError(f"there is no breakpoint at {node!r}")
-        self._set_breakpoints(self._break_keys() - {key})
+        self._set("breakpoints", [k for k in self._get("breakpoints") if k != key])
+
+    def break_when(
+        self, nonfinite: bool = False, above: float | None = None, below: float | None = None
+    ) -> str:
+        """Stop, too, where a gradient that comes in is not finite, or has a norm above or below a
+        limit; without arguments no longer. Returns how many steps that are."""
+        condition = {"nonfinite": nonfinite, "above": above, "below": below}
+        if not is_condition(condition):
+            raise ValueError("above and below are numbers, nonfinite is True or False")
+        self._halt = condition if nonfinite or above is not None or below is not None else None
+        if self.view:
+            self.view.halts = self.halts
+        found = self.halts
+        if not found:
+            return "No step meets the condition." if self._halt else "No condition."
+        return f"{len(found)} of {len(self.keys)} steps meet it, the first is step {found[0]}."
+
+    @property
+    def halts(self) -> list[int]:
+        """The steps that meet the condition of `break_when`."""
+        events = enumerate(self.recording.events, 1)
+        return [i for i, event in events if self._halt and meets(event, **self._halt)]
 
     def run(self) -> str:
         """Go on to the next breakpoint, or to the end; returns the sentence of the step."""
-        later = range(self.position + 1, len(self.keys) + 1)
-        stops = self._break_keys()
-        return self.jump(next((i for i in later if self.keys[i - 1] in stops), len(self.keys)))
+        rows = [""] + [self._shown(key) for key in self.keys]
+        stops, halts = set(self._get("breakpoints")), set(self.halts)
+        later = range(self.position + 1, len(rows))
+        found = (i for i in later if i in halts or (rows[i] in stops and rows[i] != rows[i - 1]))
+        return self.jump(next(found, len(self.keys)))
 
     def select(self, node: str) -> None:
         """Mark a node, given by its label or key."""
-        if self.view:
-            self.view.selected = self._key(node)
+        self._set("selected", self._row(node))
 
-    def _break_keys(self) -> set[str]:
-        return set(self.view.breakpoints) if self.view else self._breakpoints
+    # -------------------------------------------------------------------------------- modules
 
-    def _set_breakpoints(self, keys: set[str]) -> None:
-        self._breakpoints = keys
-        if self.view:
-            self.view.breakpoints = sorted(keys)
+    def open(self, *modules: str) -> str:
+        """Unfold modules, by path ("layer1.0"); without any, as far as it goes. Returns what is
+        shown.
+
+        Raises:
+            ValueError: no such module has made a node, or there would be too many rows.
+        """
+        if not modules:
+            return self._fold(set(self.recording.graph.calls))
+        return self._fold(self._open.union(*map(self._calls, modules)))
+
+    def close(self, *modules: str) -> str:
+        """Fold modules again; without any, all of them."""
+        gone = set().union(*map(self._calls, modules)) if modules else self._open
+        return self._fold(self._open - gone)
+
+    def _calls(self, module: str) -> set[str]:
+        calls = self.recording.graph.calls
+        found = {key for key, call in calls.items() if module in (key, call.path, call.name)}
+        if not found:
+            raise ValueError(f"no module {module!r} has made a node of this graph")
+        return found
+
+    def _fold(self, calls: set[str]) -> str:
+        if self.rail is None:
+            raise ValueError("this graph has no modules: give the model, or watch it")
+        rail = rail_of(self.recording, calls, css_class)  # raises before anything has changed
+        self._open, self.rail = calls, rail
+        show_rail(self.view, rail, self._heading())
+        self.sentences = self.view.sentences
+        return self._heading()
+
+    def _heading(self) -> str:
+        return heading(self.rail, self.recording.graph.nodes[self.recording.graph.root].label)
+
+    def _on_message(self, content: dict[str, Any]) -> None:
+        """A click on a fold mark; what makes no sense is passed over."""
+        call = str(content.get("fold", "")).partition("p")[0]
+        if call in self.recording.graph.calls:
+            try:
+                self._fold(self._open ^ {call})
+            except ValueError as error:
+                self.view.call = str(error)
+
+    # ------------------------------------------------------------------------------ questions
+
+    def who_keeps(self, node: str) -> str:
+        """Who keeps the memory that a node, or a module, has saved for backward: it alone, or which
+        others, too."""
+        key = self._row(node)
+        inner = self.rail.inner[key] if self.rail and key in self.rail.inner else [key]
+        return keepers(self.recording, inner, self._label(key))
+
+    def why_none(self, tensor: Any) -> str:
+        """Why the `.grad` of a tensor, given by its name or itself, is None or will be."""
+        name = tensor if isinstance(tensor, str) else next(
+            (n for n, t in self.tensors.items() if t is tensor), "this tensor"
+        )
+        given = self.tensors.get(tensor) if isinstance(tensor, str) else tensor
+        return why_none(self.recording, name, given)
+
+    # ------------------------------------------------------------------------------------ keys
+
+    def _label(self, key: str) -> str:
+        if self.rail and key in self.rail.graph.nodes:
+            return self.rail.graph.nodes[key].label
+        calls = self.recording.graph.calls
+        return calls[key].name if key in calls else self.recording.graph.nodes[key].label
+
+    def _shown(self, key: str) -> str:
+        """The row that shows a node."""
+        return self.rail.super[key] if self.rail else key
+
+    def _row(self, node: str) -> str:
+        """The key of a row, or of a node where there are no rows, by its label or key."""
+        if self.rail:
+            for key, each in self.rail.graph.nodes.items():
+                if node in (key, each.label, each.expression):
+                    return key
+        return self._shown(self._key(node))
 
     def _key(self, node: str) -> str:
         nodes = self.recording.graph.nodes
         for key in self.keys:
             if node in (key, nodes[key].label, nodes[key].expression):
                 return key
-        labels = ", ".join(nodes[key].label for key in self.keys)
-        raise ValueError(f"no node of this pass is called {node!r}; there are {labels}")
+        labels = [nodes[key].label for key in self.keys]
+        shown = ", ".join(labels if len(labels) <= 20 else [*labels[:20], "…"])
+        raise ValueError(f"no node of this pass is called {node!r}; there are {shown}")
+
+    def _get(self, name: str) -> Any:
+        if name == "open":
+            calls = self.recording.graph.calls
+            return sorted(call for call in self._open if call in calls)
+        return self._halt if name == "halt" else super()._get(name)
+
+    def _set(self, name: str, value: Any) -> None:
+        if name == "open":
+            if not self.recording.graph.calls:
+                if value:
+                    raise ValueError("this state does not fit: this graph has no modules")
+                return
+            if unknown := set(value) - self.recording.graph.calls.keys():
+                raise ValueError(f"this state does not fit: there is no {min(unknown)[:40]!r}")
+            self._fold(set(value))
+        elif name == "halt":
+            self.break_when(**(value or {}))
+        else:
+            super()._set(name, value)
 
     # --------------------------------------------------------------------------------- output
 
     def svg(self) -> str:
-        """The pass as one still picture: a film strip of at most six steps."""
+        """The pass as one still picture: a film strip of at most six steps, or the rail."""
         title = f"Backward pass of {self.recording.graph.title}"
-        return film_strip(self.recording, title, self.summary)
+        if self.rail is None:
+            return film_strip(self.recording, title, self.summary)
+        rail = Rail(self.recording, self.rail.graph)
+        return rail.svg(f"Backward pass of {self._heading()}", self.summary)
 
-    def __repr__(self) -> str:
-        return f"<BackwardDebugger of {self.recording.graph.title}>"
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        """The live widget, the still picture, and the sentence, in one bundle."""
-        if self.view is None:
-            return {"text/plain": f"{self.summary}\n{self.trouble}"}
-        live = self.view._repr_mimebundle_() or {}
-        live = live[0] if isinstance(live, tuple) else live
-        return {**live, "image/svg+xml": self.svg(), "text/plain": self.summary}
+def is_condition(x: Any) -> bool:
+    """Whether this is what `break_when` takes."""
+    if not isinstance(x, dict) or not x.keys() <= {"nonfinite", "above", "below"}:
+        return False
+    limits = [x.get("above"), x.get("below")]
+    numbers = all(v is None or (isinstance(v, int | float) and not math.isnan(v)) for v in limits)
+    return isinstance(x.get("nonfinite", False), bool) and numbers
+
+
+def summary(recording: Recording) -> str:
+    """A whole pass on a short graph, in words."""
+    nodes, count = recording.graph.nodes, len(recording.events)
+    steps = [step_name(recording, i) for i in range(1, count + 1)]
+    kept = [
+        f"{nodes[e.key].label}.grad = {numbers(e.accumulated[1])}"
+        for e in sorted(recording.events, key=lambda e: int(e.key[1:]))
+        if e.accumulated
+    ]
+    order = ", ".join(steps) if len(steps) <= 12 else ", ".join([*steps[:5], "…", *steps[-3:]])
+    name = nodes[recording.graph.root].label
+    return f"Backward pass of {name} in {len(steps)} steps: {order}. At the end {listed(kept)}."
 
 
 def caller_names(frame: Any) -> dict[str, Any]:
@@ -242,8 +422,8 @@ def sentence(recording: Recording, step: int) -> str:
 # ------------------------------------------------------------------------------------ the widget
 
 
-def view_of(recording: Recording, sentences: list[str]) -> SvgView:
-    """The widget of a recording, at its start."""
+def view_of(recording: Recording, sentences: list[str], shown: Sequence[str]) -> SvgView:
+    """The widget of a recording, at its start; `shown` are the controls."""
     graph, count = recording.graph, len(recording.events)
     drawing = Drawing(graph, recording, pen=css_class)
     looks = [look_after(recording, step) for step in range(count + 1)]
@@ -256,7 +436,7 @@ def view_of(recording: Recording, sentences: list[str]) -> SvgView:
         expression=graph.title,
         call=recording.call,
         tag=graph.engine,
-        panels=[panel(recording, i, look) for i, look in enumerate(looks)],
+        panels=[panel(recording, i, look, shown) for i, look in enumerate(looks)],
         sentences=sentences,
         stops=["start", *(step_name(recording, i) for i in range(1, count + 1))],
         steps_keys=[graph.root, *(event.key for event in recording.events)],
@@ -328,14 +508,15 @@ def gradient_html(g: Summary | None) -> str:
     return f'<span class="agl-g"{title}>{escape(words)}</span>'
 
 
-def panel(recording: Recording, step: int, look: Look) -> str:
+def panel(recording: Recording, step: int, look: Look, shown: Sequence[str]) -> str:
     """What stands beside the graph at one step."""
-    return (
-        equation(recording, step)
-        + cups(recording, step)
-        + queue(recording, look)
-        + memory(recording, step, look)
-    )
+    sections = {
+        "formula": lambda: equation(recording, step),
+        "leaves": lambda: cups(recording, step),
+        "queue": lambda: queue(recording, look),
+        "memory": lambda: memory(recording, step, look),
+    }
+    return "".join(make() for name, make in sections.items() if name in shown)
 
 
 def equation(recording: Recording, step: int) -> str:

@@ -17,7 +17,8 @@ VIEW = "application/vnd.jupyter.widget-view+json"
 LONGEST = 100_000  # characters of a pasted state
 
 
-def _texts(x: Any) -> bool:
+def texts(x: Any) -> bool:
+    """Whether this is a list of texts."""
     return isinstance(x, list) and all(isinstance(each, str) for each in x)
 
 
@@ -36,7 +37,7 @@ class Instrument:
     STATE: Mapping[str, Callable[[Any], bool]] = {
         "step": lambda x: isinstance(x, int) and not isinstance(x, bool) and x >= 0,
         "selected": lambda x: isinstance(x, str),
-        "breakpoints": _texts,
+        "breakpoints": texts,
     }
     view: SvgView | None = None
     controls: tuple[Any, ...] = ()

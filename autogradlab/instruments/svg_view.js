@@ -136,6 +136,8 @@ function render({ model, el }) {
     make("span", {}, dot, name);
     return dot;
   });
+  if (model.get("curve")) place(make("div", { class: "agl-curve" }, track), model.get("curve"));
+  const held = make("div", { class: "agl-held-now" }, track);
   const counter = make("div", { class: "agl-counter" }, transport);
   const count = make("b", {}, counter);
   counter.append(` / ${last}`);
@@ -155,7 +157,7 @@ function render({ model, el }) {
     });
     moving = false;
     const field = panel.contains(document.activeElement) && document.activeElement.name;
-    place(panel, model.get("panels")[step]);
+    place(panel, model.get("panels")[step] ?? "");
     if (field) {
       const next = panel.querySelector("[data-focus]") ?? panel.querySelector(`[name="${field}"]`);
       next?.focus();
@@ -166,6 +168,9 @@ function render({ model, el }) {
     const [start, ...rest] = model.get("sentences")[step].split(". ");
     sentence.replaceChildren(make("b", {}, null, rest.length ? `${start}. ` : start), rest.join(". "));
     count.textContent = step;
+    held.textContent = model.get("held")[step] ?? "";
+    held.style.left = `${share(step)}%`;
+    held.classList.toggle("agl-left", share(step) > 50);
     done.style.width = `${share(step)}%`;
     dots.forEach((dot, i) => {
       dot.className = `agl-stop ${i < step ? "agl-past" : i === step ? "agl-now" : "agl-ahead"}`;
@@ -207,7 +212,7 @@ function render({ model, el }) {
     const breakpoints = model.get("breakpoints");
     const seen = svg.matches(":focus-visible");
     tell(seen ? focus : model.get("selected"));
-    dots.forEach((dot, i) => dot.classList.toggle("agl-break", breakpoints.includes(running(i))));
+    dots.forEach((dot, i) => dot.classList.toggle("agl-break", halting(i)));
     for (const [key, group] of Object.entries(overlays)) {
       group.classList.toggle("agl-has-break", breakpoints.includes(key));
       const at = model.get("choices")[key];
@@ -232,14 +237,16 @@ function render({ model, el }) {
     if (!model.get("playing")) return;
     timers.set(model, setInterval(() => {
       forward();
-      const key = running(model.get("step"));
-      if (model.get("step") === last || model.get("breakpoints").includes(key)) {
+      if (model.get("step") === last || halting(model.get("step"))) {
         model.set("playing", false);
         model.save_changes();
       }
     }, 900));
   }
   const running = (step) => model.get("steps_keys")[step];
+  // A row of many nodes stops when the first of them runs.
+  const halting = (step) => model.get("halts").includes(step)
+    || (model.get("breakpoints").includes(running(step)) && running(step) !== running(step - 1));
 
   on(scrubber, "keydown", (event) => {
     const moves = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, PageUp: 10, PageDown: -10 };
@@ -264,6 +271,8 @@ function render({ model, el }) {
   on(scrubber, "pointermove", (event) => scrubber.hasPointerCapture(event.pointerId) && go(point(event)));
 
   on(svg, "click", (event) => {
+    const fold = event.target.closest("[data-fold]")?.dataset.fold;
+    if (fold) return model.send({ fold });
     const key = event.target.closest("[data-key]")?.dataset.key;
     if (key) select(key);
   });
@@ -290,7 +299,11 @@ function render({ model, el }) {
       focus = beside(event.key.slice(5)) ?? focus;
       follow(focus);
       marks();
-    } else if (event.key === "Enter" || event.key === " ") select(focus);
+    } else if (event.key === "Enter" || event.key === " ") {
+      const fold = event.key === "Enter" && svg.querySelector(`[data-key="${focus}"] [data-fold]`);
+      if (fold) model.send({ fold: fold.dataset.fold });
+      else select(focus);
+    }
     else if (event.key === "b" && breaks) stopAt(focus);
     else return;
     event.preventDefault();
@@ -340,7 +353,7 @@ function render({ model, el }) {
     draw();
     show();
   };
-  const watch = { "change:revision": again, "change:step": show, "change:breakpoints": marks, "change:selected": marks, "change:playing": tick };
+  const watch = { "change:revision": again, "change:step": show, "change:breakpoints": marks, "change:halts": marks, "change:selected": marks, "change:playing": tick };
   for (const [name, handler] of Object.entries(watch)) model.on(name, handler);
   show();
   tick();

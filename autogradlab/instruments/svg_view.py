@@ -34,12 +34,16 @@ class SvgView(anywidget.AnyWidget):
             name on the scrubber, the key of what it is about.
         look: words for the style sheet: "below" puts the panel under the drawing, "same" and
             "differs" make the sentence a verdict.
+        curve, held: for many steps, markup of a curve under the scrubber, and for each step a word
+            beside it.
+        halts: steps at which Play stops, as it does at breakpoints.
         choices: for an instrument whose steps are selections, the step that shows a key.
         step, selected, breakpoints: what the reader chose, kept in step with Python.
         revision: grows when all of the above has changed and is to be drawn anew.
 
     Without stops there is no transport. A form in a panel sends its fields, and the name of the
-    button that was pressed as "button", as a message; `data-focus` says where the focus is then.
+    button that was pressed as "button", as a message; `data-focus` says where the focus is then. An
+    element with `data-fold`, clicked or opened with Enter, sends that as "fold".
     """
 
     _esm = HERE / "svg_view.js"
@@ -61,6 +65,9 @@ class SvgView(anywidget.AnyWidget):
     steps_keys = traitlets.List().tag(sync=True)
     look = traitlets.Unicode("").tag(sync=True)
     choices = traitlets.Dict().tag(sync=True)
+    curve = traitlets.Unicode("").tag(sync=True)
+    held = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    halts = traitlets.List(traitlets.Int()).tag(sync=True)
     step = traitlets.Int(0).tag(sync=True)
     selected = traitlets.Unicode("").tag(sync=True)
     breakpoints = traitlets.List(traitlets.Unicode()).tag(sync=True)
@@ -84,4 +91,15 @@ class SvgView(anywidget.AnyWidget):
             before = shown or [None] * len(frame)
             frames.append([[i, form] for i, form in enumerate(frame) if form != before[i]])
             shown = frame
+        self.variants, self.frames = variants, frames
+
+    def set_forms(self, parts: Sequence[Sequence[tuple[int, str]]], count: int) -> None:
+        """The same, for each part as the step from which on it takes a form, in order."""
+        frames: list[list[list[int]]] = [[] for _ in range(count)]
+        variants: list[list[str]] = []
+        for part, forms in enumerate(parts):
+            variants.append(list(dict.fromkeys(markup for _, markup in forms)))
+            for step, markup in forms:
+                if step < count:
+                    frames[step].append([part, variants[part].index(markup)])
         self.variants, self.frames = variants, frames
