@@ -41,13 +41,16 @@ def numpy_name(dtype: str) -> str:
     return "float32" if dtype == "bfloat16" else dtype
 
 
-CHUNK = 1 << 16  # elements; their copy in float64 stays in the processor's cache
+CHUNK = 1 << 15  # elements; their copy in float64 stays in the processor's cache
 SAMPLE = 4096  # elements a histogram looks at, evenly strided
 IN_FULL = 64  # elements up to which a summary holds the values themselves
 
 
 def summarize(tensor: Any) -> Summary | None:
     """A tensor, or an array, in numbers; None for None.
+
+    Norm and mean are sums in float64; of float32 with more than 4,096 elements, sums of float32
+    over 32,768 elements at a time, which keep six digits.
 
     >>> summarize(np.array([3.0, 0.0, -4.0])).norm
     5.0
@@ -80,7 +83,7 @@ def summarize(tensor: Any) -> Summary | None:
 
 def ends_of(a: np.ndarray) -> tuple[float, ...]:
     """The first two elements and the last one, of an array that is not shown in full."""
-    return () if a.size <= IN_FULL else tuple(a.flat[i].item() for i in (0, 1, a.size - 1))
+    return () if a.size <= IN_FULL else (a.item(0), a.item(1), a.item(-1))
 
 
 Numbers = tuple[float, float, float, float, int, int]  # norm, mean, min, max, zeros, nonfinite
@@ -92,16 +95,24 @@ def _in_chunks(flat: np.ndarray, sample: list[np.ndarray] | None) -> Numbers | N
     squares = total = 0.0
     low, high, count, length = np.inf, -np.inf, 0, min(CHUNK, flat.size)
     step = -(-flat.size // SAMPLE)
-    wide, nonzero, ones = np.empty(length), np.empty(length, bool), _ones()[:length]
+    many = flat.size > SAMPLE and flat.dtype == np.float32
+    wide, nonzero = np.empty(0 if many else length), np.empty(length, bool)
     for start in range(0, flat.size, CHUNK):
         chunk = flat[start : start + CHUNK]
         n = chunk.size
-        x = wide[:n]
-        x[...] = chunk
+        least, most = float(np.minimum.reduce(chunk)), float(np.maximum.reduce(chunk))
+        # Sums of many float32 keep its seven digits chunk by chunk, where no square leaves its
+        # range; to copy them to float64 first takes twice as long as all the rest.
+        if many and 1e-10 < max(-least, most) < 1e15:
+            x = chunk
+        elif wide.size:
+            x = wide[:n]
+            x[...] = chunk
+        else:
+            x = chunk.astype(np.float64)
         squares += float(x.dot(x))
-        total += float(x.dot(ones[:n]))  # half the time of a sum
-        low = min(low, float(np.minimum.reduce(chunk)))
-        high = max(high, float(np.maximum.reduce(chunk)))
+        total += float(x.dot(_ones(x.dtype)[:n]))  # half the time of a sum
+        low, high = min(low, least), max(high, most)
         count += int(np.count_nonzero(np.not_equal(chunk, 0, out=nonzero[:n])))
         if sample is not None:  # taken while the chunk is at hand
             sample.append(chunk[-start % step :: step])
@@ -112,8 +123,8 @@ def _in_chunks(flat: np.ndarray, sample: list[np.ndarray] | None) -> Numbers | N
 
 
 @cache
-def _ones() -> np.ndarray:
-    return np.ones(CHUNK)
+def _ones(dtype: np.dtype) -> np.ndarray:
+    return np.ones(CHUNK, dtype)
 
 
 def _scaled(flat: np.ndarray) -> Numbers:
@@ -145,7 +156,7 @@ def histogram(sample: np.ndarray, size: int, clean: bool = False) -> Histogram:
         some = finite[finite != 0]
     counts, lowest = (), 0
     if some.size:
-        _, exponents = np.frexp(some)  # 2^(e − 1) ≤ |x| < 2^e
+        exponents = _exponents(some)
         lowest = int(exponents.min())
         counts = tuple(np.bincount(exponents - lowest).tolist())
     first = lowest - 1 - LEAST
@@ -157,6 +168,15 @@ def histogram(sample: np.ndarray, size: int, clean: bool = False) -> Histogram:
         size=sample.size,
         sampled=sample.size < size,
     )
+
+
+def _exponents(some: np.ndarray) -> np.ndarray:
+    """For each number the e with 2^(e − 1) ≤ |x| < 2^e."""
+    if some.dtype == np.float32:
+        bits = some.view(np.int32) >> 23 & 255  # twice as fast; subnormal numbers have none
+        if bits.min():
+            return bits - 126
+    return np.frexp(some)[1]
 
 
 LEAST = -1075  # below the exponent of float64's smallest number

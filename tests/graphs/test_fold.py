@@ -13,7 +13,7 @@ from networks import block_net, seen, theirs
 from programs import ENGINES, PROGRAMS, program
 
 import autogradlab
-from autogradlab.graphs import Edge, Graph, GraphNode, ModuleCall, Recording, read_graph
+from autogradlab.graphs import Edge, Graph, GraphNode, ModuleCall, Recording, read_graph, watch
 from autogradlab.graphs import record_backward as run
 from autogradlab.graphs.exchange import from_json, to_dot, to_json
 from autogradlab.graphs.highlights import gradient_norms, path_to, saved_bytes
@@ -230,6 +230,23 @@ def test_a_module_with_several_results(engine):
     assert event.grads_in == (inner["exp(x)"].grad_in, inner["sin(x)"].grad_in)
     # x is used twice, by this module only: all that arrived there is what it sent.
     assert event.grads_out == {"n0": by_key["n0"].grad_in}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_sum_that_is_not_known_is_left_out(engine):
+    """The module sends to `h` twice, and another node does too: only the whole sum was seen."""
+
+    class Twice(engine.nn.Module):
+        def forward(self, h):
+            return h.exp() + h.sin()
+
+    model, x = Twice(), engine.ones(2, requires_grad=True)
+    with watch(model) as watched:
+        h = x * 2
+        loss = (model(h) * h).sum()
+    folded = run(loss, watched=watched).fold(0)
+    (event,) = [e for e in folded.events if folded.graph.nodes[e.key].inside]
+    assert event.grad_in and event.grads_out == {}
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -273,6 +273,23 @@ def test_by_ownership_a_layer_has_its_parameters_and_what_leads_to_it(engine):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+def test_by_ownership_a_result_with_two_consumers_goes_to_the_older(engine):
+    class Net(engine.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = engine.nn.Linear(2, 2), engine.nn.Linear(2, 2)
+
+        def forward(self, x):
+            h = x.exp()
+            return self.first(h) + self.second(h)
+
+    model = Net()
+    x = engine.ones(1, 2, requires_grad=True)
+    made = dict(operations(read_graph(model(x).sum(), model=model)))
+    assert made["ExpBackward0"] == "first"
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 def test_by_ownership_a_list_of_modules_is_no_module(engine):
     model = block_net(engine)
     graph = read_graph(model(engine.ones(2, 3)).sum(), model=model)

@@ -32,7 +32,7 @@ def resnet(engine):
 
 def exact(a):
     """The same numbers, the plain way."""
-    if a.size > 10_000:
+    if a.size > 10_000 and np.isfinite(a).all():
         a = a.astype(np.float64)
         return np.linalg.norm(a), a.mean(), a.min(), a.max(), (a == 0).sum(), 0
     finite = [x for x in a.astype(np.float64).ravel().tolist() if math.isfinite(x)]
@@ -60,6 +60,10 @@ LARGE = {
     "subnormal": np.full(100, 5e-324),
     "mixed": np.array([1e200, 1e-200] * 50),
     "small32": np.full(200, 1e-30, np.float32),
+    "subnormal32": np.full(9000, 1e-42, np.float32),
+    "wide32": np.exp(RANDOM.standard_normal(9000) * 15).astype(np.float32),
+    "offset": (RANDOM.standard_normal(2 * CHUNK) + 1e4).astype(np.float32),
+    "one nan": np.where(np.arange(CHUNK + 9) == CHUNK, np.nan, np.float32(2)),
     "transposed": RANDOM.standard_normal((40, 50)).T,
     "strided": RANDOM.standard_normal(1000)[::3],
     "expanded": np.broadcast_to(np.float32(3), (30, 40)),
@@ -74,7 +78,10 @@ LARGE = {
 @pytest.mark.parametrize("case", LARGE)
 def test_a_summary_is_exact(case):
     a = LARGE[case]
-    np.testing.assert_allclose(numbers_of(summarize(a)), exact(a), rtol=1e-12, atol=1e-320)
+    rtol = 3e-6 if a.dtype == np.float32 and a.size > SAMPLE else 1e-12
+    found, expected = numbers_of(summarize(a)), exact(a)
+    np.testing.assert_allclose(found[:2], expected[:2], rtol=rtol, atol=1e-320)
+    assert found[2:] == expected[2:]
 
 
 @given(st.lists(st.floats(width=64), max_size=90))
@@ -324,7 +331,10 @@ def test_a_hook_that_empties_or_changes_grad(engine):
     def change(p):
         p.grad[0, 50:].zero_()
 
-    for hook in (empty, change):
+    def replace(p):
+        p.grad = engine.cat([p.grad[:, :50], engine.zeros(1, 50)], 1)
+
+    for hook in (empty, change, replace):
         handle = model.weight.register_post_accumulate_grad_hook(hook)
         model.weight.grad = None
         with record(model) as r:
