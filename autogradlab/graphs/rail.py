@@ -58,9 +58,9 @@ def rows_of(graph: Graph) -> list[Row]:
     >>> with watch(model) as seen:
     ...     loss = model(ones(1, 2)).sum()
     >>> graph = read_graph(loss, watched=seen).fold(open=["0"])
-    >>> [(row.key if row.head else graph.nodes[row.key].label, row.depth) for row in rows_of(graph)]
-    [('m1', 0), ('0.bias', 1), ('0.weight', 1), ('x ᵀ', 1), ('…', 1), ('1', 0), ('sum(…)', 0), ('output', 0)]
-    """  # noqa: E501
+    >>> [row.key if row.head else graph.nodes[row.key].label for row in rows_of(graph)]
+    ['m1', '0.weight', '0.weightᵀ', '0.bias', 'addmm', '1', 'sum(…)', 'output']
+    """
     users: dict[str, str] = {}
     for edge in graph.edges:
         users.setdefault(edge.source, edge.target)

@@ -90,13 +90,29 @@ class BackwardDebugger(Instrument):
     ) -> None:
         if isinstance(model, Mapping):  # most graphs have no model: names, and then the gradient
             model, names, gradient = None, model, names if gradient is None else gradient
-        shown = chosen(controls, type(self))
         names = caller_names(sys._getframe(1)) if names is None else names
         limit = LIMITS[model is not None or watched is not None]
-        self.recording = record_backward(
-            root, gradient, names, limit, model=model, watched=watched
-        )
-        graph = self.recording.graph
+        recording = record_backward(root, gradient, names, limit, model=model, watched=watched)
+        self._make(recording, names, controls)
+
+    @classmethod
+    def of(
+        cls,
+        recording: Recording,
+        names: Mapping[str, Any] | None = None,
+        controls: Iterable[str] | None = None,
+    ) -> BackwardDebugger:
+        """The debugger of a pass that was recorded before, by `graphs.record` round a training
+        step, or until an error: `error.recording`."""
+        made = cls.__new__(cls)
+        made._make(recording, names or {}, controls)
+        return made
+
+    def _make(
+        self, recording: Recording, names: Mapping[str, Any], controls: Iterable[str] | None
+    ) -> None:
+        shown = chosen(controls, type(self))
+        self.recording, graph = recording, recording.graph
         self.title = graph.title
         self.tensors = {n: t for n, t in names.items() if hasattr(t, "grad_fn")}
         self.keys = [event.key for event in self.recording.events]
@@ -303,8 +319,10 @@ class BackwardDebugger(Instrument):
     def _row(self, node: str) -> str:
         """The key of a row, or of a node where there are no rows, by its label or key."""
         if self.rail:
+            calls = self.recording.graph.calls
             for key, each in self.rail.graph.nodes.items():
-                if node in (key, each.label, each.expression):
+                call = calls.get(key.partition("p")[0])
+                if node in (key, each.label, each.expression, call and call.path):
                     return key
         return self._shown(self._key(node))
 
@@ -319,19 +337,18 @@ class BackwardDebugger(Instrument):
 
     def _get(self, name: str) -> Any:
         if name == "open":
-            calls = self.recording.graph.calls
-            return sorted(call for call in self._open if call in calls)
+            calls = self.recording.graph.calls  # by name: keys count calls that made a node
+            return [calls[call].name for call in calls if call in self._open]
         return self._halt if name == "halt" else super()._get(name)
 
     def _set(self, name: str, value: Any) -> None:
         if name == "open":
-            if not self.recording.graph.calls:
-                if value:
-                    raise ValueError("this state does not fit: this graph has no modules")
-                return
-            if unknown := set(value) - self.recording.graph.calls.keys():
-                raise ValueError(f"this state does not fit: there is no {min(unknown)[:40]!r}")
-            self._fold(set(value))
+            try:
+                calls = set().union(*map(self._calls, value))
+            except ValueError as error:
+                raise ValueError(f"this state does not fit: {str(error)[:80]}") from None
+            if self.rail:
+                self._fold(calls)
         elif name == "halt":
             self.break_when(**(value or {}))
         else:

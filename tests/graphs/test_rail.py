@@ -33,14 +33,14 @@ def transformer():
 
 
 MODELS = {
-    "mlp": lambda: (autogradlab, models.MLP([3, 4, 4, 1]), (autogradlab.ones(2, 3),)),
-    "skips": lambda: (torch, Skips(), (torch.ones(2, 3),)),
-    "transformer": lambda: (torch, transformer(), (torch.ones(1, 3, 8), torch.ones(1, 2, 8))),
+    "mlp": lambda: (models.MLP([3, 4, 4, 1]), autogradlab.ones(2, 3)),
+    "skips": lambda: (Skips(), torch.ones(2, 3)),
+    "transformer": lambda: (transformer(), torch.ones(1, 3, 8), torch.ones(1, 2, 8)),
 }
 
 
 def recorded(name, exact=True):
-    engine, model, inputs = MODELS[name]()
+    model, *inputs = MODELS[name]()
     with watch(model) as seen:
         loss = model(*inputs).pow(2).sum()
     kept = {"watched": seen} if exact else {"model": model}
