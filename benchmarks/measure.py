@@ -6,6 +6,7 @@ level just before it, in KB.
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import statistics
 import subprocess
@@ -133,6 +134,9 @@ def peak(run: Callable[[], Any], warm_up: Callable[[], Any]) -> int:
     """Peak memory of a run above the level before it, in KB, as Linux counts; a small run before
     that loads and caches what is not the step's."""
     warm_up()
+    gc.collect()
+    if hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
+        libc.malloc_trim(0)  # what the warm-up has freed must be asked for again
     Path("/proc/self/clear_refs").write_text("5")
     before = status("VmRSS")
     run()

@@ -123,5 +123,4 @@ def test_the_page_and_the_plot(tmp_path):
 
 
 def test_peak_memory_sees_what_a_run_needs():
-    # more than malloc ever takes from memory the process already has
     assert peak(lambda: np.ones(48_000_000, np.uint8).sum(), lambda: None) > 40_000
