@@ -33,8 +33,10 @@ def times(x: Any, factor: float) -> Any:
 def added(self: Any, a: Any, b: Any, *, beta: float, alpha: float) -> Any:
     """beta·self + alpha·(a @ b); a beta of 0 leaves `self` out, even if it is nan."""
     half = a.dtype == np.float16  # added up in float32
-    product = np.matmul(a.astype(np.float32), b.astype(np.float32)) if half else np.matmul(a, b)
-    out = times(product, alpha) if beta == 0 else times(self, beta) + times(product, alpha)
+    out = np.matmul(a.astype(np.float32), b.astype(np.float32)) if half else np.matmul(a, b)
+    out = times(out, alpha)
+    if beta != 0:
+        out += times(self, beta)  # no third array
     return out.astype(a.dtype, copy=False)
 
 
