@@ -116,7 +116,7 @@ def backward(
             out = None
             simple = plan is not None and node.extras is None and not node.lifted
             if plain and simple and g is not None:
-                out = plan.quick(g, node.saved)  # None if this has to be looked at first
+                out = plan.quick(g, node.saved, node.versions)  # None: to be looked at first
                 if not retain_graph and plan.frees and out is not None:
                     node.saved = None
             if out is None:

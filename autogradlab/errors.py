@@ -189,9 +189,10 @@ def modified(array: Any, node: Any, version: int, expected: int) -> str:
     if node is not None:
         operation, _, number = node.name().partition("Backward")
         maker = f", which is output 0 of {operation}{number.strip('0')},"
+    kind = "CPUBoolType" if array.dtype.kind == "b" else dtypes.type_name(array.dtype)
     return (
         "one of the variables needed for gradient computation has been modified by an inplace "
-        f"operation: [{dtypes.type_name(array.dtype)} {list(array.shape)}]{maker} is at version "
+        f"operation: [{kind} {list(array.shape)}]{maker} is at version "
         f"{version}; expected version {expected} instead. Hint: enable anomaly detection to "
         "find the "
         "operation that failed to compute its gradient, with "

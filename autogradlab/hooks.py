@@ -23,8 +23,7 @@ _ids = itertools.count()
 
 
 class Extras:
-    """What few nodes have: hooks by kind, in the order they were registered; versions that saved
-    tensors had, where that was not 0; notes."""
+    """What few nodes have: hooks by kind, in the order they were registered; notes."""
 
     def __init__(self) -> None:
         self.tensor: dict[int, Callable[..., Any]] = {}
@@ -34,8 +33,9 @@ class Extras:
         self.retain: weakref.ref[Tensor] | None = None  # whose .grad is to be filled
         self.unpack: Callable[[Any], Tensor] | None = None  # undoes what a pack hook has done
         self.notes: dict[str, Any] = {}
-        self.versions: dict[int, int] = {}  # by place among the saved values
         self.cells: dict[int, tuple[list[int], int]] = {}  # by output: its version, and then
+        self.guards: dict[str, tuple[Tensor | None, ...]] = {}  # what must not change, see `guard`
+        self.guarded: list[int] = []  # the versions they had
 
     @property
     def watching(self) -> bool:
@@ -171,9 +171,25 @@ def packed(pack_hook: Callable[[Tensor], Any], x: Tensor) -> tuple[Any, Node | N
     return quietly(pack_hook, x), edge(x)
 
 
+def guard(out: Tensor, **tensors: tuple[Tensor | None, ...]) -> Tensor:
+    """Let the node of `out` name these as its saved values, and refuse to run once they were
+    written to: it computes with copies of its own, and torch would not have any."""
+    if out.node is not None:
+        extra = out.node.extra
+        extra.guards |= tensors
+        extra.guarded += [0 if x is None else x._version for xs in tensors.values() for x in xs]
+    return out
+
+
 def unpack(node: Node, values: list[Any]) -> None:
-    """Ask the unpack hook for the saved tensors of a node, in place in `values`."""
-    plan, hook = node.plan, node.extras.unpack
+    """Look whether what a node guards is as it was; then ask the unpack hook for the saved tensors,
+    in place in `values`."""
+    plan, extras = node.plan, node.extras
+    for x, then in zip(itertools.chain(*extras.guards.values()), extras.guarded, strict=True):
+        if x is not None and x._version != then:
+            raise RuntimeError(errors.modified(x.array, x.grad_fn, x._version, then))
+    if (hook := extras.unpack) is None:
+        return
     for i in plan.tensors_at:
         values[i] = unpacked(hook, values[i])
     if (i := plan.result_at) is not None and not plan.primitive.multiple:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from . import dtypes, errors
+from . import dtypes, errors, hooks
 from .derivatives import writes
 from .modes import modes
 from .node import Node, Wanted, clock, edge, fit
@@ -102,8 +102,8 @@ def keep_saved(node: Node, x: Tensor) -> None:
         if node.saved[i] is x and next(iter(node.plan.primitive.formulas)) == node.plan.names[i]:
             old = wrap(np.array(x.array), x.node)
             old._requires_grad = x._requires_grad
-            node.extra.versions.pop(i, None)
             node.saved = (*node.saved[:i], old, *node.saved[i + 1 :])
+            node.note_versions()
 
 
 # ------------------------------------------------------------------------------------------ views
@@ -233,7 +233,7 @@ def setitem(self: Tensor, key: Any, value: Any) -> None:
             raise TypeError(f"can't assign a {type(value).__name__} to a {kind}")
         value = wrap(np.asarray(value).astype(self.array.dtype)[()])
     whole = isinstance(key, slice) and key == slice(None)
-    shown, arrays = (self, {}) if whole else located(self, key)
+    shown, arrays, keys = (self, {}, ()) if whole else located(self, key)
     if arrays:
         indices = numpy_indices(shown, arrays)
         writable(shown, [value])
@@ -248,7 +248,8 @@ def setitem(self: Tensor, key: Any, value: Any) -> None:
                 f"shape mismatch: value tensor of shape {list(value.array.shape)} cannot be "
                 f"broadcast to indexing result of shape {list(room)}"
             ) from None
-        write(shown, writes.put_at(shown, value, indices=indices))
+        out = writes.put_at(shown, value, indices=indices)
+        write(shown, hooks.guard(out, indices=keys))
         return
     if value.shape != shown.shape:
         if not value.array.ndim:

@@ -7,7 +7,6 @@ Running the tape backwards is `engine.py`; the formulas are in `derivatives/`.
 
 from __future__ import annotations
 
-import functools
 import itertools
 import weakref
 from collections.abc import Callable, Sequence
@@ -43,9 +42,10 @@ class Node:
 
     __slots__ = (
         *("__weakref__", "dtype", "extras", "parents", "plan", "saved", "sequence", "shape"),
+        "versions",
     )
     is_leaf, output_nr = False, 0
-    lifted = False  # whether its saved values are duals or batches, see `lifted_type`
+    lifted = False  # whether its saved values are duals or batches, see primitive.py
     runs_on_none = False  # whether it has something to do when no gradient has arrived
 
     def __init__(
@@ -54,25 +54,22 @@ class Node:
         self.sequence, self.plan, self.extras = next(clock), plan, None
         self.parents = plan.edges(inputs)
         self.saved = saved = plan.pack(inputs, result, constants)
-        if plan.primitive.multiple:
-            self.shape = self.dtype = None
-        else:
-            self.shape, self.dtype = result.shape, result.dtype
+        many = plan.primitive.multiple
+        self.shape, self.dtype = (None, None) if many else (result.shape, result.dtype)
         for i in plan.tensors_at:
             if saved[i].inference:
                 raise RuntimeError(errors.INFERENCE_SAVED)
         self.note_versions()
 
     def note_versions(self) -> None:
-        """Remember which versions the saved tensors have, where that is not 0."""
-        for i in self.plan.watched_at:
-            cell = getattr(self.saved[i], "cell", None)
-            if cell is not None and cell[0]:
-                self.extra.versions[i] = cell[0]
+        """Remember which versions the saved tensors have; None if each is at its first, 0."""
+        cells = [getattr(x, "cell", None) for x in self.saved]
+        versions = tuple([0 if cell is None else cell[0] for cell in cells])
+        self.versions = versions if any(versions) else None
 
     @property
     def extra(self) -> hooks.Extras:
-        """Hooks, versions, notes: made when first asked for."""
+        """Hooks and notes: made when first asked for."""
         if self.extras is None:
             self.extras = hooks.Extras()
         return self.extras
@@ -92,14 +89,14 @@ class Node:
         if self.saved is None:
             raise RuntimeError(errors.FREED)
         plan, values, extras = self.plan, list(self.saved), self.extras
-        if extras is not None and extras.unpack is not None:
+        if extras is not None:
             hooks.unpack(self, values)
         for i in plan.watched_at:
             x = values[i]
             if not isinstance(x, Tensor):  # arrays that no tensor has held
                 continue
             if x.cell is not None:
-                then = 0 if extras is None else extras.versions.get(i, 0)
+                then = 0 if self.versions is None else self.versions[i]
                 if x.cell[0] != then:
                     raise RuntimeError(errors.modified(x.array, x.grad_fn, x.cell[0], then))
             if i in plan.arrays_at:  # the graph of a gradient has its own, which nobody writes
@@ -190,6 +187,35 @@ class Node:
         return hooks.register(self, "post", hook)
 
 
+class Unary(Node):
+    """A node with one input. It keeps no tuple of its parents, since each object that can be part
+    of a cycle costs Python's garbage collector a visit: on long graphs, half of the time."""
+
+    __slots__ = ("parent",)
+
+    @property
+    def parents(self) -> tuple[Node | None, ...]:
+        return (self.parent,)
+
+    @parents.setter
+    def parents(self, edges: Sequence[Node | None]) -> None:
+        (self.parent,) = edges
+
+
+class Binary(Node):
+    """A node with two inputs, without a tuple of them too."""
+
+    __slots__ = ("left", "right")
+
+    @property
+    def parents(self) -> tuple[Node | None, ...]:
+        return self.left, self.right
+
+    @parents.setter
+    def parents(self, edges: Sequence[Node | None]) -> None:
+        self.left, self.right = edges
+
+
 class Parts(list):
     """The gradients of a node with several outputs, None where none has arrived."""
 
@@ -200,7 +226,7 @@ class Parts(list):
         return Parts([b if a is None else a if b is None else a + b for a, b in pairs])
 
 
-class Output(Node):
+class Output(Unary):
     """Output `k` of a node that has several: hands the gradient on in its place among `Parts`.
 
     It is never seen from outside: `grad_fn` and `next_functions` show the node and `k`.
@@ -210,20 +236,20 @@ class Output(Node):
     wanted, plan = (True,), None
 
     def __init__(self, node: Node, k: int, count: int, array: Any) -> None:
-        self.parents, self.extras = (node,), None
+        self.parent, self.extras = node, None
         self.output_nr, self.count = k, count
         self.sequence = node.sequence + 0.5  # before the node, after all that used the output
         self.shape, self.dtype = array.shape, array.dtype
 
     @property
     def grad_fn(self) -> Node:
-        return self.parents[0]
+        return self.parent
 
     def name(self) -> str:
-        return self.parents[0].name()
+        return self.parent.name()
 
     def watch(self, cell: list[int], output_nr: int = 0) -> None:
-        self.parents[0].watch(cell, self.output_nr)
+        self.parent.watch(cell, self.output_nr)
 
     def free(self) -> None:
         """Nothing is saved here."""
@@ -323,11 +349,3 @@ def fit(g: Any, node: Any, sender: Node | None = None) -> Any:
     if isinstance(g, Tensor):
         return g if g.array.dtype is node.dtype else g.to(dtypes.from_numpy(node.dtype))
     return g if g.dtype is node.dtype else g.astype(node.dtype)
-
-
-@functools.cache
-def lifted_type(kind: type[Node]) -> type[Node]:
-    """The class of an operation's nodes that were recorded inside a transform: their formulas run
-    on tensors, which hold duals and batches."""
-    body = {"__slots__": (), "__module__": kind.__module__, "lifted": True}
-    return type(kind.__name__, (kind,), body)

@@ -8,6 +8,7 @@ formulas themselves are in `derivatives/`, nodes in `node.py`, running them in `
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -16,7 +17,7 @@ import numpy as np
 
 from . import arrays as arrays_module
 from .modes import modes, reset, silence
-from .node import Node, Output, Wanted, edge, lifted_type
+from .node import Binary, Node, Output, Unary, Wanted, edge
 from .tensor import Tensor, wrap
 
 # For each input: does it want a gradient? None for what is no tensor.
@@ -84,7 +85,7 @@ class Primitive:
         primitive.defaults = getattr(forward, "__kwdefaults__", None) or {}
         primitive.needs = {n: parameters(f)[1:] for n, f in formulas.items()}
         primitive.plans: dict[Kinds, Plan] = {}
-        primitive.node = node_type(name)
+        primitive.node = node_type(name, 0 if variadic else len(formulas))
 
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"
@@ -166,7 +167,8 @@ class Primitive:
     def named(self, name: str) -> Primitive:
         """The same operation under another of torch's names."""
         twin = object.__new__(Primitive)
-        twin.__dict__.update(self.__dict__, name=name, plans={}, node=node_type(name))
+        arity = 0 if self.variadic else len(self.formulas)
+        twin.__dict__.update(self.__dict__, name=name, plans={}, node=node_type(name, arity))
         return twin
 
     def plan(self, kinds: Kinds) -> Plan:
@@ -192,9 +194,18 @@ def parameters(function: Callable[..., Any]) -> list[str]:
     return list(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
 
 
-def node_type(name: str) -> type[Node]:
+def node_type(name: str, arity: int) -> type[Node]:
     """The class of an operation's nodes: `type(y.grad_fn).__name__` is torch's name for it."""
-    return type(name.rpartition("::")[2], (Node,), {"__slots__": (), "__module__": "builtins"})
+    kind = {1: Unary, 2: Binary}.get(arity, Node)
+    return type(name.rpartition("::")[2], (kind,), {"__slots__": (), "__module__": "builtins"})
+
+
+@functools.cache
+def lifted_type(kind: type[Node]) -> type[Node]:
+    """The class of an operation's nodes that were recorded inside a transform: their formulas run
+    on tensors, which hold duals and batches."""
+    body = {"__slots__": (), "__module__": kind.__module__, "lifted": True}
+    return type(kind.__name__, (kind,), body)
 
 
 class Plan:
@@ -247,11 +258,14 @@ class Plan:
         gives None where these have to be looked at first (`Node.unpack`)."""
         at = self.tensors_at
         values = [f"saved[{i}]{'.array' * (i in at)}, " for i in range(len(self.names))]
-        unsure = "".join(f" or saved[{i}].cell is not None" for i in at)
+        then = "(0 if versions is None else versions[{}])"
+        unsure = "".join(
+            f" or (c := saved[{i}].cell) is not None and c[0] != {then.format(i)}" for i in at
+        )
         unsure += "".join(f" or saved[{i}].__class__ is Tensor" for i in self.arrays_at)
         unsure += " or True" * (self.result_nr is not None)
         body = self.code(self.wanted).partition(": ")[2]
-        lines = ["def quick(g, saved):", f" if saved is None{unsure}: return None"]
+        lines = ["def quick(g, saved, versions):", f" if saved is None{unsure}: return None"]
         lines += [f" {', '.join(self.names)}, = {''.join(values)}"] * bool(self.names)
         space = {f"d_{name}": f for name, f in self.primitive.formulas.items()}
         space["Tensor"] = Tensor
@@ -285,7 +299,8 @@ class Plan:
             i = self.names.index(name)
             value = node.unpack(True)[i] if self.frees else node.saved[i]
             if name in self.primitive.arrays and isinstance(value, tuple):
-                return tuple(None if isinstance(v, slice) else wrap(v) for v in value)
+                given = node.extras and node.extras.guards.get(name)
+                return given or tuple(None if isinstance(v, slice) else wrap(v) for v in value)
             data = name in self.primitive.formulas or name in self.primitive.arrays
             return wrap(np.asarray(value)) if data and not isinstance(value, Tensor) else value
         if name in (*self.primitive.formulas, "result", *self.primitive.arrays):

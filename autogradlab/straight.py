@@ -48,8 +48,8 @@ def unary(primitive: Primitive, usual: Callable[..., Tensor]) -> Callable[..., T
             out.node = node = new(node_type)
             out._requires_grad = True
             node.sequence, node.plan, node.extras = next(clock), plan, None
-            node.parents = (input.node or edge(input),)
-            node.saved = plan.pack((input,), array, None)
+            node.parent = input.node or edge(input)
+            node.saved, node.versions = plan.pack((input,), array, None), None
             node.shape, node.dtype = array.shape, array.dtype
             if input.cell is not None:
                 node.note_versions()
@@ -99,8 +99,9 @@ def binary(
             out._requires_grad = True
             inputs = self, other
             node.sequence, node.plan, node.extras = next(clock), plan, None
-            node.parents = plan.edges(inputs)
-            node.saved = plan.pack(inputs, array, constants)
+            node.left = (self.node or edge(self)) if kinds[0] else None
+            node.right = (other.node or edge(other)) if kinds[1] else None
+            node.saved, node.versions = plan.pack(inputs, array, constants), None
             node.shape, node.dtype = array.shape, array.dtype
             if self.cell is not None or (b is not other and other.cell is not None):
                 node.note_versions()

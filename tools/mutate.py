@@ -298,8 +298,9 @@ def unwatched(primitive: Primitive, part: str, stack: ExitStack) -> None:
     """Nobody notices that the saved value has been written into."""
 
     def wrong(self: node.Node, taped: bool) -> list[Any]:
-        for i in changed_since(self, part):
-            self.extra.versions[i] = self.saved[i].cell[0]
+        if changed_since(self, part):
+            i, versions = self.plan.names.index(part), self.versions or (0,) * len(self.saved)
+            self.versions = (*versions[:i], self.saved[i].cell[0], *versions[i + 1 :])
         if part.startswith("result") and self.extras is not None:
             self.extras.cells = {k: (c, c[0]) for k, (c, _) in self.extras.cells.items()}
         return node.Node.unpack(self, taped)
@@ -307,14 +308,13 @@ def unwatched(primitive: Primitive, part: str, stack: ExitStack) -> None:
     stack.enter_context(mock.patch.object(primitive.node, "unpack", wrong))
 
 
-def changed_since(self: node.Node, part: str) -> list[int]:
-    """The places of a saved input or array that has been written into since."""
+def changed_since(self: node.Node, part: str) -> bool:
+    """Whether a saved input or array has been written into since."""
     if self.saved is None or part not in self.plan.names:
-        return []
+        return False
     i = self.plan.names.index(part)
-    x, then = self.saved[i], self.extras.versions.get(i, 0) if self.extras is not None else 0
-    changed = isinstance(x, Tensor) and x.cell is not None and x.cell[0] != then
-    return [i] if changed else []
+    x, then = self.saved[i], 0 if self.versions is None else self.versions[i]
+    return isinstance(x, Tensor) and x.cell is not None and x.cell[0] != then
 
 
 def tangent(change: Callable[[Any], Any]) -> Callable[..., None]:

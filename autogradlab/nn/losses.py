@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import derivatives as d
 from .. import dtypes
+from ..hooks import guard
 from ..modes import modes
 from ..ops.elementwise import (
     abs,
@@ -244,7 +245,8 @@ def nll_loss(
         constants("nll_loss_forward", weight=weight)
         check_classes(input, target, weight, ignore_index)
         places = places.reshape(input.shape[:-1])
-        return d.nll_loss(input, target=places.astype(np.int64), **options)
+        out = d.nll_loss(input, target=places.astype(np.int64), **options)
+        return guard(out, target=(target,))
     if input.ndim != 4 and target.shape != shape:
         raise RuntimeError(f"Expected target size {list(shape)}, got {list(target.shape)}")
     if input.ndim == 4 and target.shape != shape:
@@ -255,8 +257,9 @@ def nll_loss(
     check_classes(input, target, weight, ignore_index)
     if input.ndim != 4:
         input = reshape(input, *input.shape[:2], 1, shape[1] * len(places) and -1)
-        places = places.reshape(input.shape[0], *input.shape[2:])
-    out = d.nll_loss2d(input, target=places.astype(np.int64), **options)
+        target = reshape(target, input.shape[0], *input.shape[2:])
+    out = d.nll_loss2d(input, target=target.array.astype(np.int64), **options)
+    guard(out, target=(target,))
     return reshape(out, *shape) if reduction == "none" and len(shape) != 3 else out
 
 

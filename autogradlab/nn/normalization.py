@@ -10,6 +10,7 @@ import numpy as np
 from .. import derivatives as d
 from .. import dtypes
 from ..derivatives.windows import Memo
+from ..hooks import guard
 from ..ops.elementwise import add, clone, mul
 from ..ops.reductions import mean
 from ..tensor import Tensor
@@ -49,7 +50,9 @@ def batch_norm(
         return out if bias is None else add(out, bias[0])
     if not training:
         scale = 1 / np.sqrt(running_var.array + running_var.array.dtype.type(eps))
-        return d.batch_norm_eval(input, weight, bias, mean=running_mean.array.copy(), scale=scale)
+        centre = running_mean.array.copy()
+        out = d.batch_norm_eval(input, weight, bias, mean=centre, scale=scale)
+        return guard(out, running=(running_mean, running_var))
     groups = (input.shape[0], channels, prod(input.shape[2:]))
     memo = Memo()
     out = d.batch_norm(input, weight, bias, groups=groups, eps=eps, memo=memo)
@@ -59,7 +62,7 @@ def batch_norm(
     for x, new in ((running_mean, centre), (running_var, variance)):
         if x is not None:
             x.memory()[...] = (1 - momentum) * x.array + momentum * new  # not a new version
-    return out
+    return guard(out, running=(running_mean, running_var))
 
 
 def check_batch(shape: Sequence[int]) -> None:

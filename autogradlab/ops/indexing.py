@@ -11,6 +11,7 @@ import numpy as np
 from .. import derivatives as d
 from .. import dtypes, errors
 from ..arrays import Lifted
+from ..hooks import guard
 from ..tensor import Tensor, wrap
 from .arguments import one_dim
 from .shapes import broadcast_shape, expand, fits, unsqueeze, view
@@ -34,23 +35,26 @@ index_add index_fill index_put scatter scatter_add
 
 def getitem(input: Tensor, key: Any) -> Tensor:
     """`input[key]`: numbers select, slices slice, arrays of indices and masks index at the end."""
-    out, arrays = located(input, key)
+    out, arrays, keys = located(input, key)
     if arrays:
-        return d.index(out, indices=numpy_indices(out, arrays))
+        return guard(d.index(out, indices=numpy_indices(out, arrays)), indices=keys)
     return d.alias(input) if out is input else out
 
 
-def located(input: Tensor, key: Any) -> tuple[Tensor, dict[int, np.ndarray]]:
-    """What the basic part of an index shows, and the arrays that index its dimensions."""
+def located(
+    input: Tensor, key: Any
+) -> tuple[Tensor, dict[int, np.ndarray], tuple[Tensor | None, ...]]:
+    """What the basic part of an index shows, the arrays that index its dimensions, and the tensors
+    these come from, None for a dimension that is not indexed."""
     if isinstance(key, slice):
-        return sliced(input, 0, key), {}
+        return sliced(input, 0, key), {}, ()
     if isinstance(key, int) and not isinstance(key, bool):
-        return selected(input, 0, key), {}
+        return selected(input, 0, key), {}, ()
     items = as_tuple(key)
     used = sum(dims_used(k) for k in items)
     if used > input.ndim:
         raise IndexError(f"too many indices for tensor of dimension {input.ndim}")
-    out, dim, dropped, arrays = input, 0, 0, {}
+    out, dim, dropped, arrays, keys = input, 0, 0, {}, ()
     for k in items:
         if k is ...:
             dim += input.ndim - used
@@ -64,12 +68,14 @@ def located(input: Tensor, key: Any) -> tuple[Tensor, dict[int, np.ndarray]]:
             dim += 1
         elif isinstance(k, Tensor | np.ndarray | Sequence) and not is_number(k):
             array = index_array(k, out, dim)
+            missing = dim - sum(1 if x is None else dims_used(x) for x in keys)
+            keys += (None,) * missing + (k if isinstance(k, Tensor) else wrap(np.asarray(k)),)
             for i, a in enumerate(array):
                 arrays[dim + i] = a
             dim += len(array)
         else:
             out, dropped = selected(out, dim, k, dim + dropped), dropped + 1
-    return out, arrays
+    return out, arrays, keys
 
 
 def is_whole(k: slice, size: int) -> bool:
@@ -315,7 +321,8 @@ def index_put(
             f"shape mismatch: value tensor of shape {list(values.shape)} cannot be broadcast to "
             f"indexing result of shape {list(shape)}"
         )
-    return d.index_put(input, values, indices=where, accumulate=accumulate)
+    out = d.index_put(input, values, indices=where, accumulate=accumulate)
+    return guard(out, indices=tuple(indices))
 
 
 def elementwise_index(

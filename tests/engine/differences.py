@@ -87,11 +87,6 @@ DIFFERENCES = {
     ],
     "Other names for the same thing": [
         (
-            "A mask is saved as the indices of its true elements.",
-            "x = torch.arange(3.0, requires_grad=True)\n"
-            "print(x[x > 0].grad_fn._saved_indices)",
-        ),
-        (
             "The graph of a graph: PyTorch fuses some second derivatives and names nodes after "
             "that. Values are the same, names are promised for first-order graphs only.",
             "x = torch.tensor(1.0, requires_grad=True)\n"

@@ -120,8 +120,38 @@ g, = torch.autograd.grad((y * y).sum(), x, create_graph=True); g.mul_(2); total 
 y[1:].mul_(x[:2]); g, = torch.autograd.grad((y**3).sum(), x, create_graph=True); (g * g).sum().backward(); del g
 """
 
+# What an operation remembers beside its inputs: an index, a mask, a target, running statistics.
+REMEMBERED = r"""
+w = y[i]; i[0] = 1; total = w.sum()
+w = n[:, i]; i[0] = 1; total = w.sum()
+w = y[i.int()]; i[0] = 1; total = w.sum()
+k = i.int(); w = y[k]; k[0] = 1; total = w.sum()
+w = y[[0, 2]]; i[0] = 1; total = w.sum()
+k = y > 0; w = y[k]; k.zero_(); total = w.sum()
+k = y > 0; w = y.masked_select(k); k.zero_(); total = w.sum()
+k = n > 0; w = torch.where(k, n, n * 2); k.zero_(); total = w.sum()
+z[i] = x[:2]; i[0] = 1; total = z.sum()
+y[i] = x[1:]; i[0] = 1; total = y.sum()
+n[:, i] = x[1:]; i[0] = 1; total = n.sum()
+z[i] = 1.; i[0] = 1; total = (z * x).sum()
+w = z.index_put((i,), x[:2]); i[0] = 1; total = w.sum()
+k = y > 0; z[k] = y[k]; r = z.grad_fn._saved_indices, y[k].grad_fn._saved_indices; total = z.sum()
+r = n[:, i].grad_fn._saved_indices, n[i[:1], 1:].grad_fn._saved_indices
+w = y[i]; w.sum().backward(); i[0] = 1; w.sum().backward()
+k = i.clone(); w = torch.nn.functional.nll_loss(n, k); k[0] = 1; total = w
+k = i.clone(); w = torch.nn.functional.cross_entropy(n, k); k[0] = 1; total = w
+k = i[None, :1].repeat(2, 1) % 2; w = torch.nn.functional.nll_loss(n[..., None], k); k[0] = 1; total = w.sum()
+b = torch.nn.BatchNorm1d(3); w = b(n) ** 2; b.running_mean.add_(1); total = w.sum(); del b
+b = torch.nn.BatchNorm1d(3); w = b(n) ** 2; b.running_var.add_(1); total = w.sum(); del b
+b = torch.nn.BatchNorm1d(3).eval(); w = b(n) ** 2; b.running_mean.add_(1); total = w.sum(); del b
+b = torch.nn.BatchNorm1d(3); w = b(n) ** 2 + b(n); total = w.sum(); r = b.running_var._version; del b
+"""
 
-@pytest.mark.parametrize("snippet", [line for line in SNIPPETS.split("\n") if line])
+
+EVERY = [line for line in (SNIPPETS + REMEMBERED).split("\n") if line]
+
+
+@pytest.mark.parametrize("snippet", EVERY)
 def test_in_place(snippet: str) -> None:
     code = START + snippet.replace(r"\n", "\n")
     if "total" in code:
