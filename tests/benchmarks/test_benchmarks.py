@@ -2,6 +2,8 @@
 
 import dataclasses
 import platform
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -124,3 +126,20 @@ def test_the_page_and_the_plot(tmp_path):
 
 def test_peak_memory_sees_what_a_run_needs():
     assert peak(lambda: np.ones(48_000_000, np.uint8).sum(), lambda: None) > 40_000
+
+
+def test_memory_that_a_step_has_freed_serves_the_next():
+    code = """
+import resource
+import autogradlab as torch
+faults = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+x, steps = torch.ones(1 << 20), []
+for _ in range(8):
+    before = faults()
+    several = [x + i for i in range(4)]  # 16 MB, more than is kept if nothing is done about it
+    del several
+    steps.append(faults() - before)
+print(min(steps))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 100  # of 4,096 pages
