@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..primitive import Primitive
+from . import winograd
 from .windows import Ints, Memo, Window, cropped, padded
 
 # Columns are (channels · kernel, images · places): one large matrix product per convolution beats a
@@ -63,6 +64,12 @@ def grouped(x: Any, groups: int) -> Any:
 
 
 def convolve(input: Any, weight: Any, bias: Any, *, window: Window, groups: int, memo: Memo) -> Any:
+    if winograd.suits(input.shape, weight.shape, input.dtype, window, groups):
+        tiles = memo.about((input,), lambda: winograd.input_tiles(input, window))
+        out = winograd.convolved(tiles, weight, len(input), window)
+        if bias is not None:
+            out += bias.reshape(-1, 1, 1)
+        return out
     made = memo.about((input,), lambda: columns(input, window))
     out = product(grouped(weight.reshape(len(weight), -1), groups), grouped(made, groups))
     out = out.reshape(len(weight), len(input), *window.out).swapaxes(0, 1)
@@ -72,7 +79,12 @@ def convolve(input: Any, weight: Any, bias: Any, *, window: Window, groups: int,
     return np.add(out, bias, out=np.empty(out.shape, out.dtype))
 
 
-def input_gradient(grad: Any, weight: Any, *, shape: Ints, window: Window, groups: int) -> Any:
+def input_gradient(
+    grad: Any, weight: Any, *, shape: Ints, window: Window, groups: int, memo: Memo
+) -> Any:
+    if winograd.suits(shape, weight.shape, grad.dtype, window, groups):
+        tiles = memo.gradient.about((grad,), lambda: winograd.output_tiles(grad, window))
+        return winograd.input_gradient(tiles, weight, shape, window)
     weight = grouped(weight.reshape(len(weight), -1), groups)
     return uncolumns(product(weight.mT, grouped(rows(grad), groups)), shape, window)
 
@@ -80,6 +92,10 @@ def input_gradient(grad: Any, weight: Any, *, shape: Ints, window: Window, group
 def weight_gradient(
     grad: Any, input: Any, *, shape: Ints, window: Window, groups: int, memo: Memo
 ) -> Any:
+    if winograd.suits(input.shape, shape, grad.dtype, window, groups):
+        inputs = memo.about((input,), lambda: winograd.input_tiles(input, window))
+        tiles = memo.gradient.about((grad,), lambda: winograd.output_tiles(grad, window))
+        return winograd.weight_gradient(tiles, inputs, shape)
     made = grouped(memo.about((input,), lambda: columns(input, window)), groups)
     return product(grouped(rows(grad), groups), made.mT).reshape(shape)
 
@@ -91,8 +107,8 @@ conv = Primitive(
         conv(input_t, weight, None, window=window, groups=groups, memo=Memo())
         + conv(input, weight_t, bias_t, window=window, groups=groups, memo=memo)
     ),
-    input=lambda g, input_shape, weight, window, groups: conv_input(
-        g, weight, shape=input_shape, window=window, groups=groups
+    input=lambda g, input_shape, weight, window, groups, memo: conv_input(
+        g, weight, shape=input_shape, window=window, groups=groups, memo=memo
     ),
     weight=lambda g, input, weight_shape, window, groups, memo: conv_weight(
         g, input, shape=weight_shape, window=window, groups=groups, memo=memo
@@ -118,7 +134,7 @@ conv_weight = Primitive(
         input, g, None, window=window, groups=groups, memo=memo
     ),
     input=lambda g, grad, input_shape, window, groups: conv_input(
-        grad, g, shape=input_shape, window=window, groups=groups
+        grad, g, shape=input_shape, window=window, groups=groups, memo=Memo()
     ),
 )
 

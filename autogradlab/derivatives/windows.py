@@ -18,10 +18,18 @@ class Memo:
     others (an example under `vmap`, say) the work is done afresh.
     """
 
-    __slots__ = ("arrays", "value")
+    __slots__ = ("arrays", "of_gradient", "value")
 
     def __init__(self) -> None:
         self.arrays: tuple[Any, ...] = ()
+        self.of_gradient: Memo | None = None
+
+    @property
+    def gradient(self) -> Memo:
+        """Another memo, for what several formulas work out from the gradient that comes in."""
+        if self.of_gradient is None:
+            self.of_gradient = Memo()
+        return self.of_gradient
 
     def keep(self, arrays: tuple[Any, ...], value: Any) -> None:
         self.arrays, self.value = arrays, value
