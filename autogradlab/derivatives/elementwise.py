@@ -81,8 +81,9 @@ def chosen(self: Any, other: Any, *, condition: Any) -> Any:
 
 
 def can_mask(x: Any, zero: float, condition: Any) -> bool:
-    array = x.__class__ is np.ndarray and condition.__class__ is np.ndarray
-    return array and x.dtype in FLOATS and x.shape == condition.shape and str(zero) == "0.0"
+    if not (x.__class__ is condition.__class__ is np.ndarray and x.ndim and x.dtype in FLOATS):
+        return False
+    return x.shape == condition.shape and str(zero) == "0.0"  # not -0.0
 
 
 def kept(x: np.ndarray, keep: np.ndarray) -> np.ndarray:
