@@ -56,7 +56,8 @@ def plot(results: Sequence[Result], path: Path) -> None:
         top = y
         for _, name, ratio in (bar for bar in bars if bar[0] == i):
             axes.barh(y, ratio - 0.001, left=0.001, height=0.85, color=COLOURS[name])
-            axes.text(ratio * 1.04, y, f"{ratio:.2g}", va="center", fontsize=7)
+            axes.text(ratio * 1.04, y, f"{ratio:#.2g}", va="center", fontsize=7, zorder=4,
+                      bbox={"color": "white", "pad": 0.4})  # fmt: skip
             y += 1
         ticks.append(((top + y - 1) / 2, result.task.name))
         aims.append((result.task.aim, top - 0.55, y - 0.45))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from math import pi
 from typing import Any
@@ -31,6 +32,23 @@ def sigmoid_value(x: Any) -> Any:
 # gelu(x) = x Φ(x), with Φ the normal distribution function: exactly, or by a tanh that is near it.
 
 
+def by_pieces(function: Callable[..., Any], piece: int = 1 << 16) -> Callable[..., Any]:
+    """The function of each element on so many at a time, so that what it computes on its way takes
+    next to no memory."""
+
+    def whole(x: Any, *constants: Any) -> Any:
+        if x.size <= piece or not x.flags.c_contiguous:
+            return function(x, *constants)
+        out = np.empty_like(x)
+        flat, into = x.reshape(-1), out.reshape(-1)
+        for i in range(0, x.size, piece):
+            into[i : i + piece] = function(flat[i : i + piece], *constants)
+        return out
+
+    return whole
+
+
+@by_pieces
 def gelu_value(x: Any, approximate: str) -> Any:
     out = np.tanh(bent(x)) if approximate == "tanh" else erf_value(x * 0.5**0.5)
     out += 1
@@ -39,8 +57,9 @@ def gelu_value(x: Any, approximate: str) -> Any:
     return out
 
 
+@by_pieces
 def gelu_slope(x: Any, approximate: str) -> Any:
-    """Φ(x) + x φ(x), in as few arrays as will do: a transformer spends a tenth of its time here."""
+    """Φ(x) + x φ(x), mostly in place: a transformer spends a tenth of its time here."""
     if approximate == "tanh":
         inner = np.tanh(bent(x))
         bend = (2 / pi) ** 0.5 * (1 + 3 * 0.044715 * x * x)
@@ -53,6 +72,14 @@ def gelu_slope(x: Any, approximate: str) -> Any:
     normal *= 0.5
     out += normal
     return out
+
+
+def sloped(grad: Any, self: Any, *, approximate: str) -> Any:
+    slope = gelu_slope(self, approximate)
+    if slope.shape != grad.shape:
+        return slope * grad
+    slope *= grad
+    return slope
 
 
 def gelu_curve(x: Any, approximate: str) -> Any:
@@ -137,7 +164,7 @@ gelu = nonlinearity(
 )
 gelu_back = nonlinearity(
     "GeluBackwardBackward0",
-    lambda grad, self, *, approximate: grad * gelu_slope(self, approximate),
+    sloped,
     grad=lambda g, self, approximate: gelu_back(g, self, approximate=approximate),
     self=lambda g, grad, self, approximate: g * grad * gelu_curve(self, approximate),
 )
