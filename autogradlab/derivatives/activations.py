@@ -32,7 +32,7 @@ def sigmoid_value(x: Any) -> Any:
 # gelu(x) = x Φ(x), with Φ the normal distribution function: exactly, or by a tanh that is near it.
 
 
-def by_pieces(function: Callable[..., Any], piece: int = 1 << 16) -> Callable[..., Any]:
+def by_pieces(function: Callable[..., Any], piece: int = 1 << 15) -> Callable[..., Any]:
     """The function of each element on so many at a time, so that what it computes on its way takes
     next to no memory."""
 

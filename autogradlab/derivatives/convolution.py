@@ -55,8 +55,14 @@ def rows(g: Any) -> Any:
     return g.swapaxes(0, 1).reshape(g.shape[1], len(g) * prod(g.shape[2:]))
 
 
+FEW = 16  # columns
+
+
 def product(a: Any, b: Any) -> Any:
-    return np.matmul(a, b, dtype=np.float32).astype(np.float16) if a.dtype == np.float16 else a @ b
+    """a @ b; from the other side if `b` has few columns: BLAS then reads large weights only once."""
+    if a.dtype == np.float16:
+        return np.matmul(a, b, dtype=np.float32).astype(np.float16)
+    return (b.mT @ a.mT).mT if b.shape[-1] <= FEW else a @ b
 
 
 def grouped(x: Any, groups: int) -> Any:
