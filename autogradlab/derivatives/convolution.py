@@ -59,7 +59,7 @@ FEW = 16  # columns
 
 
 def product(a: Any, b: Any) -> Any:
-    """a @ b; from the other side if `b` has few columns: BLAS then reads large weights only once."""
+    """a @ b; if `b` has few columns, bᵀ @ aᵀ turned round: BLAS then reads large weights once."""
     if a.dtype == np.float16:
         return np.matmul(a, b, dtype=np.float32).astype(np.float16)
     return (b.mT @ a.mT).mT if b.shape[-1] <= FEW else a @ b

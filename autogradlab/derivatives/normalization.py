@@ -70,12 +70,15 @@ def moments(self: Any, groups: Ints, eps: float, memo: Memo) -> Moments:
     return memo.about((self,), lambda: Moments(*statistics(x, eps)[:2], Memo()))
 
 
-def gradient_sums(grad: Any, centred: Any, known: Moments) -> tuple[Any, Any]:
-    """Σg and Σ(g · x̂) of each group, (C, 1)."""
-    g = wide(grad).reshape(centred.shape)
-    return known.of_gradient.about(
-        (grad,), lambda: (group_sums(g), group_dots(g, centred) * known.scale)
-    )
+def gradient_sums(grad: Any, centred: Callable[[], Any], known: Moments) -> tuple[Any, Any]:
+    """Σg and Σ(g · x̂) of each group, (C, 1); `centred` gives the input without its mean."""
+
+    def work() -> tuple[Any, Any]:
+        x = centred()
+        g = wide(grad).reshape(x.shape)
+        return group_sums(g), group_dots(g, x) * known.scale
+
+    return known.of_gradient.about((grad,), work)
 
 
 def standardized_back(
@@ -84,7 +87,7 @@ def standardized_back(
     """scale · weight · (g - mean(g) - x̂ · mean(g · x̂)), as a · g + b · (x - mean) + c."""
     known, size = moments(self, groups, eps, memo), groups[0] * groups[2]
     out = wide(self).reshape(groups) - known.mean
-    total, dot = gradient_sums(grad, out, known)
+    total, dot = gradient_sums(grad, lambda: out, known)
     a = known.scale if weight is None else known.scale * weight[:, None]
     out *= a * known.scale * dot / -size
     out -= a * total / size
@@ -95,7 +98,7 @@ def standardized_back(
 def standardized_dot(grad: Any, self: Any, *, groups: Ints, eps: float, memo: Memo) -> Any:
     """Σ(g · x̂) of each group: the gradient of a weight."""
     known = moments(self, groups, eps, memo)
-    dot = gradient_sums(grad, wide(self).reshape(groups) - known.mean, known)[1]
+    dot = gradient_sums(grad, lambda: wide(self).reshape(groups) - known.mean, known)[1]
     return dot[:, 0].astype(grad.dtype, copy=False)
 
 

@@ -1,0 +1,97 @@
+"""Ways that only large or unusual arrays take, beside torch's results."""
+
+import numpy as np
+import pytest
+import torch
+
+import autogradlab
+
+ENGINES = autogradlab, torch
+
+
+def same(function, rtol=1e-12):
+    """Compare what a function of the engine gives: arrays, one by one, signs of zeros included."""
+    for a, b in zip(*(function(engine) for engine in ENGINES), strict=True):
+        a, b = (np.asarray(x.detach().numpy()) for x in (a, b))
+        assert a.dtype == b.dtype
+        np.testing.assert_allclose(a, b, rtol=rtol, atol=rtol)
+        finite = ~np.isnan(b)
+        assert (np.signbit(a[finite & (b == 0)]) == np.signbit(b[finite & (b == 0)])).all()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_step_hands_on_infinite_gradients_and_stops_them(dtype):
+    def run(e):
+        x = e.tensor([-1.0, 2.0, -3.0, 4.0, 0.0, float("nan")], dtype=getattr(e, dtype))
+        x.requires_grad_()
+        g = e.tensor([np.inf, np.inf, np.nan, np.nan, -np.inf, 5.0], dtype=x.dtype)
+        x.relu().backward(g)
+        return [x.grad]
+
+    same(run)
+
+
+def test_where_keeps_the_sign_of_a_zero():
+    def run(e):
+        x, condition = e.tensor([-1.0, 2.0, -0.0]), e.tensor([True, False, True])
+        zeros = 0.0, -0.0
+        return [e.where(condition, x, z) for z in zeros] + [e.where(condition, z, x) for z in zeros]
+
+    same(run)
+
+
+@pytest.mark.parametrize("approximate", ["none", "tanh"])
+@pytest.mark.parametrize("shape", [(70_001,), (3, 25_001), ()])
+def test_gelu_of_many_elements_and_of_one(shape, approximate):
+    def run(e):
+        values = np.linspace(-7, 7, int(np.prod(shape))).reshape(shape) if shape else np.array(0.3)
+        x = e.tensor(values).requires_grad_()
+        y = e.nn.functional.gelu(x, approximate=approximate)
+        (first,) = e.autograd.grad(y.sum(), x, create_graph=True)
+        (second,) = e.autograd.grad(first.sum(), x, create_graph=True)
+        return [y, first, second]
+
+    same(run, 1e-11)
+
+
+def test_gelu_of_a_transposed_array():
+    def run(e):
+        x = e.tensor(np.linspace(-7, 7, 80_000).reshape(200, 400)).T.requires_grad_()
+        y = e.nn.functional.gelu(x)
+        y.sum().backward()
+        return [y, x.grad]
+
+    same(run, 1e-11)
+
+
+def test_erf_of_float32():
+    x = np.concatenate([np.linspace(-6, 6, 100_001), [np.inf, -np.inf, np.nan]]).astype("float32")
+    ours, theirs = (e.erf(e.from_numpy(x)).numpy() for e in ENGINES)
+    assert ours.dtype == np.float32
+    np.testing.assert_allclose(ours, theirs, rtol=5e-7, atol=0)
+    assert np.abs(ours[:-1]).max() == 1
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 9, 8), (1, 1, 20, 300)])  # places in one byte, and in two
+def test_max_pooling_of_ties_and_nan(shape):
+    def run(e):
+        rng = np.random.default_rng(0)
+        values = rng.integers(0, 4, shape).astype("float64")
+        values[rng.random(shape) < 0.05] = np.nan
+        x = e.tensor(values).requires_grad_()
+        y, places = e.nn.functional.max_pool2d(x, 3, 2, 1, return_indices=True)
+        y.backward(e.tensor(rng.standard_normal(tuple(y.shape))))
+        return [y, places, x.grad]
+
+    same(run)
+
+
+def test_attention_of_the_same_arrays_with_other_gradients():
+    def run(e):
+        rng = np.random.default_rng(0)
+        q, k, v = (e.tensor(rng.standard_normal((2, 2, 5, 4))).requires_grad_() for _ in range(3))
+        y = e.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+        g = [e.tensor(rng.standard_normal(tuple(y.shape))) for _ in range(2)]
+        return [s for each in g for s in e.autograd.grad(y, (q, k, v), each, retain_graph=True)]
+
+    same(run)
