@@ -85,12 +85,9 @@ def convolve(input: Any, weight: Any, bias: Any, *, window: Window, groups: int,
     return np.add(out, bias, out=np.empty(out.shape, out.dtype))
 
 
-def input_gradient(
-    grad: Any, weight: Any, *, shape: Ints, window: Window, groups: int, memo: Memo
-) -> Any:
+def input_gradient(grad: Any, weight: Any, *, shape: Ints, window: Window, groups: int) -> Any:
     if winograd.suits(shape, weight.shape, grad.dtype, window, groups):
-        tiles = memo.gradient.about((grad,), lambda: winograd.output_tiles(grad, window))
-        return winograd.input_gradient(tiles, weight, shape, window)
+        return winograd.input_gradient(grad, weight, shape, window)
     weight = grouped(weight.reshape(len(weight), -1), groups)
     return uncolumns(product(weight.mT, grouped(rows(grad), groups)), shape, window)
 
@@ -100,8 +97,7 @@ def weight_gradient(
 ) -> Any:
     if winograd.suits(input.shape, shape, grad.dtype, window, groups):
         inputs = memo.about((input,), lambda: winograd.input_tiles(input, window))
-        tiles = memo.gradient.about((grad,), lambda: winograd.output_tiles(grad, window))
-        return winograd.weight_gradient(tiles, inputs, shape)
+        return winograd.weight_gradient(grad, inputs, shape, window)
     made = grouped(memo.about((input,), lambda: columns(input, window)), groups)
     return product(grouped(rows(grad), groups), made.mT).reshape(shape)
 
@@ -113,8 +109,8 @@ conv = Primitive(
         conv(input_t, weight, None, window=window, groups=groups, memo=Memo())
         + conv(input, weight_t, bias_t, window=window, groups=groups, memo=memo)
     ),
-    input=lambda g, input_shape, weight, window, groups, memo: conv_input(
-        g, weight, shape=input_shape, window=window, groups=groups, memo=memo
+    input=lambda g, input_shape, weight, window, groups: conv_input(
+        g, weight, shape=input_shape, window=window, groups=groups
     ),
     weight=lambda g, input, weight_shape, window, groups, memo: conv_weight(
         g, input, shape=weight_shape, window=window, groups=groups, memo=memo
@@ -140,7 +136,7 @@ conv_weight = Primitive(
         input, g, None, window=window, groups=groups, memo=memo
     ),
     input=lambda g, grad, input_shape, window, groups: conv_input(
-        grad, g, shape=input_shape, window=window, groups=groups, memo=Memo()
+        grad, g, shape=input_shape, window=window, groups=groups
     ),
 )
 

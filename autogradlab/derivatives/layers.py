@@ -169,14 +169,8 @@ def attended_tangent(
 
 
 def scores_gradient(g: Any, query: Any, key: Any, value: Any, **options: Any) -> Any:
-    """The gradient of what the softmax is taken of; on arrays worked out once for both formulas."""
-
-    def work() -> Any:
-        return softmax_gradient(g @ value.mT, attention_weights(query, key, **options))
-
-    if isinstance(g, np.ndarray):
-        return options["memo"].gradient.about((g, query, key, value), work)
-    return work()
+    """The gradient of what the softmax is taken of."""
+    return softmax_gradient(g @ value.mT, attention_weights(query, key, **options))
 
 
 attention = Primitive(

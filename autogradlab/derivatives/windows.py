@@ -15,21 +15,15 @@ class Memo:
     """What a forward kernel worked out from its arrays, for the formulas that need it again.
 
     It goes from forward to backward as a constant. It knows the arrays it is about, so that for any
-    others (an example under `vmap`, say) the work is done afresh.
+    others (an example under `vmap`, say) the work is done afresh. They must be arrays that the node
+    saves, so that writing to them raises; of a gradient nothing is kept, since its owner may change
+    it between two passes.
     """
 
-    __slots__ = ("arrays", "of_gradient", "value")
+    __slots__ = ("arrays", "value")
 
     def __init__(self) -> None:
         self.arrays: tuple[Any, ...] = ()
-        self.of_gradient: Memo | None = None
-
-    @property
-    def gradient(self) -> Memo:
-        """Another memo, for what several formulas work out from the gradient that comes in."""
-        if self.of_gradient is None:
-            self.of_gradient = Memo()
-        return self.of_gradient
 
     def keep(self, arrays: tuple[Any, ...], value: Any) -> None:
         self.arrays, self.value = arrays, value

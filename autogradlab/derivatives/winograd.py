@@ -126,17 +126,16 @@ def convolved(tiles: Any, weight: Any, count: int, window: Window) -> Any:
     return np.ascontiguousarray(out[:, :, : window.out[0], : window.out[1]])
 
 
-def input_gradient(tiles: Any, weight: Any, shape: Ints, window: Window) -> Any:
-    """The gradient (N, C, H, W), from the `output_tiles` of that which came in."""
+def input_gradient(grad: Any, weight: Any, shape: Ints, window: Window) -> Any:
     (n, c, *size), (high, wide), (top, left) = shape, halves(window), window.padding
-    x = (tiles @ kernels(weight)).reshape(4, 4, high, wide, n, c)
-    x = spread_back(spread_back(x, 2), 0)
+    x = output_tiles(grad, window) @ kernels(weight)
+    x = spread_back(spread_back(x.reshape(4, 4, high, wide, n, c), 2), 0)
     return np.ascontiguousarray(
         x[top : top + size[0], left : left + size[1]].transpose(2, 3, 0, 1)
     )
 
 
-def weight_gradient(tiles: Any, inputs: Any, shape: Ints) -> Any:
-    """The gradient (O, C, 3, 3), from the `output_tiles` of that which came in, and the input's."""
-    products = (tiles.mT @ inputs).reshape(16, shape[0] * shape[1])
-    return (products.T @ KERNEL.astype(tiles.dtype)).reshape(shape)
+def weight_gradient(grad: Any, tiles: Any, shape: Ints, window: Window) -> Any:
+    """The gradient (O, C, 3, 3), given the `input_tiles`."""
+    products = (output_tiles(grad, window).mT @ tiles).reshape(16, shape[0] * shape[1])
+    return (products.T @ KERNEL.astype(grad.dtype)).reshape(shape)
