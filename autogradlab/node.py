@@ -56,16 +56,16 @@ class Node:
         self.saved = saved = plan.pack(inputs, result, constants)
         many = plan.primitive.multiple
         self.shape, self.dtype = (None, None) if many else (result.shape, result.dtype)
-        for i in plan.tensors_at:
-            if saved[i].inference:
-                raise RuntimeError(errors.INFERENCE_SAVED)
+        if True in [saved[i].inference for i in plan.tensors_at]:
+            raise RuntimeError(errors.INFERENCE_SAVED)
         self.note_versions()
 
     def note_versions(self) -> None:
-        """Remember which versions the saved tensors have; None if each is at its first, 0."""
-        cells = [getattr(x, "cell", None) for x in self.saved]
-        versions = tuple([0 if cell is None else cell[0] for cell in cells])
-        self.versions = versions if any(versions) else None
+        """Remember which versions the saved tensors have; None while nobody has counted them."""
+        self.versions, saved = None, self.saved
+        if any([getattr(saved[i], "cell", None) for i in self.plan.watched_at]):
+            cells = [getattr(x, "cell", None) for x in saved]
+            self.versions = tuple([0 if cell is None else cell[0] for cell in cells])
 
     @property
     def extra(self) -> hooks.Extras:

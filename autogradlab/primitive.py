@@ -152,15 +152,18 @@ class Primitive:
         self, inputs: Sequence[Any], kinds: list[Any], outputs: Any, result: Any, constants: Any
     ) -> None:
         """Leave a node behind, for the outputs that can have a gradient."""
-        floats = [out.array.dtype.kind == "f" for out in outputs]
-        if True not in floats:
+        differentiable = [out for out in outputs if out.array.dtype.kind == "f"]
+        if not differentiable:
             return
         kind = lifted_type(self.node) if modes.lifted else self.node
-        node = kind(self.plan(tuple(kinds)), inputs, result, {**self.defaults, **constants})
-        for k, out in enumerate(outputs):
-            if floats[k]:
-                out._requires_grad = True
-                out.node = Output(node, k, len(outputs), out.array) if self.multiple else node
+        constants = {**self.defaults, **constants} if self.defaults else constants
+        node = kind(self.plan(tuple(kinds)), inputs, result, constants)
+        for out in differentiable:
+            out._requires_grad, out.node = True, node
+        if self.multiple:
+            for k, out in enumerate(outputs):
+                if out.node is node:
+                    out.node = Output(node, k, len(outputs), out.array)
         for recorder in modes.recorders:
             recorder(node)
 

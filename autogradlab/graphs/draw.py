@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from .data import Edge, Event, Graph, GraphNode, Recording, Summary
@@ -531,14 +531,19 @@ class Drawing:
         spline = list(self.place.curves[index])
         return (start, *spline[1:-1], end)
 
+    def _drawn(self) -> Sequence[int]:
+        """The edges that are shown: all."""
+        return range(len(self.graph.edges))
+
     def _port(self, edge: Edge, index: int, bottom: bool) -> Point:
         """Where an edge touches its node: several edges stand side by side, in the order of the
         nodes they go to."""
         key = edge.source if bottom else edge.target
         (x, y), (w, h) = self.centres[key], self.sizes[key]
+        edges = [(i, self.graph.edges[i]) for i in sorted({*self._drawn(), index})]
         far = {
             i: self.centres[e.target if bottom else e.source][0]
-            for i, e in enumerate(self.graph.edges)
+            for i, e in edges
             if (e.source if bottom else e.target) == key
         }
         order = sorted(far, key=lambda i: (far[i], i))
@@ -672,7 +677,7 @@ class Drawing:
         made = {
             "octagon": path(pen, "octagon", f"M{_f(-x - 3.5)} {_f(-8.5)}h7l5 5v7l-5 5h-7l-5-5v-7z")
             + path(pen, "octagon bar", f"M{_f(-x - 4)} 0h8"),
-            "corners": path(pen, "corners", _corner_marks(x + 8, y + 8)),
+            "corners": path(pen, "corners", corner_marks(x + 8, y + 8)),
             "focus": rectangle(pen, "focus", (-x - 5, -y - 5, x + 5, y + 5), 7),
         }
         return "".join(
@@ -769,7 +774,8 @@ def _ribbon_widths(look: Look, small: bool) -> list[float]:
     return [4.0 if x is None else 9 + 10 * (x - (low + high) / 2) / span for x in logs]
 
 
-def _corner_marks(x: float, y: float) -> str:
+def corner_marks(x: float, y: float) -> str:
+    """Four corners of a box round (0, 0), as a path."""
     return "".join(
         f"M{_f(sx * x)} {_f(sy * (y - 9))}V{_f(sy * y)}H{_f(sx * (x - 9))}"
         for sx in (-1, 1)

@@ -3,13 +3,15 @@ tensor in numbers, what a node has saved and how its operation was called."""
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import numpy as np
 
-from .data import Summary
+from .data import Histogram, Summary
 
 # ------------------------------------------------------------------- tensors of either engine
 
@@ -39,31 +41,126 @@ def numpy_name(dtype: str) -> str:
     return "float32" if dtype == "bfloat16" else dtype
 
 
+CHUNK = 1 << 16  # elements; their copy in float64 stays in the processor's cache
+SAMPLE = 4096  # elements a histogram looks at, evenly strided
+IN_FULL = 64  # elements up to which a summary holds the values themselves
+
+
 def summarize(tensor: Any) -> Summary | None:
-    """A tensor, or an array, in numbers; None for None."""
+    """A tensor, or an array, in numbers; None for None.
+
+    >>> summarize(np.array([3.0, 0.0, -4.0])).norm
+    5.0
+    """
     if tensor is None:
         return None
     a = tensor if isinstance(tensor, np.ndarray) else array_of(tensor)
-    finite = a[np.isfinite(a)].astype(np.float64)
-    some = finite if finite.size else np.zeros(1)
-    # Scaled by a power of two, the squares neither overflow nor vanish, and nothing is rounded.
-    _, exponent = np.frexp(np.abs(some).max())
-    scaled = np.ldexp(some.ravel(), -exponent)
-    with np.errstate(over="ignore"):
-        norm, mean = (float(np.ldexp(x, exponent)) for x in (np.linalg.norm(scaled), scaled.mean()))
+    flat = a.ravel(order="K")  # in the order of memory, which mostly needs no copy
+    with np.errstate(all="ignore"):
+        small, sample = a.size <= IN_FULL, []
+        found = _in_chunks(flat, sample if not small else None) or _scaled(flat)
+        norm, mean, low, high, zeros, nonfinite = found
     return Summary(
         shape=tuple(tensor.shape),
         dtype=dtype_of(tensor),
-        norm=min(norm, sys.float_info.max),
+        norm=norm,
         mean=mean,
-        min=float(some.min()),
-        max=float(some.max()),
-        zeros=int(a.size - np.count_nonzero(a)),
-        nonfinite=a.size - finite.size,
-        values=_nested(a.tolist()) if a.size <= 64 else None,
+        min=low,
+        max=high,
+        zeros=zeros,
+        nonfinite=nonfinite,
+        values=_nested(a.tolist()) if small else None,
         nbytes=tensor.nbytes,
-        ends=() if a.size <= 64 else tuple(a.flat[i].item() for i in (0, 1, a.size - 1)),
+        ends=ends_of(a),
+        histogram=None if small else histogram(
+            np.concatenate(sample), a.size, clean=not (zeros or nonfinite)
+        ),
     )
+
+
+def ends_of(a: np.ndarray) -> tuple[float, ...]:
+    """The first two elements and the last one, of an array that is not shown in full."""
+    return () if a.size <= IN_FULL else tuple(a.flat[i].item() for i in (0, 1, a.size - 1))
+
+
+Numbers = tuple[float, float, float, float, int, int]  # norm, mean, min, max, zeros, nonfinite
+
+
+def _in_chunks(flat: np.ndarray, sample: list[np.ndarray] | None) -> Numbers | None:
+    """In one pass, without a copy of the whole; None if an element is not finite, or so large or
+    small that squares overflow or vanish. Puts the elements for a histogram into `sample`."""
+    squares = total = 0.0
+    low, high, count, length = np.inf, -np.inf, 0, min(CHUNK, flat.size)
+    step = -(-flat.size // SAMPLE)
+    wide, nonzero, ones = np.empty(length), np.empty(length, bool), _ones()[:length]
+    for start in range(0, flat.size, CHUNK):
+        chunk = flat[start : start + CHUNK]
+        n = chunk.size
+        x = wide[:n]
+        x[...] = chunk
+        squares += float(x.dot(x))
+        total += float(x.dot(ones[:n]))  # half the time of a sum
+        low = min(low, float(np.minimum.reduce(chunk)))
+        high = max(high, float(np.maximum.reduce(chunk)))
+        count += int(np.count_nonzero(np.not_equal(chunk, 0, out=nonzero[:n])))
+        if sample is not None:  # taken while the chunk is at hand
+            sample.append(chunk[-start % step :: step])
+    # A square below float64's smallest normal number has lost digits; here none counts.
+    if not math.isfinite(squares) or (squares < 1e-280 and count) or not flat.size:
+        return None
+    return math.sqrt(squares), total / flat.size, low, high, flat.size - count, 0
+
+
+@cache
+def _ones() -> np.ndarray:
+    return np.ones(CHUNK)
+
+
+def _scaled(flat: np.ndarray) -> Numbers:
+    """The same for any numbers, over those that are finite; 0.0 if there are none."""
+    finite = flat[np.isfinite(flat)].astype(np.float64)
+    some = finite if finite.size else np.zeros(1)
+    # Scaled by a power of two, the squares neither overflow nor vanish, and nothing is rounded.
+    _, exponent = np.frexp(np.abs(some).max())
+    scaled = np.ldexp(some, -exponent)
+    norm, mean = (float(np.ldexp(x, exponent)) for x in (np.linalg.norm(scaled), scaled.mean()))
+    zeros = int(flat.size - np.count_nonzero(flat))
+    return (
+        *(min(norm, sys.float_info.max), mean, float(some.min()), float(some.max())),
+        *(zeros, flat.size - finite.size),
+    )
+
+
+def histogram(sample: np.ndarray, size: int, clean: bool = False) -> Histogram:
+    """The sizes of the elements of an array in bins of a factor of two; `size` is how many elements
+    the tensor has that they are a sample of. With `clean` there is no zero, inf or nan among them.
+
+    >>> found = histogram(np.array([1.0, -1.5, 0.25, 0.0, np.nan]), 5)
+    >>> [round(10**edge, 3) for edge in found.edges], found.counts, found.zeros, found.nonfinite
+    ([0.25, 0.5, 1.0, 2.0], (1, 0, 2), 1, 1)
+    """
+    finite = some = sample
+    if not clean:
+        finite = sample[np.isfinite(sample)]
+        some = finite[finite != 0]
+    counts, lowest = (), 0
+    if some.size:
+        _, exponents = np.frexp(some)  # 2^(e − 1) ≤ |x| < 2^e
+        lowest = int(exponents.min())
+        counts = tuple(np.bincount(exponents - lowest).tolist())
+    first = lowest - 1 - LEAST
+    return Histogram(
+        edges=OCTAVES[first : first + len(counts) + 1] if counts else (),
+        counts=counts,
+        zeros=finite.size - some.size,
+        nonfinite=sample.size - finite.size,
+        size=sample.size,
+        sampled=sample.size < size,
+    )
+
+
+LEAST = -1075  # below the exponent of float64's smallest number
+OCTAVES = tuple(math.log10(2) * e for e in range(LEAST, 1026))
 
 
 def _nested(x: Any) -> Any:
@@ -87,8 +184,12 @@ def is_leaf(node: Any) -> bool:
 
 
 def peek(node: Any, name: str) -> Any:
-    """What a node has saved under a name; None if nothing, or nothing that still holds."""
+    """What a node has saved under a name; None if nothing, or nothing that still holds, or what a
+    pack hook has put away: to look at that may run a checkpointed forward pass again."""
     try:
+        raw = getattr(node, f"_raw_saved_{name}", node)
+        if any(map(packed, raw if isinstance(raw, tuple) else (raw,))):
+            return None
         return getattr(node, f"_saved_{name}", None)
     except (RuntimeError, ValueError):  # freed, written over since, or of no single shape
         return None
@@ -96,6 +197,8 @@ def peek(node: Any, name: str) -> Any:
 
 def kept(node: Any) -> Iterator[tuple[str, Any]]:
     """The tensors a node holds for backward, by attribute. Numbers are not counted among them."""
+    for each in own_tensors(node):
+        yield "saved_tensors", each
     for attribute in sorted(name for name in dir(node) if name.startswith("_saved_")):
         name = attribute.removeprefix("_saved_")
         value = peek(node, name)
@@ -103,6 +206,24 @@ def kept(node: Any) -> Iterator[tuple[str, Any]]:
             # torch saves a Python number as a tensor without dimensions.
             if hasattr(each, "grad_fn") and (each.ndim or each.requires_grad or name == "result"):
                 yield name, each
+
+
+def own_tensors(node: Any) -> list[Any]:
+    """What a Function of the user's own has saved for backward, and backward has not freed."""
+    try:
+        if any(map(packed, getattr(node, "_raw_saved_tensors", None) or (node,))):
+            return []
+        return [x for x in getattr(node, "saved_tensors", ()) or () if x is not None]
+    except RuntimeError:  # freed, or written over since
+        return []
+
+
+def packed(saved: Any) -> bool:
+    """Whether a hook has put away what was saved, and only unpacking it would show it."""
+    if getattr(saved, "unpack_hook", None) is not None:  # torch says so of each saved tensor
+        return True
+    extras = getattr(saved, "extras", None)  # our nodes of all of theirs
+    return getattr(extras, "unpack", None) is not None or bool(getattr(saved, "_unpack", None))
 
 
 class Call:
@@ -149,8 +270,10 @@ class Call:
 
     def _indices(self, value: Any) -> Any:
         if self.name != "IndexBackward0":  # one array, whose reduced dimension torch leaves out
-            found, dim = array_of(value), self.saved("dim")
-            return found if found.ndim == len(self.input_shape) else np.expand_dims(found, dim)
+            found = array_of(value)
+            if peek(self.node, "dim") is None or found.ndim == len(self.input_shape):
+                return found
+            return np.expand_dims(found, self.saved("dim"))
         return tuple(slice(None) if each is None else array_of(each) for each in value)
 
 

@@ -2,12 +2,13 @@
 
 A graph keeps only what backward needs, and the picture shows every value that can be known: of
 leaves, what a node has saved, and what follows from these by the table of `formulas`. Running the
-graph is not done here but in `record`."""
+graph is not done here but in `recording`."""
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import compress
 from typing import Any
@@ -16,6 +17,13 @@ import numpy as np
 
 from .data import Edge, Graph, GraphNode, Output
 from .formulas import inputs_of, replay, rules
+from .modules import (
+    engine_of_module,
+    modules_by_ownership,
+    modules_by_watch,
+    shared_parameters,
+    watch,
+)
 from .protocol import (
     Call,
     array_of,
@@ -31,21 +39,34 @@ from .protocol import (
 from .words import DOTS, LABEL, WORDS, Phrase, after, array, named, short_name, write
 
 NOT_FOUND = "element 0 of tensors does not require grad and does not have a grad_fn"
+TORCH_LIMIT = 20_000  # nodes, seen one by one; of 50,000 in a chain torch crashes when they go
+FEW = 4096  # elements up to which a value is computed again; more would be a second forward pass
 
 
-def read_graph(root: Any, names: Mapping[str, Any] | None = None, limit: int = 2000) -> Graph:
+def read_graph(
+    root: Any,
+    names: Mapping[str, Any] | None = None,
+    limit: int = 2000,
+    model: Any = None,
+    watched: watch | None = None,
+) -> Graph:
     """The graph that computed `root`, a tensor of autogradlab or PyTorch, as plain data.
 
     Args:
         root: the result to start from.
         names: what to call tensors, leaves, intermediate or constant ones, {"a": a}; what is not a
             tensor is passed over, so `globals()` will do.
-        limit: the most nodes to read.
+        limit: the most nodes to read; of PyTorch at most 20,000.
+        model: the module that computed it: its parameters get their names, "layer1.0.weight", and
+            every node the module it belongs to.
+        watched: what `with watch(model) as watched:` has seen of the forward pass; without it the
+            modules are told by who owns the parameters, and `Graph.exact` is False.
 
     Raises:
-        TypeError: `root` is not a tensor.
+        TypeError: `root` is not a tensor, `model` not a module, or of the other engine.
         RuntimeError: `root` has no graph, in torch's words.
-        ValueError: the graph has more than `limit` nodes.
+        ValueError: the graph has more than `limit` nodes; `watched` has seen another model, or
+            nothing of this graph.
 
     >>> from autogradlab import tensor
     >>> a = tensor([2.0, 3.0], requires_grad=True)
@@ -54,17 +75,17 @@ def read_graph(root: Any, names: Mapping[str, Any] | None = None, limit: int = 2
     >>> [node.label for node in graph.nodes.values()]
     ['a', 'b', 'a³', '3·a³', 'b²', '3a³ − b²', 'output']
     """
-    return Reading(root, names, limit).graph
+    return Reading(root, names, limit, model, watched).graph
 
 
 # ------------------------------------------------------------------------------------ the walk
 
 
-def walk(start: Any, limit: int) -> dict[Any, list[tuple[Any, int]]]:
+def walk(starts: Sequence[Any], limit: int) -> dict[Any, list[tuple[Any, int]]]:
     """Every node and where its gradients go, in forward order: leaves by first use, then
     operations by age."""
     found: dict[Any, list[tuple[Any, int]]] = {}
-    stack = [start]
+    stack = [*starts]
     while stack:
         node = stack.pop()
         if node in found:
@@ -73,13 +94,15 @@ def walk(start: Any, limit: int) -> dict[Any, list[tuple[Any, int]]]:
             raise ValueError(
                 f"this graph has more than {limit:,} nodes, too many to draw. Look at a part: "
                 "start from an intermediate result, detach() an earlier one, or use fewer steps, "
-                "layers or tokens. `read_graph` and `record_backward` read more with a larger limit"
+                "layers or tokens. `read_graph` and `record_backward` read more with a larger "
+                "limit, and given the model, a graph folds by module: `graph.fold(1)`"
             )
         found[node] = list(node.next_functions)
         stack += [parent for parent, _ in found[node] if parent is not None]
     operations = by_age({node: to for node, to in found.items() if not is_leaf(node)})
     leaves = [p for node in operations for p, _ in found[node] if p is not None and is_leaf(p)]
-    return {node: found[node] for node in [*dict.fromkeys(leaves), *operations] or [start]}
+    leaves = dict.fromkeys([*leaves, *filter(is_leaf, starts)])
+    return {node: found[node] for node in [*leaves, *operations]}
 
 
 def by_age(nodes: dict[Any, list[tuple[Any, int]]]) -> list[Any]:
@@ -104,10 +127,14 @@ def by_age(nodes: dict[Any, list[tuple[Any, int]]]) -> list[Any]:
     return order
 
 
-def several_results(order: Mapping[Any, list[tuple[Any, int]]], root: Any) -> dict[Any, int]:
+def several_results(
+    order: Mapping[Any, list[tuple[Any, int]]], roots: Sequence[Any]
+) -> dict[Any, int]:
     """The nodes with several results that can have a gradient, and how many. Operations that the
     table of words writes, such as max(a, 1), have one, and give no gradient beside it."""
-    used = {root.grad_fn: root.output_nr + 1}
+    used: dict[Any, int] = {}
+    for root in roots:
+        used[root.grad_fn] = max(used.get(root.grad_fn, 1), root.output_nr + 1)
     for inputs in order.values():
         for parent, place in inputs:
             used[parent] = max(used.get(parent, 1), place + 1)
@@ -131,22 +158,42 @@ class Operand:
 class Reading:
     """A graph, and what is needed to run it: the engine's nodes and the arrays, by key."""
 
-    def __init__(self, root: Any, names: Mapping[str, Any] | None = None, limit: int = 2000):
+    def __init__(
+        self,
+        root: Any,
+        names: Mapping[str, Any] | None = None,
+        limit: int = 2000,
+        model: Any = None,
+        watched: watch | None = None,
+        more: Sequence[Any] = (),
+    ):
         self.engine = engine_of(root)
+        self.check(model, watched)
         if not root.requires_grad:
             raise RuntimeError(NOT_FOUND)
-        self.root, start = root, root.grad_fn
-        if start is None:  # a leaf: its node shows as the parent of any operation on it
+        self.roots = [root, *more]
+        starts = [each.grad_fn for each in self.roots]
+        if starts[0] is None:  # a leaf: its node shows as the parent of any operation on it
             with self.engine.enable_grad():
-                start = root.view_as(root).grad_fn.next_functions[0][0]
-        self.order = walk(start, limit)
+                starts[0] = root.view_as(root).grad_fn.next_functions[0][0]
+        if self.engine.__name__ == "torch":
+            limit = min(limit, TORCH_LIMIT)
+        self.order = walk(starts, limit)
         self.keys = {node: f"n{i}" for i, node in enumerate(self.order)}
         self.nodes = {key: node for node, key in self.keys.items()}
         self.leaves = {id(node.variable): k for node, k in self.keys.items() if is_leaf(node)}
-        self.several = several_results(self.order, root)
+        self.written = any(is_leaf(node) and node.variable._version for node in self.order)
+        self.several = several_results(self.order, self.roots)
         self.name_tensors(names or {})
-        last = self.port(start, root.output_nr)
-        self.real = self.real_values(last)
+        self.places: dict[Any, str] = {}
+        if watched is not None:
+            self.module_calls, self.places = modules_by_watch(self.order, watched)
+        elif model is not None:
+            self.module_calls, self.places = modules_by_ownership(self.order, model)
+        self.saved = {key: list(kept(node)) for node, key in self.keys.items()}
+        self.memory = memory_of(self.saved)
+        ends = [self.port(n, r.output_nr) for n, r in zip(starts, self.roots, strict=True)]
+        self.real = self.real_values(ends)
         self.replayed: dict[str, np.ndarray] = {}
         self.calls: dict[str, Call] = {}
         self.operands: dict[str, list[Operand]] = {}
@@ -154,7 +201,31 @@ class Reading:
         drawn = [self.read(node) for node in self.order]
         if not all(close(self.replayed[k], self.real[k]) for k in self.replayed if k in self.real):
             self.replayed = {}  # a leaf has changed since: these are not the program's values
-        self.graph = self.draw(drawn, self.keys[start], last)
+        self.graph = self.draw(drawn, [self.keys[start] for start in starts], ends)
+
+    def check(self, model: Any, watched: watch | None) -> None:
+        """Refuse a model that is none, and what was seen of another."""
+        if watched is not None:
+            if not isinstance(watched, watch):
+                raise TypeError(
+                    "watched is what `with watch(model) as watched:` gives, not "
+                    f"{type(watched).__name__}"
+                )
+            if model is not None and model is not watched.model:
+                raise ValueError(
+                    f"watched saw another model, {type(watched.model).__name__}, not this "
+                    f"{type(model).__name__}"
+                )
+            model = watched.model
+        if model is not None and engine_of_module(model) is not self.engine:
+            raise TypeError("the model and the tensor belong to different engines")
+        self.model, self.watched = model, watched
+
+    def forget(self) -> None:
+        """Let go of every tensor, so that backward can free what it frees; the graph stays."""
+        self.roots.clear()
+        for each in (self.saved, self.real, self.replayed, self.calls, self.operands, self.results):
+            each.clear()
 
     def port(self, node: Any, place: int) -> str:
         """The name of one result of a node: its key, or "n3[1]" if it has several."""
@@ -168,14 +239,18 @@ class Reading:
         return self.port(tensor.grad_fn, tensor.output_nr) if known else None
 
     def name_tensors(self, names: Mapping[str, Any]) -> None:
-        """Sort the given names by what they name; the first of two is kept."""
+        """Sort the given names by what they name; the first of two is kept. The names that a model
+        has for its parameters come before those."""
         self.by_leaf: dict[str, str] = {}
         self.by_port: dict[str, str] = {}
         self.constants: dict[tuple[int, tuple[int, ...]], str] = {}
         self.root_name = "output"
         tensors = {n: t for n, t in names.items() if self.engine.is_tensor(t) and n[:1] != "_"}
-        for name, tensor in reversed(tensors.items()):
-            if tensor is self.root:
+        pairs = [*tensors.items()]
+        if self.model is not None:
+            pairs = [*self.model.named_parameters(), *pairs, *self.model.named_buffers()]
+        for name, tensor in reversed(pairs):
+            if tensor is self.roots[0]:
                 self.root_name = name
             if id(tensor) in self.leaves:
                 self.by_leaf[self.leaves[id(tensor)]] = name
@@ -187,14 +262,14 @@ class Reading:
         for key in self.leaves.values():
             self.by_leaf.setdefault(key, next(free))
 
-    def real_values(self, last: str) -> dict[str, np.ndarray]:
+    def real_values(self, ends: Sequence[str]) -> dict[str, np.ndarray]:
         """What is known without computing: leaves, saved values, the root."""
         real = {self.keys[n]: array_of(n.variable) for n in self.order if is_leaf(n)}
-        for node in self.order:
-            for _, tensor in kept(node):
+        for saved in self.saved.values():
+            for _, tensor in saved:
                 if port := self.port_of(tensor):
                     real[port] = array_of(tensor)
-        return {**real, last: array_of(self.root)}
+        return {**real, **dict(zip(ends, map(array_of, self.roots), strict=True))}
 
     # --------------------------------------------------------------------------- one by one
 
@@ -209,7 +284,10 @@ class Reading:
         nn = getattr(self.engine, "nn", None)
         kind = "parameter" if isinstance(variable, getattr(nn, "Parameter", ())) else "leaf"
         shape, dtype = tuple(variable.shape), dtype_of(variable)
-        return GraphNode(key, kind, "AccumulateGrad", label, name, shape, dtype, (), None, "")
+        return GraphNode(
+            *(key, kind, "AccumulateGrad", label, name, shape, dtype, (), None, ""),
+            module=self.places.get(node, ""),
+        )
 
     def operation(self, node: Any) -> GraphNode:
         key, name = self.keys[node], node.name()
@@ -229,10 +307,11 @@ class Reading:
             )
         plain = len(short.text) > LABEL or name not in WORDS
         label = short_name(name)[:LABEL] if plain else short.text
-        saved = tuple((attr, self.whose(t, whole), t.nbytes) for attr, t in kept(node))
+        saved = tuple((attr, self.whose(t, whole), t.nbytes) for attr, t in self.saved[key])
         rule = self.rule(call)
         return GraphNode(
-            key, "op", name, label, whole.text, call.shape, call.dtype, saved, None, rule
+            *(key, "op", name, label, whole.text, call.shape, call.dtype, saved, None, rule),
+            module=self.places.get(node, ""),
         )
 
     def result(self, port: str, whole: Phrase, short: Phrase, value: Any = None) -> Operand:
@@ -291,7 +370,7 @@ class Reading:
         missing = [i for i, each in enumerate(operands) if each.value is None]
         if y is None or len(missing) != 1 or len(operands) != 2 or call.saved("alpha") != 1:
             return operands
-        if any(is_leaf(node) and node.variable._version for node in self.order):
+        if self.written or y.size > FEW:
             return operands  # a leaf was written in place, perhaps after the program read it
         slot = missing[0]
         x = operands[1 - slot].value
@@ -316,13 +395,16 @@ class Reading:
     def again(self, call: Call, operands: list[Operand]) -> np.ndarray | None:
         """The value of the operation, computed again from its inputs."""
         values = [each.value for each in operands]
+        if math.prod(call.shape) > FEW or any(np.size(value) > FEW for value in values):
+            return None
         constants = call.saved
         if call.name == "RsubBackward1":
             values, other = values[:1], values[1]
             constants = {"other": other, "alpha": call.saved("alpha")}.get
         try:
             value = replay(call.name, values, constants)
-        except (ValueError, IndexError):  # a leaf has been given data of another shape since
+        except (ValueError, IndexError, TypeError):
+            # A leaf has been given data of another shape since, or a node saves what we do not.
             return None
         return value if value is None or not call.dtype else value.astype(numpy_name(call.dtype))
 
@@ -348,7 +430,7 @@ class Reading:
             made.append(Output(label, summarize(known.get(port))))
         return tuple(made)
 
-    def draw(self, drawn: list[GraphNode], start: str, last: str) -> Graph:
+    def draw(self, drawn: list[GraphNode], starts: Sequence[str], ends: Sequence[str]) -> Graph:
         """Nodes with the values that are known, edges, and the output."""
         known = {**self.replayed, **self.real}
         nodes = {
@@ -364,13 +446,37 @@ class Reading:
             if parent is not None
         ]
         out, name = f"n{len(nodes)}", self.root_name
-        root = summarize(self.root)
+        root = summarize(self.roots[0])
         nodes[out] = GraphNode(out, "output", "", name, name, root.shape, root.dtype, (), root, "")
-        title = self.results[last].phrase.text
+        pairs = enumerate(zip(starts, ends, strict=True))
+        last = [Edge(start, out, i, port) for i, (start, port) in pairs]
+        title = self.results[ends[0]].phrase.text
         return Graph(
             nodes,
-            (*edges, Edge(start, out, 0, last)),
+            (*edges, *last),
             out,
             "PyTorch" if self.engine.__name__ == "torch" else "autogradlab",
             title if name in ("output", title) else f"{name} = {title}",
+            calls=self.module_calls if self.places else {},
+            exact=self.watched is not None and self.watched.exact,
+            shared=shared_parameters(self.model) if self.model is not None else (),
+            memory=self.numbered_memory(),
         )
+
+    def numbered_memory(self) -> dict[str, tuple[tuple[int, int], ...]]:
+        """What each node has saved, pieces of memory as numbers instead of addresses."""
+        number: dict[Any, int] = {}
+        return {
+            key: tuple((number.setdefault(at, len(number)), size) for at, size in own.items())
+            for key, own in self.memory.items()
+        }
+
+
+def memory_of(saved: Mapping[str, list[tuple[str, Any]]]) -> dict[str, dict[Any, int]]:
+    """The bytes that each node has saved, by where in memory they are."""
+    memory: dict[str, dict[Any, int]] = {}
+    for key, tensors in saved.items():
+        for _, tensor in tensors:
+            where = tensor.data_ptr() if tensor.ndim else tensor.grad_fn or id(tensor)
+            memory.setdefault(key, {})[where] = tensor.nbytes
+    return memory

@@ -109,6 +109,17 @@ STYLES: dict[str, dict[str, str]] = {
     "tie": _line("rule", 1, "none", "2 3"),
     "backing": {"fill": "paper"},
     "frame": _line("hair", 1, "paper"),
+    "side name": _text("ink", 13, SANS),
+    "rung": _line("hair", 1.5),
+    "rung on": _line("ink", 2),
+    "rung same on": _line("ok", 2.5, "ok-tint"),
+    "diamond": {**_line("ink", 1.25, "stop"), "stroke-linejoin": "round"},
+    "cross": {**_line("on-mark", 2.5), "stroke-linecap": "round"},
+    "differs": _line("stop", 5),
+    "row hit": {"fill": "paper"},
+    "row label": _text("ink", 12, MONO, "start"),
+    "row label differs": _text("ink", 12, MONO, "start", 600),
+    "row name": _text("ink2", 11, SANS, "end"),
 }
 
 

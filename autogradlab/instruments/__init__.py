@@ -5,5 +5,6 @@ They take tensors of either engine and use the autograd protocol only.
 
 from .backward_debugger import BackwardDebugger
 from .predict_the_gradient import PredictTheGradient
+from .twin_graph import TwinGraph
 
-__all__ = ["BackwardDebugger", "PredictTheGradient"]
+__all__ = ["BackwardDebugger", "PredictTheGradient", "TwinGraph"]

@@ -24,6 +24,7 @@ function render({ model, el }) {
   const focusable = { "data-lm-suppress-shortcuts": "true" };
   const last = model.get("frames").length - 1; // steps count from 0, the start
   const root = make("div", { class: "agl agl-view" }, el);
+  for (const word of model.get("look").split(" ").filter(Boolean)) root.classList.add(`agl-${word}`);
 
   const header = make("div", { class: "agl-header" }, root);
   make("span", { class: "agl-name" }, header, model.get("title"));
@@ -209,13 +210,16 @@ function render({ model, el }) {
     dots.forEach((dot, i) => dot.classList.toggle("agl-break", breakpoints.includes(running(i))));
     for (const [key, group] of Object.entries(overlays)) {
       group.classList.toggle("agl-has-break", breakpoints.includes(key));
-      group.classList.toggle("agl-has-corners", model.get("selected") === key);
+      const at = model.get("choices")[key];
+      group.classList.toggle("agl-has-corners", at ? at === model.get("step") : model.get("selected") === key);
       group.classList.toggle("agl-has-focus", key === focus && seen);
     }
   }
 
   function select(key) {
     focus = key;
+    const at = model.get("choices")[key];
+    if (at) return go(at === model.get("step") ? 0 : at);
     model.set("selected", model.get("selected") === key ? "" : key);
     model.save_changes();
     marks();

@@ -32,6 +32,9 @@ class SvgView(anywidget.AnyWidget):
         frames: for each step [part, index of its form] of every part that changes with it.
         panels, sentences, stops, steps_keys: for each step, from 0 on, its panel, its sentence, its
             name on the scrubber, the key of what it is about.
+        look: words for the style sheet: "below" puts the panel under the drawing, "same" and
+            "differs" make the sentence a verdict.
+        choices: for an instrument whose steps are selections, the step that shows a key.
         step, selected, breakpoints: what the reader chose, kept in step with Python.
         revision: grows when all of the above has changed and is to be drawn anew.
 
@@ -56,6 +59,8 @@ class SvgView(anywidget.AnyWidget):
     sentences = traitlets.List().tag(sync=True)
     stops = traitlets.List().tag(sync=True)
     steps_keys = traitlets.List().tag(sync=True)
+    look = traitlets.Unicode("").tag(sync=True)
+    choices = traitlets.Dict().tag(sync=True)
     step = traitlets.Int(0).tag(sync=True)
     selected = traitlets.Unicode("").tag(sync=True)
     breakpoints = traitlets.List(traitlets.Unicode()).tag(sync=True)

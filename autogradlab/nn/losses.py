@@ -47,15 +47,14 @@ def reduced(x: Tensor, reduction: str) -> Tensor:
 
 def paired(input: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """Both in one shape; a warning if they came in two."""
-    if target.array.shape == input.array.shape:
+    if target.shape == input.shape:
         return input, target
-    if target.size() != input.size():
-        warnings.warn(
-            f"Using a target size ({target.size()}) that is different to the input size "
-            f"({input.size()}). This will likely lead to incorrect results due to broadcasting. "
-            "Please ensure they have the same size.",
-            stacklevel=3,
-        )
+    warnings.warn(
+        f"Using a target size ({target.size()}) that is different to the input size "
+        f"({input.size()}). This will likely lead to incorrect results due to broadcasting. "
+        "Please ensure they have the same size.",
+        stacklevel=3,
+    )
     return broadcast_tensors(input, target)
 
 

@@ -65,6 +65,12 @@ def addmm(
     input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: float = 1, alpha: float = 1
 ) -> Tensor:
     """beta·input + alpha·(mat1 @ mat2); `input` broadcasts."""
+    x, a, b = input.array, mat1.array, mat2.array
+    if (
+        a.dtype is b.dtype is x.dtype and a.dtype.kind == "f" and a.ndim == b.ndim == 2
+        and a.shape[1:] == b.shape[:1] and b.shape[1:] == x.shape
+    ):  # fmt: skip
+        return d.addmm(input, mat1, mat2, beta=beta, alpha=alpha)  # as a layer calls it
     for name, x in (("self", input), ("mat1", mat1)):
         message = name + " and mat2 must have the same dtype, but got {} and {}"
         same_types(x, mat2, message, dtypes.scalar_name)

@@ -6,8 +6,8 @@ import pytest
 import torch
 from programs import ENGINES, PROGRAMS, program
 
-from autogradlab.graphs import record as record_module
 from autogradlab.graphs import record_backward
+from autogradlab.graphs import recording as record_module
 
 
 class Untouched:
