@@ -112,3 +112,17 @@ def test_a_gradient_changed_between_two_passes_is_read_anew(function):
         return [first, e.autograd.grad(y, x, g)[0]]
 
     same(run, 1e-10)
+
+
+@pytest.mark.parametrize("transposed", [True, False])
+@pytest.mark.parametrize("alpha", [None, 2])
+def test_the_gradient_of_a_right_matrix_lies_as_the_matrix_does(transposed, alpha):
+    def run(e):
+        x, m = e.ones(3, 4), e.arange(20.0).reshape(*((5, 4) if transposed else (4, 5)))
+        m = (m.t() if transposed else m).requires_grad_()
+        y = x @ m if alpha is None else e.addmm(e.ones(5), x, m, alpha=alpha)
+        return e.autograd.grad((y * y).sum(), m)[0]
+
+    ours, theirs = map(run, ENGINES)
+    assert ours.stride() == theirs.stride()
+    np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
