@@ -1,6 +1,7 @@
 """What is measured: each task says, for each engine that can do it, how to run it once.
 
-A run gives its result as a NumPy array, so that speed is compared only where results agree.
+A run gives its result as a NumPy array, so that speed is compared only where results agree; or a
+function that reads the result, arrays by name, where that is work of its own.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ class Task:
     aim: float  # the ratio to torch that is to be reached
     engines: dict[str, Callable[[], Run]]  # by name: set up, then run as often as wanted
     per: int = 1  # operations in one run, for times per operation
+    tolerance: float = 1e-4  # how far from torch's a result may be
 
 
 def torch_like(name: str) -> Any:

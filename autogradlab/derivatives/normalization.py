@@ -8,7 +8,7 @@ row by itself. `standardize` does the work; its derivatives, of any order, are b
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -51,51 +51,34 @@ def statistics(x: Any, eps: float) -> tuple[Any, Any, Any]:
 
 def standardized(self: Any, weight: Any, *, groups: Ints, eps: float, memo: Memo) -> Any:
     mean, scale, out = statistics(wide(self).reshape(groups), eps)
-    memo.keep((self,), Moments(mean, scale, Memo()))
+    memo.keep((self,), (mean, scale))
     out *= scale if weight is None else scale * weight[:, None]
     return out.reshape(self.shape)
 
 
-class Moments(NamedTuple):
-    """What is known of the groups: mean and scale, and a memo for what is summed over a gradient,
-    which the gradients of input, weight and bias share."""
-
-    mean: Any
-    scale: Any
-    of_gradient: Memo
-
-
-def moments(self: Any, groups: Ints, eps: float, memo: Memo) -> Moments:
-    x = wide(self).reshape(groups)
-    return memo.about((self,), lambda: Moments(*statistics(x, eps)[:2], Memo()))
-
-
-def gradient_sums(grad: Any, centred: Any, known: Moments) -> tuple[Any, Any]:
-    """Σg and Σ(g · x̂) of each group, (C, 1)."""
-    g = wide(grad).reshape(centred.shape)
-    return known.of_gradient.about(
-        (grad,), lambda: (group_sums(g), group_dots(g, centred) * known.scale)
-    )
+def moments(self: Any, groups: Ints, eps: float, memo: Memo) -> tuple[Any, Any]:
+    """Mean and scale of each group, (C, 1)."""
+    return memo.about((self,), lambda: statistics(wide(self).reshape(groups), eps)[:2])
 
 
 def standardized_back(
     grad: Any, self: Any, weight: Any, *, groups: Ints, eps: float, memo: Memo
 ) -> Any:
     """scale · weight · (g - mean(g) - x̂ · mean(g · x̂)), as a · g + b · (x - mean) + c."""
-    known, size = moments(self, groups, eps, memo), groups[0] * groups[2]
-    out = wide(self).reshape(groups) - known.mean
-    total, dot = gradient_sums(grad, out, known)
-    a = known.scale if weight is None else known.scale * weight[:, None]
-    out *= a * known.scale * dot / -size
+    (mean, scale), size = moments(self, groups, eps, memo), groups[0] * groups[2]
+    g, out = wide(grad).reshape(groups), wide(self).reshape(groups) - mean
+    total, dot = group_sums(g), group_dots(g, out) * scale
+    a = scale if weight is None else scale * weight[:, None]
+    out *= a * scale * dot / -size
     out -= a * total / size
-    out += wide(grad).reshape(groups) * a
+    out += g * a
     return out.reshape(self.shape).astype(grad.dtype, copy=False)
 
 
 def standardized_dot(grad: Any, self: Any, *, groups: Ints, eps: float, memo: Memo) -> Any:
     """Σ(g · x̂) of each group: the gradient of a weight."""
-    known = moments(self, groups, eps, memo)
-    dot = gradient_sums(grad, wide(self).reshape(groups) - known.mean, known)[1]
+    mean, scale = moments(self, groups, eps, memo)
+    dot = group_dots(wide(grad).reshape(groups), wide(self).reshape(groups) - mean) * scale
     return dot[:, 0].astype(grad.dtype, copy=False)
 
 

@@ -12,28 +12,32 @@ from .reductions import add_up
 from .windows import Ints, Window, padded
 
 # ---------------------------------------------------------------------------------------- maximum
-# A running maximum over one slice per position in the kernel, with the position that holds it in
-# one byte: windows are never copied out.
+# A running maximum over one slice per position in the kernel, with the place that holds it in as
+# few bytes as will do: windows are never copied out, and each slice is read from where it is
+# scattered only once, into one that wide instructions can use.
 
 
 def winners(self: Any, *, window: Window) -> Any:
     """Where in its plane the largest number of each window is, counted row by row."""
     lowest = -np.inf if self.dtype.kind == "f" else np.iinfo(self.dtype).min
     x = padded(self, window.pads(self.shape[-2:]), lowest)
+    has_nan = self.dtype.kind == "f" and np.isnan(x.max(initial=lowest))
+    width, (row, column) = self.shape[-1], window.dilation
     (_, first), *others = window.places()
     largest = x[first].copy()
-    winner = np.zeros(largest.shape, np.uint8 if len(others) < 256 else np.int32)
-    for k, (_, places) in enumerate(others, 1):
-        value = x[places]
-        greater = (value > largest) | (value != value)  # the last nan wins, as in torch
+    last = (window.kernel[0] - 1) * row * width + (window.kernel[1] - 1) * column
+    winner = np.zeros(largest.shape, np.min_scalar_type(last))
+    for (i, j), places in others:
+        value = x[places].copy()
+        greater = value > largest
+        if has_nan:
+            greater |= value != value  # the last nan wins, as in torch
         np.maximum(largest, value, out=largest)
-        np.maximum(winner, greater.view(np.uint8) * winner.dtype.type(k), out=winner)
-    width, (row, column) = self.shape[-1], window.dilation
-    down, across = map(np.arange, window.kernel)
-    kernel = np.add.outer(down * row * width, across * column).reshape(-1)
+        place = winner.dtype.type(i * row * width + j * column)
+        np.maximum(winner, greater.view(np.uint8) * place, out=winner)
     sides = zip(window.out, window.stride, window.padding, strict=True)
     top, left = (np.arange(n) * s - p for n, s, p in sides)
-    return kernel[winner] + np.add.outer(top * width, left)
+    return winner + np.add.outer(top * width, left)
 
 
 def flat(indices: Any, shape: Ints) -> Any:
@@ -52,7 +56,9 @@ def put(self: Any, *, indices: Any, shape: Ints) -> Any:
 max_indices = Primitive("MaxIndices", winners)
 max_pool = Primitive(
     "MaxPool2DWithIndicesBackward0",
-    lambda self, *, indices: self.reshape(-1)[flat(indices, self.shape)].reshape(indices.shape),
+    lambda self, *, indices: (
+        self.reshape(-1).take(flat(indices, self.shape)).reshape(indices.shape)
+    ),
     jvp="linear",
     arrays=("indices",),
     self=lambda g, self, indices: max_put(g, indices=indices, shape=self.shape),

@@ -33,9 +33,17 @@ def times(x: Any, factor: float) -> Any:
 def added(self: Any, a: Any, b: Any, *, beta: float, alpha: float) -> Any:
     """beta·self + alpha·(a @ b); a beta of 0 leaves `self` out, even if it is nan."""
     half = a.dtype == np.float16  # added up in float32
-    product = np.matmul(a.astype(np.float32), b.astype(np.float32)) if half else np.matmul(a, b)
-    out = times(product, alpha) if beta == 0 else times(self, beta) + times(product, alpha)
+    out = np.matmul(a.astype(np.float32), b.astype(np.float32)) if half else np.matmul(a, b)
+    out = times(out, alpha)
+    if beta != 0:
+        out += times(self, beta)  # no third array
     return out.astype(a.dtype, copy=False)
+
+
+def right_gradient(g: Any, left: Any, by_columns: bool) -> Any:
+    """The gradient of the right matrix, which lies in memory as that does, as in torch: behind the
+    transpose of a linear layer it is the weight's, and need not be turned when it is copied."""
+    return mm(g.mT, left).mT if by_columns else mm(left.mT, g)
 
 
 def by_bmm(left: int, right: int, *drop: int) -> Callable[..., Any]:
@@ -49,7 +57,9 @@ def by_bmm(left: int, right: int, *drop: int) -> Callable[..., Any]:
     return each
 
 
-def mm_each(primitive: Primitive, count: int, arrays: list[Any]) -> Any:
+def mm_each(
+    primitive: Primitive, count: int, arrays: list[Any], by_columns: bool = False
+) -> Any:
     """`mm` on a batch: where all examples share the right matrix, their rows are one matrix; where
     each has a column and a row, that is all their products."""
     a, b = arrays
@@ -81,11 +91,11 @@ def add_each(primitive: Primitive, count: int, arrays: list[Any], **factors: flo
 
 mm = Primitive(
     "MmBackward0",
-    np.matmul,
+    lambda self, mat2, *, by_columns=False: np.matmul(self, mat2),
     jvp="bilinear",
     batch=mm_each,
     self=lambda g, mat2: mm(g, mat2.mT),
-    mat2=lambda g, self: mm(self.mT, g),
+    mat2=lambda g, self, by_columns: right_gradient(g, self, by_columns),
 )
 bmm = Primitive(
     "BmmBackward0",
@@ -137,14 +147,16 @@ cross = Primitive(
 )
 addmm = Primitive(
     "AddmmBackward0",
-    added,
+    lambda self, mat1, mat2, *, beta, alpha, by_columns=False: added(
+        self, mat1, mat2, beta=beta, alpha=alpha
+    ),
     jvp=lambda self_t, mat1, mat1_t, mat2, mat2_t, beta, alpha: (
         scaled(self_t, beta) + scaled(mm(mat1_t, mat2) + mm(mat1, mat2_t), alpha)
     ),
     batch=add_each,
     self=lambda g, beta: scaled(g, beta),
     mat1=lambda g, mat2, alpha: scaled(mm(g, mat2.mT), alpha),
-    mat2=lambda g, mat1, alpha: scaled(mm(mat1.mT, g), alpha),
+    mat2=lambda g, mat1, alpha, by_columns: scaled(right_gradient(g, mat1, by_columns), alpha),
 )
 addmv = Primitive(
     "AddmvBackward0",

@@ -15,7 +15,9 @@ class Memo:
     """What a forward kernel worked out from its arrays, for the formulas that need it again.
 
     It goes from forward to backward as a constant. It knows the arrays it is about, so that for any
-    others (an example under `vmap`, say) the work is done afresh.
+    others (an example under `vmap`, say) the work is done afresh. They must be arrays that the node
+    saves, so that writing to them raises; of a gradient nothing is kept, since its owner may change
+    it between two passes.
     """
 
     __slots__ = ("arrays", "value")

@@ -63,7 +63,7 @@ def batch_norm(
     groups = (input.shape[0], channels, prod(input.shape[2:]))
     memo = Memo()
     out = d.batch_norm(input, weight, bias, groups=groups, eps=eps, memo=memo)
-    centre, scale = (x[:, 0] for x in memo.value[:2])
+    centre, scale = (x[:, 0] for x in memo.value)
     size = groups[0] * groups[2]
     variance = (scale**-2 - eps) * (size / (size - 1))
     for x, new in ((running_mean, centre), (running_var, variance)):

@@ -58,7 +58,13 @@ def mm(input: Tensor, mat2: Tensor) -> Tensor:
     message = "expected m1 and m2 to have the same dtype, but got: {} != {}"
     same_types(input, mat2, message, dtypes.cpp_name)
     matrix_sizes(input, mat2, "self", "{} must be a matrix")
-    return d.mm(input, mat2)
+    return d.mm(input, mat2, by_columns=by_columns(mat2.array))
+
+
+def by_columns(matrix: Any) -> bool:
+    """Whether its columns lie in memory one after the other, as those of a transposed one do."""
+    size, (down, across) = matrix.itemsize, matrix.strides
+    return down == size and across == size * matrix.shape[0]
 
 
 def addmm(
@@ -70,13 +76,15 @@ def addmm(
         a.dtype is b.dtype is x.dtype and a.dtype.kind == "f" and a.ndim == b.ndim == 2
         and a.shape[1:] == b.shape[:1] and b.shape[1:] == x.shape
     ):  # fmt: skip
-        return d.addmm(input, mat1, mat2, beta=beta, alpha=alpha)  # as a layer calls it
+        # as a layer calls it
+        return d.addmm(input, mat1, mat2, beta=beta, alpha=alpha, by_columns=by_columns(b))
     for name, x in (("self", input), ("mat1", mat1)):
         message = name + " and mat2 must have the same dtype, but got {} and {}"
         same_types(x, mat2, message, dtypes.scalar_name)
     matrix_sizes(mat1, mat2, "mat1", "{} must be a matrix, got {}-D tensor")
     expanded(input, (mat1.shape[0], mat2.shape[1]))
-    return d.addmm(input, mat1, mat2, beta=beta, alpha=alpha)
+    columns = by_columns(mat2.array)
+    return d.addmm(input, mat1, mat2, beta=beta, alpha=alpha, by_columns=columns)
 
 
 def mv(input: Tensor, vec: Tensor) -> Tensor:

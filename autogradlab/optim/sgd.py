@@ -73,6 +73,7 @@ class SGD(Optimizer):
             else:
                 written(state["momentum_buffer"], state["momentum_buffer"])
             arrays.append(state["momentum_buffer"].memory())
+        dampening, scratch = group["dampening"], np.empty(0, grad.dtype)
         for p, g, *buffer in pieces(*arrays):
             if group["maximize"]:
                 g = -g
@@ -84,7 +85,8 @@ class SGD(Optimizer):
                     b[...] = g
                 else:
                     b *= momentum
-                    b += (1 - group["dampening"]) * g
+                    b += g if dampening == 0 else (1 - dampening) * g
                 g = g + momentum * b if group["nesterov"] else b
-            p -= lr * g
+            scratch = scratch if scratch.shape == g.shape else np.empty_like(g)
+            p -= np.multiply(g, lr, out=scratch)
         written(param)
