@@ -19,7 +19,7 @@ DETAILS = re.compile(r"<details><summary>(.*?)</summary>(.*?)</details>", re.DOT
 STUB = re.compile(r"exercises\.(\w+)\.check\((\w+)\)$")
 
 
-@pytest.fixture(params=sorted(NOTEBOOKS.glob("*.py")), ids=lambda path: path.stem)
+@pytest.fixture(params=sorted(NOTEBOOKS.glob("[0-9]*.py")), ids=lambda path: path.stem)
 def lesson(request):
     return request.param
 
