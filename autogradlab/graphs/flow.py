@@ -43,6 +43,7 @@ class Spread:
     norm: float  # over the finite elements
     quantiles: tuple[float, ...]  # PARTS + 1 of them, evenly apart; () if no element counts
     sampled: bool  # whether the quantiles are those of a sample
+    nans: int = 0  # among those that are not finite
 
     @property
     def median(self) -> float:
@@ -108,7 +109,7 @@ def spread(arrays: Iterable[np.ndarray], sizes: bool) -> Spread:
     >>> spread([np.array([4.0, 0.0, -3.0])], sizes=True).median
     3.5
     """
-    return together([piece(a) for a in arrays], sizes)
+    return together([piece(a, sizes) for a in arrays])
 
 
 @dataclass(frozen=True)
@@ -121,24 +122,28 @@ class Piece:
     norm: float
     sample: np.ndarray  # float64, finite
     weight: float  # elements that one element of the sample stands for
+    nans: int
 
 
-def piece(a: np.ndarray) -> Piece:
-    """One tensor in numbers."""
+def piece(a: np.ndarray, sizes: bool) -> Piece:
+    """One tensor in numbers; with `sizes` its sample holds |x| of what is not 0."""
     flat = (np.abs(a) if a.dtype.kind == "c" else a).ravel(order="K")
     about = summarize(flat)
-    step = max(1, -(-flat.size // SAMPLE))
-    sample = flat[::step].astype(np.float64)
-    sample = sample[np.isfinite(sample)]
-    return Piece(flat.size, about.zeros, about.nonfinite, about.norm, sample, float(step))
+    some = flat[flat != 0] if sizes and about.zeros else flat
+    step = max(1, -(-some.size // SAMPLE))
+    sample = some[::step].astype(np.float64)
+    sample = sample[np.isfinite(sample)] if about.nonfinite else sample
+    nans = int(np.isnan(flat).sum()) if about.nonfinite else 0
+    return Piece(
+        *(flat.size, about.zeros, about.nonfinite, about.norm),
+        *(np.abs(sample) if sizes else sample, float(step), nans),
+    )
 
 
-def together(pieces: list[Piece], sizes: bool) -> Spread:
+def together(pieces: list[Piece]) -> Spread:
     """Several tensors as one spread."""
     values = np.concatenate([p.sample for p in pieces])
     weights = np.concatenate([np.full(p.sample.size, p.weight) for p in pieces])
-    if sizes:
-        values, weights = np.abs(values[values != 0]), weights[values != 0]
     order = np.argsort(values, kind="stable")
     values, weights = values[order], weights[order]
     found: tuple[float, ...] = ()
@@ -152,6 +157,7 @@ def together(pieces: list[Piece], sizes: bool) -> Spread:
         norm=math.hypot(*(p.norm for p in pieces)),
         quantiles=found,
         sampled=any(p.weight > 1 for p in pieces),
+        nans=sum(p.nans for p in pieces),
     )
 
 
@@ -223,7 +229,7 @@ class Seen:
         for name in names:
             weights = [id(p) for p in weights_of(self.layers[name])]
             pieces = [self.pieces[k] for k in weights if k in self.pieces]
-            gradient = together(pieces, sizes=True) if pieces else None
+            gradient = together(pieces) if pieces else None
             calls = self.called.count(name)
             made.append(replace(self.flows[name], gradient=gradient, calls=calls))
         return FlowStep(tuple(made), error)
@@ -280,7 +286,7 @@ class Seen:
     def arrived(self, parameter: Any) -> Any:
         def look(g: Any) -> None:
             g = g.to_dense() if getattr(g, "is_sparse", False) else g
-            self.pieces[id(parameter)] = piece(array_of(g))
+            self.pieces[id(parameter)] = piece(array_of(g), sizes=True)
 
         return look
 

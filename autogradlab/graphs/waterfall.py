@@ -25,7 +25,8 @@ RIDGE = 1.6  # height of the highest ridge, in rows
 BINS = 44, 60  # of an activation, and of a gradient, across the whole axis
 TOP = 52.0  # of the first row; above it the names of the columns and what lies outside
 EQUAL = 30.0  # ratio of ranges up to which activations share a linear axis
-LONGEST = 16  # characters of a name
+LONGEST = 18  # characters of a name
+EDGE = 10.0  # px left and right, for the marks of a selected row
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Limits:
             return "none"
         if g.nonfinite:
             return "nan"
-        if not g.quantiles:
+        if g.zeros == g.size:
             return "zero"
         if g.median < self.vanishing:
             return "vanishing"
@@ -70,9 +71,18 @@ def verdict(step: FlowStep, limits: Limits = Limits()) -> str:
     dead = [x for x in step.layers if x.dead]
     if dead:
         worst = max(dead, key=lambda x: x.dead / x.units)
-        more = f" {len(dead)} layers have dead units." if len(dead) > 1 else ""
-        words += f" In {worst.title} {worst.dead} of {worst.units} units are dead.{more}"
+        more = f", the most of {len(dead)} layers" if len(dead) > 1 else ""
+        words += f" {worst.dead} of {worst.units} units of {named(worst)} are dead{more}."
     return start + words
+
+
+def named(layer: LayerFlow) -> str:
+    """A layer in a sentence.
+
+    >>> named(LayerFlow("3", "Linear")), named(LayerFlow("fc", "Linear"))
+    ('layer 3', 'fc')
+    """
+    return f"layer {layer.name}" if layer.name.isdigit() else layer.title
 
 
 def _finite(step: FlowStep, troubles: list[str]) -> str:
@@ -81,20 +91,27 @@ def _finite(step: FlowStep, troubles: list[str]) -> str:
         if layer.activation and layer.activation.nonfinite:
             return (
                 "The activations are not finite. Going forward, the first are those of "
-                f"{layer.title}: {_of(layer.activation)}."
+                f"{named(layer)}: {_of(layer.activation)}."
             )
     for layer, trouble in zip(reversed(step.layers), reversed(troubles), strict=True):
         if trouble == "nan":
             return (
                 "The gradient is not finite. Going back, the first is that of "
-                f"{layer.title}: {_of(layer.gradient)}."
+                f"{named(layer)}: {_of(layer.gradient)}."
             )
     return ""
 
 
 def _of(spread: Spread) -> str:
     verb = "is" if spread.nonfinite == 1 else "are"
-    return f"{spread.nonfinite:,} of {spread.size:,} elements {verb} inf or nan"
+    return f"{spread.nonfinite:,} of {spread.size:,} elements {verb} {unreal(spread)}"
+
+
+def unreal(spread: Spread) -> str:
+    """What its elements that are not finite are."""
+    if 0 < spread.nans < spread.nonfinite:
+        return "inf or nan"
+    return "nan" if spread.nans else "inf"
 
 
 def _too_much(step: FlowStep, troubles: list[str], trouble: str, limits: Limits) -> str:
@@ -136,7 +153,7 @@ def places(layers: Sequence[LayerFlow], on: list[bool]) -> str:
     first, last = layers[which[0]].title, layers[which[-1]].title
     numbered = all(each.title.isdigit() for each in layers)
     if len(which) == 1:
-        return f"In layer {first}" if numbered else f"In {first}"
+        return f"In {named(layers[which[0]])}"
     if len(which) == len(layers):
         return f"In all {len(layers)} layers"
     if which[-1] - which[0] >= len(which):
@@ -152,10 +169,10 @@ def _range(layers: list[LayerFlow]) -> str:
     """The norms at both ends."""
     first, last = layers[0], layers[-1]
     if first is last:
-        return f"Its norm in {first.title} is {number(first.gradient.norm)}."
+        return f"Its norm in {named(first)} is {number(first.gradient.norm)}."
     return (
-        f"Going back, its norm is {number(last.gradient.norm)} in {last.title} and "
-        f"{number(first.gradient.norm)} in {first.title}."
+        f"Going back, its norm is {number(last.gradient.norm)} in {named(last)} and "
+        f"{number(first.gradient.norm)} in {named(first)}."
     )
 
 
@@ -227,7 +244,7 @@ def activation_axis(steps: Sequence[FlowStep], left: float, right: float) -> Axi
     if low == high:
         low, high = low - 0.5, high + 0.5
     step = 10 ** math.floor(math.log10(max(abs(low), abs(high))))
-    step = next(s for s in (step / 10, step / 4, step / 2, step) if (high - low) / s <= 12)
+    step = next(s for s in (step / 10, step / 4, step / 2, step, 2 * step) if high - low <= 12 * s)
     return Axis(left, right, step * math.floor(low / step), step * math.ceil(high / step))
 
 
@@ -252,19 +269,22 @@ class Waterfall:
         self.rows = [i for i in range(total) if i % every == 0 or i == total - 1]
         self.left_out = total - len(self.rows)
         self.pitch = PITCH if len(self.rows) <= ROOMY else TIGHT
-        self.width, self.height = WIDTH, TOP + self.pitch * len(self.rows) + 40
+        self.top = TOP if self.pitch == PITCH else TOP + 16  # long: the axis is written twice
+        self.width, self.height = WIDTH, self.top + self.pitch * len(self.rows) + 40
+        self.right = WIDTH - EDGE
         layers = [step.layers[i] for step in steps for i in self.rows]
         self.names = [shortened(steps[0].layers[i].title) for i in self.rows]
-        size = 12 if self.pitch == PITCH else 11
-        self.names_end = max(36.0, *(text_width(n, size) for n in self.names)) + 4
+        self.small = self.pitch != PITCH or max(map(len, self.names)) > 12
+        size = 11 if self.small else 12
+        self.names_end = EDGE + max(34.0, *(text_width(n, size) for n in self.names))
         self.watched = any(x.activation for x in layers)
         self.dead = any(x.dead for x in layers)
         x = self.names_end + 12
         self.activations = activation_axis(steps, x, x + 104) if self.watched else None
-        x += 104 + 16 if self.watched else 0
+        x += 104 + 20 if self.watched else 0
         self.dead_at = x
-        x += 64 if self.dead else 0
-        self.marks_at = WIDTH - 64 - 48
+        x += 80 if self.dead else 0
+        self.marks_at = self.right - 62 - 44
         self.gradients = self._gradient_axis(layers, x, self.marks_at - 12)
 
     def _gradient_axis(self, layers: list[LayerFlow], left: float, right: float) -> Axis:
@@ -283,7 +303,7 @@ class Waterfall:
 
     def y(self, i: int) -> float:
         """The baseline of row `i`."""
-        return TOP + self.pitch * (i + 1)
+        return self.top + self.pitch * (i + 1)
 
     # what never changes ------------------------------------------------------------------------
 
@@ -291,7 +311,7 @@ class Waterfall:
         """Names of the columns, axes, and the ground of what vanishes and explodes."""
         pen, axis, foot = self.pen, self.gradients, self.y(len(self.rows) - 1) + 6
         parts = [text(pen, "column end", self.names_end, 8, "layer")]
-        parts.append(text(pen, "column end", self.names_end, 34, "input"))
+        parts.append(text(pen, "column end", self.names_end, self.top - 18, "input"))
         parts.append(text(pen, "column end", self.names_end, foot + 14, "loss"))
         if self.activations:
             words = "activation, log" if self.activations.bend else "activation"
@@ -300,19 +320,30 @@ class Waterfall:
         if self.dead:
             parts.append(text(pen, "column", self.dead_at, 8, "dead units"))
         parts.append(text(pen, "column", axis.left, 8, "|weight gradient|, log scale"))
-        parts.append(text(pen, "column end", WIDTH - 2, 8, "‖gradient‖"))
+        parts.append(text(pen, "column end", self.right, 8, "‖gradient‖"))
         grounds, words = self._outside(foot)
         ticks = decades(axis.low, axis.high, max(2, int((axis.right - axis.left) / 48)))
-        lines = "".join(f"M{_f(float(axis(e)))} 26V{_f(foot)}" for e in ticks)
+        lines = "".join(f"M{_f(float(axis(e)))} {_f(self.top - 32)}V{_f(foot)}" for e in ticks)
         parts += [*grounds, path(pen, "divider", lines), *words]
-        parts += [text(pen, "small", float(axis(e)), foot + 14, power(e)) for e in ticks]
+        parts.append(self._labels(axis, [(float(axis(e)), power(e)) for e in ticks], foot))
         return "".join(parts)
+
+    def _labels(self, axis: Axis, ticks: list[tuple[float, str]], foot: float) -> str:
+        """The numbers at an axis, none beyond its ends, none on another."""
+        found, end = [], -math.inf
+        for at, words in ticks:
+            half = text_width(words, 11) / 2
+            x = min(axis.right - half, max(axis.left + half - 3, at))
+            if x - half > end + 6:
+                heights = [foot + 14] + [26] * (self.top > TOP)
+                found += [text(self.pen, "small", x, y, words) for y in heights]
+                end = x + half
+        return "".join(found)
 
     def _outside(self, foot: float) -> tuple[list[str], list[str]]:
         """The ground beyond each limit; and its line and words."""
         pen, axis, limits = self.pen, self.gradients, self.limits
-        grounds, words = [], []
-        explodes = math.log10(limits.exploding) < axis.high
+        grounds, words, y = [], [], self.top - 32
         for side, limit, name in (
             (-1, limits.vanishing, f"vanishing: below {number(limits.vanishing)}"),
             (1, limits.exploding, f"exploding: above {number(limits.exploding)}"),
@@ -320,16 +351,15 @@ class Waterfall:
             at = float(axis(math.log10(limit)))
             if not axis.left < at < axis.right:
                 continue
-            box = (axis.left, 20, at, foot) if side < 0 else (at, 20, axis.right, foot)
+            box = (axis.left, y, at, foot) if side < 0 else (at, y, axis.right, foot)
             grounds.append(rectangle(pen, "outside", box))
-            words.append(path(pen, "threshold", f"M{_f(at)} 20V{_f(foot)}"))
-            half = text_width(name, 11, mono=False) / 2
-            middle = at - half - 8 if side < 0 else at + half + 8
-            middle = min(axis.right - half - 2, max(axis.left + half + 6, middle))
-            if abs(middle - at) < half:  # no room on its own side: beside the line
-                middle = at - side * (half + 8)
-            low = 44 if side > 0 and axis.left < float(axis(math.log10(limits.vanishing))) else 30
-            words.append(text(pen, "threshold words", middle, low if explodes else 30, name))
+            words.append(path(pen, "threshold", f"M{_f(at)} {_f(y)}V{_f(foot)}"))
+            half = text_width(name, 11, mono=False) / 2 + 4  # it is bold
+            middle = at + side * (half + 4)
+            if not axis.left < middle - half < middle + half < axis.right:
+                middle = at - side * (half + 4)  # no room on its own side
+            words.append(text(pen, "threshold words", middle, y + 10, name))
+            y += 16  # the second line and its words begin below the first
         return grounds, words
 
     def _activation_ticks(self, foot: float) -> str:
@@ -340,15 +370,10 @@ class Waterfall:
             ticks = [axis.low, 0.0, axis.high]
         ticks = sorted(set(ticks))
         xs = [float(axis(t)) for t in ticks]
-        labels, end = [], -math.inf
-        for x, t in zip(xs, ticks, strict=True):
-            words = number(t, 3)
-            half = text_width(words, 11) / 2
-            if x - half > end + 4:
-                labels.append(text(pen, "small", x, foot + 14, words))
-                end = x + half
-        lines = "".join(f"M{_f(x)} 26V{_f(foot)}" for x in xs)
-        return path(pen, "divider", lines) + "".join(labels)
+        lines = "".join(f"M{_f(x)} {_f(self.top - 32)}V{_f(foot)}" for x in xs)
+        words = [number(t, 3) for t in ticks]
+        labels = self._labels(axis, list(zip(xs, words, strict=True)), foot)
+        return path(pen, "divider", lines) + labels
 
     # what changes from step to step ------------------------------------------------------------
 
@@ -356,7 +381,7 @@ class Waterfall:
         """One layer at one step, drawn from its baseline, y = 0, upward."""
         pen, layer = self.pen, self.steps[step].layers[self.rows[i]]
         up = 2 - self.pitch / 2 + 2
-        small = "" if self.pitch == PITCH else " small"
+        small = " small" if self.small else ""
         parts = [text(pen, f"layer name{small}", self.names_end, up, self.names[i])]
         if self.activations and layer.activation:
             parts.append(self._activation(layer.activation))
@@ -370,8 +395,9 @@ class Waterfall:
             parts.append(self._ridge(layer.gradient, trouble in ("vanishing", "exploding")))
         parts.append(self._mark(layer, trouble, up))
         if layer.gradient:
-            words = number(layer.gradient.norm, 3)
-            parts.append(text(pen, "number end", WIDTH - 2, up, words))
+            g = layer.gradient
+            words = unreal(g) if g.nonfinite else number(g.norm, 3)
+            parts.append(text(pen, "number end", self.right, up, words.partition(" ")[0]))
         return "".join(parts)
 
     def _mark(self, layer: LayerFlow, trouble: str, up: float) -> str:
@@ -380,14 +406,14 @@ class Waterfall:
         if trouble == "none":
             return none_pill(pen, x + 18, up)
         if trouble == "nan":
-            return self._not_finite(x + 14, up)
+            return self._not_finite(x + 14, up, layer.gradient)
         words = {"zero": "= 0", "vanishing": "→ 0", "exploding": "→ ∞"}.get(trouble)
         return text(pen, "mark words", x, up, words) if words else ""
 
-    def _not_finite(self, x: float, up: float) -> str:
+    def _not_finite(self, x: float, up: float, spread: Spread) -> str:
         pen, half = self.pen, min(8.0, self.pitch / 2 - 1)
         box = rectangle(pen, "infinite", (x - 16, up - half, x + 16, up + half), 3)
-        return box + text(pen, "infinite words", x, up, "nan")
+        return box + text(pen, "infinite words", x, up, "nan" if spread.nans else "inf")
 
     def _activation(self, spread: Spread) -> str:
         axis, parts = self.activations, []
@@ -396,7 +422,7 @@ class Waterfall:
             _, d = self._steps(shares, axis, whole=True)
             parts.append(path(self.pen, "activation", d))
         if spread.nonfinite:
-            parts.append(self._not_finite(axis.right - 18, 4 - self.pitch / 2))
+            parts.append(self._not_finite(axis.right - 18, 4 - self.pitch / 2, spread))
         return "".join(parts)
 
     def _ridge(self, spread: Spread, outside: bool) -> str:
@@ -450,8 +476,11 @@ class Waterfall:
     def _pointer(self, points: list[tuple[float, float]]) -> str:
         """What the dots are, said once, where there is room beside one of them."""
         wide, axis = text_width("median", 11, mono=False), self.gradients
+        limits = (self.limits.vanishing, self.limits.exploding)
+        lines = [float(axis(math.log10(limit))) for limit in limits]
         for x, y in points[len(points) // 2 :]:
-            if axis.right - x > wide + 66:
+            crossed = any(x + 7 < line < x + wide + 66 for line in lines)
+            if axis.right - x > wide + 66 and not crossed:
                 line = f"M{_f(x + 7)} {_f(y - 2)}L{_f(x + 58)} {_f(y - 14)}"
                 words = text(self.pen, "note middle", x + 62 + wide / 2, y - 16, "median")
                 return path(self.pen, "bracket", line) + words
@@ -505,7 +534,7 @@ def shortened(name: str, most: int = LONGEST) -> str:
     """A name cut at the front: the end tells layers apart.
 
     >>> shortened("encoder.layers.11.self_attn")
-    '…s.11.self_attn'
+    '…ers.11.self_attn'
     """
     return name if len(name) < most else f"…{name[2 - most :]}"
 

@@ -21,7 +21,7 @@ from ..graphs.modules import engine_of_module
 from ..graphs.numbers import number
 from ..graphs.recording import in_words
 from ..graphs.style import css_class, escape
-from ..graphs.waterfall import WIDTH, Limits, Waterfall, count, verdict
+from ..graphs.waterfall import WIDTH, Limits, Waterfall, count, unreal, verdict
 from .instrument import Instrument, chosen
 from .svg_view import SvgView
 
@@ -362,7 +362,7 @@ def in_numbers(layer: LayerFlow, limits: Limits) -> str:
 
 def _rest(spread: Spread) -> str:
     zeros = f", {spread.zeros:,} exactly 0" if spread.zeros else ""
-    return zeros + (f", {spread.nonfinite:,} inf or nan" if spread.nonfinite else "")
+    return zeros + (f", {spread.nonfinite:,} {unreal(spread)}" if spread.nonfinite else "")
 
 
 def share(x: float) -> str:
@@ -451,8 +451,8 @@ def about(layer: LayerFlow) -> str:
 
 def marks(middle: float, half: float) -> str:
     """Selection and focus round a row, which is as wide as the drawing."""
-    corners = path(css_class, "corners", corner_marks(middle + 4, half + 2))
-    ring = rectangle(css_class, "focus", (-middle - 4, -half - 2, middle + 4, half + 2), 4)
+    corners = path(css_class, "corners", corner_marks(middle - 1.5, half + 1))
+    ring = rectangle(css_class, "focus", (1 - middle, -half - 1, middle - 1, half + 1), 4)
     return f'<g class="agl-mark-corners">{corners}</g><g class="agl-mark-focus">{ring}</g>'
 
 
@@ -477,7 +477,7 @@ def table(layer: LayerFlow, limits: Limits) -> str:
         cells = [f"{spread.size:,}", number(spread.norm), number(spread.median), below]
         cells += [f"{spread.zeros:,}"]
         if spread.nonfinite:
-            cells[-1] += f", {spread.nonfinite:,} inf or nan"
+            cells[-1] += f", {spread.nonfinite:,} {unreal(spread)}"
         if spread.sampled:
             words += ", sample"
         shown = "".join(f"<td><code>{escape(cell)}</code></td>" for cell in cells)
