@@ -6,19 +6,22 @@ Memory that several nodes have saved is one piece: it is freed when the last of 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from .data import Recording
+from .data import GraphNode, Recording
 from .draw import Pen, _f, circle, path, rectangle, svg, text
 from .film import step_name
 from .numbers import nbytes
 from .style import attributes, text_width
 from .waterfall import clipped, shortened, wrapped
+from .words import short_name
 
 WIDTH, EDGE = 616.0, 10.0  # px
 ROW, ROWS = 24.0, 40  # height of a row, and how many there are at most
-CHART, TOP = 132.0, 20.0  # height of the curve, and what is above it
+CHART, TOP = 132.0, 28.0  # height of the curve, and what is above it
+LONGEST = 20  # characters of a name
 AXIS = 64.0  # px left of the curve
 FOLD = 24  # nodes that save something; of more, modules are folded
 BANDS = 8  # rows that have a band of their own under the curve
@@ -142,7 +145,7 @@ def tape_of(recording: Recording, depth: int | None = None) -> Tape:
         )
         for number, keys in users.items()
     }  # fmt: skip
-    folded = graph
+    folded, called = graph, Counter()
     if graph.calls and (depth is not None or len(graph.memory) > FOLD):
         folded = graph.fold(depth)
     rows = []
@@ -153,10 +156,12 @@ def tape_of(recording: Recording, depth: int | None = None) -> Tape:
             for number, _ in graph.memory.get(each, ()):
                 last[number] = max(last.get(number, 0), turn.get(each, never))
         if last:
+            name = row_name(node)
+            called[name] += 1
             rows.append(
                 TapeRow(
                     key=key,
-                    name=node.expression if node.inside else node.label,
+                    name=name + (f" ({called[name]})" if called[name] > 1 else ""),
                     kind=node.name.rpartition("::")[2],
                     shape=node.shape,
                     pieces=tuple(pieces[number] for number in last),
@@ -172,6 +177,15 @@ def tape_of(recording: Recording, depth: int | None = None) -> Tape:
         names=("start", *(step_name(recording, i) for i in range(1, len(events) + 1))),
         rows=tuple(rows),
     )
+
+
+def row_name(node: GraphNode) -> str:
+    """What a row is called: the module, or the expression if it is short; one that is cut so far
+    that no letter is left has the operation's name before it."""
+    if node.inside or len(node.expression) <= LONGEST:
+        return node.expression
+    letters = any(c.isalpha() for c in node.label)
+    return node.label if letters else f"{short_name(node.name)} {node.label}"
 
 
 # --------------------------------------------------------------------------------------- words
@@ -230,6 +244,7 @@ class TapeDrawing:
         self.last = max(tape.steps for tape in self.tapes.values())
         self.peak = max(max(tape.held) for tape in self.tapes.values()) or 1
         self.several = len(self.tapes) > 1
+        self.top = TOP + 20 if self.several else TOP  # room for the names of the curves
         self.left, self.right = EDGE + AXIS, WIDTH - EDGE
         names: dict[str, int] = {}
         for tape in self.tapes.values():
@@ -240,7 +255,7 @@ class TapeDrawing:
         self.left_out = max(0, len(self.names) - ROWS)
         self.names = self.names[:ROWS]
         self.most = max([*names.values(), 1])
-        self.table = TOP + CHART + 64
+        self.table = self.top + CHART + 64
         self.width = WIDTH
         self.height = self.table + ROW * len(self.names) + (24 if self.left_out else 8)
 
@@ -248,7 +263,7 @@ class TapeDrawing:
         return self.left + (self.right - self.left) * step / max(1, self.last)
 
     def level(self, size: int) -> float:
-        return TOP + CHART * (1 - size / self.peak)
+        return self.top + CHART * (1 - size / self.peak)
 
     def y(self, i: int) -> float:
         """The middle of a row."""
@@ -264,11 +279,11 @@ class TapeDrawing:
 
     def backdrop(self) -> str:
         """The curve, its axes, and the heads of the columns."""
-        pen, ground = self.pen, TOP + CHART
+        pen, ground = self.pen, self.top + CHART
         parts = [text(pen, "column", EDGE, 8, "held for backward")]
-        lines = "".join(f"M{_f(self.left)} {_f(y)}H{_f(self.right)}" for y in (TOP, ground))
+        lines = "".join(f"M{_f(self.left)} {_f(y)}H{_f(self.right)}" for y in (self.top, ground))
         parts.append(path(pen, "divider", lines))
-        parts.append(text(pen, "small end", self.left - 8, TOP, nbytes(self.peak)))
+        parts.append(text(pen, "small end", self.left - 8, self.top, nbytes(self.peak)))
         parts.append(text(pen, "small end", self.left - 8, ground, "0"))
         parts.append(text(pen, "small start", self.left, ground + 14, "0"))
         parts.append(text(pen, "column end", self.right - 34, ground + 14, "step"))
@@ -278,8 +293,7 @@ class TapeDrawing:
         parts.append(text(pen, "column", EDGE, head, "node or module"))
         if self.several:
             for i, name in enumerate(self.tapes):
-                words = clipped(name, 110)
-                parts.append(text(pen, "column end", self._column(i), head, words))
+                parts.append(text(pen, "column end", self._column(i), head, shortened(name, 18)))
         else:
             parts.append(text(pen, "column", 160, head, "output shape"))
             parts.append(text(pen, "column", 262, head, "shares memory with"))
@@ -295,7 +309,7 @@ class TapeDrawing:
 
     def _bands(self) -> str:
         """The area under the curve, cut by who frees what: what stays longest lies lowest."""
-        pen, tape, ground = self.pen, self.tape, TOP + CHART
+        pen, tape, ground = self.pen, self.tape, self.top + CHART
         area = f"{self.outline(tape.held)}V{_f(ground)}H{_f(self.left)}z"
         parts = [path(pen, "held area", area)]
         rows = [row for row in tape.rows[:BANDS] if row.keeps(0)]
@@ -307,7 +321,8 @@ class TapeDrawing:
             below = [a + b for a, b in zip(below, kept, strict=True)]
             # Beyond the step in which it frees its last, the band is gone.
             parts.append(path(pen, "band", self.outline(below[: max(row.turns) + 1])))
-            high, wide = self.level(below[0]), self.x(max(row.turns)) - self.left
+            whole = next((i for i, n in enumerate(below) if n != below[0]), tape.steps)
+            high, wide = self.level(below[0]), self.x(whole) - self.left
             words = shortened(row.name, 24)
             if low - high >= 15 and text_width(words, 11) < wide - 16:
                 middle = (low + high) / 2
@@ -316,27 +331,21 @@ class TapeDrawing:
 
     def _curves(self) -> str:
         """The curves over each other, each with its name and its peak."""
-        pen, parts, taken = self.pen, [], []
+        pen, parts, x = self.pen, [], self.left
         styles = ("held", "held 2", "held 3")
         for i, (name, tape) in enumerate(self.tapes.items()):
             peak = max(tape.held)
             parts.append(path(pen, styles[i % 3], self.outline(tape.held)))
-            words = f"{shortened(name, 24)} {nbytes(peak)}"
-            y = self.level(peak) - 9
-            while any(abs(y - other) < 14 for other in taken):
-                y += 14
-            taken.append(y)
-            wide = text_width(words, 11) + 30
-            x = self.right - wide
-            parts.append(rectangle(pen, "backing", (x - 4, y - 7, self.right + 1, y + 7)))
-            parts.append(path(pen, styles[i % 3], f"M{_f(x)} {_f(y)}h22"))
-            parts.append(text(pen, "small start", x + 28, y, words))
+            words = f"{shortened(name, 16)}, peak {nbytes(peak)}"
+            parts.append(path(pen, styles[i % 3], f"M{_f(x)} 27h22"))
+            parts.append(text(pen, "small start", x + 28, 27, words))
+            x += text_width(words, 11) + 44
         return "".join(parts)
 
     def now(self, step: int) -> str:
         """Where the pass is: a line, and on each curve what is held."""
         pen, x = self.pen, self.x(step)
-        parts = [path(pen, "now line", f"M{_f(x)} {_f(TOP - 4)}V{_f(TOP + CHART)}")]
+        parts = [path(pen, "now line", f"M{_f(x)} {_f(self.top - 4)}V{_f(self.top + CHART)}")]
         for tape in self.tapes.values():
             if step <= tape.steps:
                 parts.append(circle(pen, "now dot", x, self.level(tape.held[step]), 4))
@@ -344,7 +353,7 @@ class TapeDrawing:
             words = f"{nbytes(self.tape.held[step])} held"
             wide = text_width(words, 11) + 8
             left = x + 4 if x + wide + 8 < self.right else x - wide - 4
-            y = TOP + CHART - 12
+            y = max(self.top + 10, self.level(self.tape.held[step]) - 14)
             parts.append(rectangle(pen, "backing", (left, y - 8, left + wide, y + 8), 2))
             parts.append(text(pen, "small start", left + 4, y, words))
         return "".join(parts)
@@ -359,7 +368,7 @@ class TapeDrawing:
         held, total = row.held(step), row.nbytes
         style = "row now" if running else "row hit"
         parts = [rectangle(pen, style, (3, -half, WIDTH - 3, half), 4)]
-        parts.append(text(pen, "row label", EDGE, 0, shortened(row.name, 20)))
+        parts.append(text(pen, "row label", EDGE, 0, shortened(row.name, LONGEST + 1)))
         shape = "×".join(map(str, row.shape))
         shape = shape if len(shape) < 15 else f"{shape[:13]}…"
         parts.append(text(pen, "small start", 160, 0, shape))
@@ -389,7 +398,7 @@ class TapeDrawing:
         running = bool(step) and any(row and step in row.steps for row in rows)
         style = "row now" if running else "row hit"
         parts = [rectangle(pen, style, (3, -half, WIDTH - 3, half), 4)]
-        parts.append(text(pen, "row label", EDGE, 0, shortened(name, 20)))
+        parts.append(text(pen, "row label", EDGE, 0, shortened(name, LONGEST + 1)))
         for k, row in enumerate(rows):
             held = row.held(step) if row else 0
             words = nbytes(held) if held else "freed" if row else "not saved"
