@@ -217,22 +217,23 @@ class Seen:
         self._depth: dict[str, int] = {}
 
     def step(self, error: str = "") -> FlowStep:
-        """What was seen, as plain data; a layer that was not called stands after the one that is
-        defined before it."""
-        names: list[str] = list(dict.fromkeys(self.called))
-        before = ""
+        """What was seen, as plain data. A layer that was not called but got a gradient stands after
+        the one defined before it, one that did not at the end."""
+        gradients = {}
+        for name, module in self.layers.items():
+            pieces = [self.pieces[id(p)] for p in weights_of(module) if id(p) in self.pieces]
+            gradients[name] = together(pieces) if pieces else None
+        names, before = list(dict.fromkeys(self.called)), ""
         for name in self.layers:
-            if name not in names:
-                names.insert(names.index(before) + 1 if before else 0, name)
+            if name not in names and gradients[name]:
+                names.insert(names.index(before) + 1 if before in names else 0, name)
             before = name
-        made = []
-        for name in names:
-            weights = [id(p) for p in weights_of(self.layers[name])]
-            pieces = [self.pieces[k] for k in weights if k in self.pieces]
-            gradient = together(pieces) if pieces else None
-            calls = self.called.count(name)
-            made.append(replace(self.flows[name], gradient=gradient, calls=calls))
-        return FlowStep(tuple(made), error)
+        names += [name for name in self.layers if name not in names]
+        layers = [
+            replace(self.flows[name], gradient=gradients[name], calls=self.called.count(name))
+            for name in names
+        ]
+        return FlowStep(tuple(layers), error)
 
     # ------------------------------------------------------------------------------- hooks
 
@@ -359,8 +360,10 @@ def flow_of(
     engine, seen = engine_of_module(model), Seen(layers, dead)
     asked = callable(loss) and not engine.is_tensor(loss)
     state = engine.get_rng_state()
-    buffers = [array_of(x) for x in model.buffers()] if asked else []
-    contents = [a.copy() for a in buffers]
+    # The forward pass works on copies of the buffers: theirs keep also their version counters.
+    own = [(m._buffers, dict(m._buffers)) for m in model.modules()] if asked else []
+    for buffers, before in own:
+        buffers.update({k: None if x is None else x.clone() for k, x in before.items()})
     try:
         with seen.hung(model):
             root = loss() if asked else loss
@@ -376,7 +379,7 @@ def flow_of(
                     error.flow = seen.step(in_words(error))
                     raise
     finally:
-        for buffer, content in zip(buffers, contents, strict=True):
-            buffer[...] = content
+        for buffers, before in own:
+            buffers.update(before)
         engine.set_rng_state(state)
     return seen.step()

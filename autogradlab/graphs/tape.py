@@ -217,10 +217,17 @@ def compared(tapes: Mapping[str, Tape], step: int) -> str:
             f"{least} holds least. The graph of {least} peaks at {nbytes(peaks[0])}{ratio} the "
             f"{nbytes(peaks[1])} of {most}."
         )
+    if any(packed(tape, other) for tape in tapes.values() for other in tapes.values()):
+        words += " What is computed again on the way back is not counted."
     if step:
         now = [f"{nbytes(at(tape, step))} in {name}" for name, tape in tapes.items()]
         words += f" After step {step}: {', '.join(now)}."
     return words
+
+
+def packed(tape: Tape, other: Tape) -> bool:
+    """Whether a pass through the same nodes has saved less: checkpointed, or packed away."""
+    return tape.names == other.names and tape.total < other.total
 
 
 def at(tape: Tape, step: int) -> int:
@@ -255,6 +262,7 @@ class TapeDrawing:
         self.left_out = max(0, len(self.names) - ROWS)
         self.names = self.names[:ROWS]
         self.most = max([*names.values(), 1])
+        self.others = {row.key: self.tape.others(row) for row in self.tape.rows[:ROWS]}
         self.table = self.top + CHART + 64
         self.width = WIDTH
         self.height = self.table + ROW * len(self.names) + (24 if self.left_out else 8)
@@ -372,7 +380,7 @@ class TapeDrawing:
         shape = "×".join(map(str, row.shape))
         shape = shape if len(shape) < 15 else f"{shape[:13]}…"
         parts.append(text(pen, "small start", 160, 0, shape))
-        others = self.tape.others(row)
+        others = self.others[row.key]
         if others:
             more = f" + {len(others) - 1}" if len(others) > 1 else ""
             parts.append(
