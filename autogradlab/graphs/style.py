@@ -135,6 +135,7 @@ STYLES: dict[str, dict[str, str]] = {
     "number end": _text("ink", 12, MONO, "end"),
     "freed": _text("ink2", 12, MONO, "end"),
     "small start": _text("ink2", 11, MONO, "start"),
+    "small now": _text("ink", 11, MONO, "start"),
     "small end": _text("ink2", 11, MONO, "end"),
     "held area": {"fill": "value-tint"},
     "held": {**_line("value", 1.5), "stroke-linejoin": "round"},

@@ -374,17 +374,19 @@ class TapeDrawing:
         pen, half = self.pen, ROW / 2 - 1
         running = bool(step) and step in row.steps
         held, total = row.held(step), row.nbytes
+        # Second ink has too little contrast on the spotlight.
+        small, freed = ("small now", "number end") if running else ("small start", "freed")
         style = "row now" if running else "row hit"
         parts = [rectangle(pen, style, (3, -half, WIDTH - 3, half), 4)]
         parts.append(text(pen, "row label", EDGE, 0, shortened(row.name, LONGEST + 1)))
         shape = "×".join(map(str, row.shape))
         shape = shape if len(shape) < 15 else f"{shape[:13]}…"
-        parts.append(text(pen, "small start", 160, 0, shape))
+        parts.append(text(pen, small, 160, 0, shape))
         others = self.others[row.key]
         if others:
             more = f" + {len(others) - 1}" if len(others) > 1 else ""
             parts.append(
-                text(pen, "small start", 262, 0, shortened(others[0].name, 17 - len(more)) + more)
+                text(pen, small, 262, 0, shortened(others[0].name, 17 - len(more)) + more)
             )
         left, most = 390.0, 122.0
         wide, full = max(2.0, most * held / self.most), max(3.0, most * total / self.most)
@@ -393,7 +395,7 @@ class TapeDrawing:
         if held:
             parts.append(rectangle(pen, "bytes", (left, -5, left + wide, 5)))
         words = nbytes(held) if held else "freed"
-        parts.append(text(pen, "number end" if held else "freed", self.right, 0, words))
+        parts.append(text(pen, "number end" if held else freed, self.right, 0, words))
         return "".join(parts)
 
     def _cells(self, i: int, step: int) -> str:
@@ -410,7 +412,8 @@ class TapeDrawing:
         for k, row in enumerate(rows):
             held = row.held(step) if row else 0
             words = nbytes(held) if held else "freed" if row else "not saved"
-            parts.append(text(pen, "number end" if held else "freed", self._column(k), 0, words))
+            quiet = not held and not running
+            parts.append(text(pen, "freed" if quiet else "number end", self._column(k), 0, words))
         return "".join(parts)
 
     def body(self, step: int) -> str:

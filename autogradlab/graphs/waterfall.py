@@ -235,7 +235,7 @@ def activation_axis(steps: Sequence[FlowStep], left: float, right: float) -> Axi
     ends = [(s.quantiles[1], s.quantiles[-2]) for s in spreads] or [(0.0, 1.0)]
     low, high = min(e[0] for e in ends), max(e[1] for e in ends)
     spans = [span for e in ends if (span := max(map(abs, e))) > 0]
-    bend = min(spans) if spans and max(spans) > EQUAL * min(spans) else 0.0
+    bend = min(spans) / 10 if spans and max(spans) > EQUAL * min(spans) else 0.0
     bend = max(bend, 1e-12 * max(spans, default=1.0)) if bend else 0.0
     if bend:
         outer = lambda x: math.copysign(10 ** math.ceil(math.log10(abs(x))), x)  # noqa: E731
