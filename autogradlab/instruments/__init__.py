@@ -4,7 +4,9 @@ They take tensors of either engine and use the autograd protocol only.
 """
 
 from .backward_debugger import BackwardDebugger
+from .flow_waterfall import FlowWaterfall
 from .predict_the_gradient import PredictTheGradient
+from .tape_memory import TapeMemory
 from .twin_graph import TwinGraph
 
-__all__ = ["BackwardDebugger", "PredictTheGradient", "TwinGraph"]
+__all__ = ["BackwardDebugger", "FlowWaterfall", "PredictTheGradient", "TapeMemory", "TwinGraph"]

@@ -75,7 +75,7 @@ function render({ model, el }) {
       place(overlays[key], model.get("overlays")[key]);
     }
     shown = groups.map(() => -1);
-    focus = [...targets.keys()].at(-1);
+    focus = targets.has(focus) ? focus : [...targets.keys()].at(-1);
   }
   draw();
 

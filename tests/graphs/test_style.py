@@ -74,7 +74,7 @@ def test_text_is_written_in_ink():
     """Role colours are for marks; what is to be read has a text tone."""
     for name, style in STYLES.items():
         if "font-size" in style:
-            assert style["fill"] in ("ink", "ink2", "on-mark", "paper"), name
+            assert style["fill"] in ("ink", "ink2", "on-mark", "paper", "stop-text"), name
 
 
 def test_each_style_has_one_rule_and_its_attributes():
