@@ -15,7 +15,13 @@ import autogradlab
 import torch
 from autogradlab import models
 from autogradlab.graphs import watch
-from autogradlab.instruments import BackwardDebugger, PredictTheGradient, TwinGraph
+from autogradlab.instruments import (
+    BackwardDebugger,
+    FlowWaterfall,
+    PredictTheGradient,
+    TapeMemory,
+    TwinGraph,
+)
 
 
 def q(engine):
@@ -115,11 +121,12 @@ torch_mlp = torch.nn.Sequential(
     torch.nn.Linear(4, 1),
 )  # fmt: skip
 our_mlp = models.from_torch(torch_mlp)
-roots = [
-    model(engine.ones(2, 3)).pow(2).mean()
-    for model, engine in ((our_mlp, autogradlab), (torch_mlp, torch))
-]
-TwinGraph(*roots, ({"loss": roots[0]}, {"loss": roots[1]}))
+roots, names = [], []
+for model, engine in ((our_mlp, autogradlab), (torch_mlp, torch)):
+    loss = model(engine.ones(2, 3)).pow(2).mean()
+    roots.append(loss)
+    names.append({**dict(model.named_parameters()), "loss": loss})
+TwinGraph(*roots, tuple(names))
 
 # %% [markdown]
 # ## PredictTheGradient
@@ -131,3 +138,67 @@ x = torch.tensor([1.0, 2.0], requires_grad=True)
 quiz = PredictTheGradient(3 * x, x=x, gradient=[1.0, 10.0])
 quiz.check("3, 3")
 quiz
+
+# %% [markdown]
+# ## FlowWaterfall
+#
+# The size of every layer's gradients and activations, from the input at the top to the loss at the
+# bottom. A layer most of whose weights get less than the threshold is marked.
+
+
+# %%
+def sigmoids(nn, depth):
+    """A deep network of sigmoid layers."""
+    layers = [each for _ in range(depth) for each in (nn.Linear(16, 16), nn.Sigmoid())]
+    return nn.Sequential(*layers)
+
+
+autogradlab.manual_seed(0)
+deep = sigmoids(autogradlab.nn, 12)
+x = autogradlab.randn(64, 16)
+FlowWaterfall.of(deep, lambda: deep(x).pow(2).mean())
+
+# %% [markdown]
+# Put round a training step, it keeps each step, to be scrubbed through.
+
+# %%
+torch.manual_seed(0)
+relus = torch.nn.Sequential(
+    torch.nn.Linear(8, 32), torch.nn.ReLU(), torch.nn.Linear(32, 32), torch.nn.ReLU(),
+    torch.nn.Linear(32, 1),
+).double()  # fmt: skip
+optimizer = torch.optim.SGD(relus.parameters(), lr=0.1)
+inputs, targets = torch.randn(64, 8).double(), torch.randn(64, 1).double()
+flow = FlowWaterfall(relus)
+for _ in range(8):
+    with flow.step():
+        optimizer.zero_grad()
+        (relus(inputs) - targets).pow(2).mean().backward()
+    optimizer.step()
+flow
+
+# %% [markdown]
+# ## TapeMemory
+#
+# What is saved for the backward pass, by whom, and when it is freed.
+
+# %%
+TapeMemory(prediction.sum(), resnet, watched=seen)
+
+
+# %%
+def chain(checkpointed):
+    """Six layers on torch, two of them at a time computed again on the way back, or none."""
+    torch.manual_seed(0)
+    blocks = [
+        torch.nn.Sequential(torch.nn.Linear(64, 64), torch.nn.Tanh(), torch.nn.Linear(64, 64))
+        for _ in range(3)
+    ]
+    y = torch.randn(32, 64).requires_grad_()
+    for block in blocks:
+        again = torch.utils.checkpoint.checkpoint
+        y = again(block, y, use_reentrant=False) if checkpointed else block(y)
+    return y.pow(2).mean()
+
+
+TapeMemory(compare={"plain": chain(False), "checkpointed": chain(True)})

@@ -429,7 +429,7 @@ class Rail:
 
     def _band(self, i: int) -> str:
         top = TOP + ROW * i
-        return rectangle(self.pen, "band", (1, top + 0.5, WIDTH - 1, top + ROW - 0.5), 4)
+        return rectangle(self.pen, "spotlight", (1, top + 0.5, WIDTH - 1, top + ROW - 0.5), 4)
 
     def parts(self) -> list[tuple[str, float | None, float | None, Forms]]:
         """Every part, back to front: the key of the row it belongs to or "", where its middle is,

@@ -162,7 +162,7 @@ STYLES: dict[str, dict[str, str]] = {
     "memory area": {"fill": "value-tint"},
     "memory line": _line("value", 1.5),
     "held bar": {"fill": "value"},
-    "band": _line("now", 1.5, "now-tint"),
+    "spotlight": _line("now", 1.5, "now-tint"),
     "module frame": _line("rule", 1),
     "module frame inner": _line("hair", 1, "raise"),
     "fold mark": _line("rule", 1, "paper"),

@@ -1,11 +1,13 @@
 """The colours keep the contrasts of the visual language, and each style has one definition."""
 
+import ast
 import re
+from pathlib import Path
 
 import pytest
 from programs import ENGINES, PROGRAMS, program
 
-from autogradlab.graphs import record_backward
+from autogradlab.graphs import record_backward, style
 from autogradlab.graphs.draw import Drawing, look_after
 from autogradlab.graphs.style import DARK, LIGHT, STYLES, attributes, css, css_class
 from autogradlab.instruments import BackwardDebugger
@@ -116,3 +118,12 @@ def test_every_class_of_the_widget_is_defined():
     assert len(classes) > 20
     for each in classes:
         assert re.search(rf"\.{each}\b(?!-)", view._css), each
+
+
+def test_no_style_is_written_twice():
+    """A second one of the same name would take the place of the first without a word."""
+    tree = ast.parse(Path(style.__file__).read_text("utf-8"))
+    tables = [node for node in ast.walk(tree) if isinstance(node, ast.Dict)]
+    for table in tables:
+        names = [key.value for key in table.keys if isinstance(key, ast.Constant)]
+        assert len(names) == len(set(names)), {n for n in names if names.count(n) > 1}
