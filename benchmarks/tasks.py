@@ -26,6 +26,7 @@ class Task:
     engines: dict[str, Callable[[], Run]]  # by name: set up, then run as often as wanted
     per: int = 1  # operations in one run, for times per operation
     tolerance: float = 1e-4  # how far from torch's a result may be
+    compared: int = 2  # runs: the second shows what the first has left behind
 
 
 def torch_like(name: str) -> Any:
