@@ -11,8 +11,9 @@ import importlib.util
 if importlib.util.find_spec("autogradlab") is None:
     SOURCE = "git+https://github.com/autogradlab/autogradlab@v0.1.0"
     get_ipython().run_line_magic("pip", f"install --quiet {SOURCE}")  # noqa: F821
-import autogradlab
 import torch
+
+import autogradlab
 from autogradlab import models
 from autogradlab.graphs import watch
 from autogradlab.instruments import (

@@ -141,6 +141,8 @@ w = y[[0, 2]]; i[0] = 1; total = w.sum()
 k = y > 0; w = y[k]; k.zero_(); total = w.sum()
 k = y > 0; w = y.masked_select(k); k.zero_(); total = w.sum()
 k = n > 0; w = torch.where(k, n, n * 2); k.zero_(); total = w.sum()
+g = c * 1; g.requires_grad_(); d, = torch.autograd.grad(torch.nn.functional.gelu(x), x, g, create_graph=True)\nwith torch.no_grad(): g.add_(1)\ntotal = d.sum(); del d
+d, = torch.autograd.grad(torch.nn.functional.gelu(y), y, c, create_graph=True); y.add_(1); total = d.sum(); del d
 z[i] = x[:2]; i[0] = 1; total = z.sum()
 y[i] = x[1:]; i[0] = 1; total = y.sum()
 n[:, i] = x[1:]; i[0] = 1; total = n.sum()

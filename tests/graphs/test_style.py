@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from programs import ENGINES, PROGRAMS, program
 
-from autogradlab.graphs import record_backward, style
+from autogradlab.graphs import record_backward
+from autogradlab.graphs import style as style_module
 from autogradlab.graphs.draw import Drawing, look_after
 from autogradlab.graphs.style import DARK, LIGHT, STYLES, attributes, css, css_class
 from autogradlab.instruments import BackwardDebugger
@@ -122,7 +123,7 @@ def test_every_class_of_the_widget_is_defined():
 
 def test_no_style_is_written_twice():
     """A second one of the same name would take the place of the first without a word."""
-    tree = ast.parse(Path(style.__file__).read_text("utf-8"))
+    tree = ast.parse(Path(style_module.__file__).read_text("utf-8"))
     tables = [node for node in ast.walk(tree) if isinstance(node, ast.Dict)]
     for table in tables:
         names = [key.value for key in table.keys if isinstance(key, ast.Constant)]
