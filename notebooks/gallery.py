@@ -184,7 +184,8 @@ flow
 # What is saved for the backward pass, by whom, and when it is freed.
 
 # %%
-TapeMemory(prediction.sum(), resnet, watched=seen)
+total = prediction.sum()
+TapeMemory(total, resnet, watched=seen, names={"total": total})
 
 
 # %%

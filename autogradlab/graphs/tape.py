@@ -171,7 +171,8 @@ def tape_of(recording: Recording, depth: int | None = None) -> Tape:
             )
     rows.sort(key=lambda row: -row.nbytes)
     return Tape(
-        title=graph.title,
+        # A formula of half a line says less than the name of the result.
+        title=graph.title if len(graph.title) <= 48 else graph.nodes[graph.root].label,
         engine=graph.engine,
         held=(events[0].bytes_total, *(event.bytes_held for event in events)),
         names=("start", *(step_name(recording, i) for i in range(1, len(events) + 1))),
