@@ -120,6 +120,17 @@ STYLES: dict[str, dict[str, str]] = {
     "row label": _text("ink", 12, MONO, "start"),
     "row label differs": _text("ink", 12, MONO, "start", 600),
     "row name": _text("ink2", 11, SANS, "end"),
+    "row note": _text("ink2", 11, SANS, "start"),
+    "row quiet": _text("ink2", 12, MONO, "start"),
+    "row number": _text("ink", 12, MONO, "end"),
+    "row number quiet": _text("ink2", 12, MONO, "end"),
+    "grid": _line("hair", 1),
+    "bar": _line("grad", 1, "grad-tint"),
+    "bar infinite": _line("ink", 1, "ink"),
+    "fold sign": {**_line("ink", 1.5), "stroke-linecap": "round"},
+    "pruned": {**_line("rule", 1.25, "paper", "1 3"), "stroke-linecap": "round"},
+    "cut edge": {**_line("rule", 1.5, "none", "1 3"), "stroke-linecap": "round"},
+    "slashes": {**_line("ink", 1.5), "stroke-linecap": "round"},
 }
 
 
