@@ -21,7 +21,7 @@ from .numbers import nbytes, number
 from .protocol import array_of, dtype_of, summarize
 from .style import attributes, text_width
 
-ROW, TOP, INDENT = 24, 36, 12  # px
+ROW, TOP, INDENT = 24, 48, 12  # px
 WIDTH, LEAST_BAR = 740, 90  # px; a bar gets what the other columns leave
 MOST = 400  # rows that are drawn
 
@@ -240,7 +240,7 @@ class Tree:
         self.shown, self.left_out = open_rows[:MOST], len(open_rows[MOST:])
         self._columns()
         self._axis()
-        self.height = TOP + ROW * (len(self.shown) + bool(self.left_out)) + 28
+        self.height = TOP + ROW * (len(self.shown) + bool(self.left_out)) + 8
 
     def _columns(self) -> None:
         """The columns, each as wide as what it may ever hold, within bounds."""
@@ -249,15 +249,15 @@ class Tree:
         names = [self._indent(row) + text_width(row.name, 12) for row in rows]
         shapes = [text_width(dims(each), 12) for each in self.shapes.values()]
         self.kind_at = min(max([150.0, *names]) + 12, 208 if shapes else 236)
-        self.shape_at = self.kind_at + min(max([60.0, *kinds]) + 12, 112)
+        self.shape_at = self.kind_at + min(max([82.0, *kinds]) + 12, 112)
         wide = min(max([88.0, *shapes]) + 12, 108) if shapes else 0
         self.count_end = self.shape_at + wide + max(66, text_width(f"{rows[0].numel:,}", 12))
         self.norm_end = self.count_end + 66
         self.bar_left = self.norm_end + 8
         most = max([row.nbytes for row in rows])
         ends = 16 + max(44, text_width(nbytes(most), 12)) + (68 if moved else 0)
-        self.width = max(WIDTH, self.bar_left + LEAST_BAR + ends + 8)
-        self.bytes_end = self.width - 8
+        self.width = max(WIDTH, self.bar_left + LEAST_BAR + ends + 14)
+        self.bytes_end = self.width - 14
         self.moved_end = self.bytes_end - max(44, text_width(nbytes(most), 12)) - 16
         self.bar_right = self.moved_end - 64 if moved else self.moved_end
         self.moved = moved
@@ -271,7 +271,7 @@ class Tree:
         self.low, self.high = max(low, high - 16), high
 
     def _indent(self, row: Row) -> float:
-        return 30.0 + INDENT * len(row.around)
+        return 34.0 + INDENT * len(row.around)
 
     def _kind(self, row: Row) -> str:
         return dims(row.shape) if row.shape is not None else row.kind
@@ -289,26 +289,26 @@ class Tree:
         """Heads of the columns, and the axis of the bars."""
         pen, bottom = self.pen, TOP + ROW * len(self.shown)
         heads = [
-            text(pen, "row note", 30, 18, "module"),
-            text(pen, "row note", self.kind_at, 18, "class, or shape"),
-            text(pen, "row name", self.count_end, 18, "parameters"),
-            text(pen, "row note", self.norm_end - 54, 18, "‖gradient‖, log scale"),
-            text(pen, "row name", self.bytes_end, 18, "bytes"),
-            path(pen, "grid", f"M8 {TOP - 4}H{self.width - 8:.4g}"),
+            text(pen, "row note", 34, 12, "module"),
+            text(pen, "row note", self.kind_at, 12, "class, or shape"),
+            text(pen, "row name", self.count_end, 12, "parameters"),
+            text(pen, "row note", self.norm_end - 54, 12, "‖gradient‖, log scale"),
+            text(pen, "row name", self.bytes_end, 12, "bytes"),
+            path(pen, "grid", f"M8 {TOP - 6}H{self.width - 8:.4g}"),
         ]
         if self.shapes:
-            heads.append(text(pen, "row note", self.shape_at, 18, "output shape"))
+            heads.append(text(pen, "row note", self.shape_at, 12, "output shape"))
         if self.moved:
-            heads.append(text(pen, "row name", self.moved_end, 18, "‖change‖"))
+            heads.append(text(pen, "row name", self.moved_end, 12, "‖change‖"))
         span, room = self.high - self.low, self.bar_right - self.bar_left
         each = math.ceil(span / max(1, int(room // 44)))
         for k in range(self.low, self.high + 1, each) if self.bars else ():
             x = self._x(k)
-            heads.append(path(pen, "grid", f"M{x:.4g} {TOP - 4}V{bottom + 4:g}"))
-            heads.append(text(pen, "small", x, bottom + 16, number(10.0**k)))
+            heads.append(path(pen, "grid", f"M{x:.4g} {TOP - 6}V{bottom:g}"))
+            heads.append(text(pen, "small", x, TOP - 16, number(10.0**k)))
         if self.left_out:
             words = f"… and {self.left_out:,} more rows: fold a module to see them"
-            heads.append(text(pen, "row note", 30, bottom + ROW * 0.5, words))
+            heads.append(text(pen, "row note", 34, bottom + ROW * 0.5, words))
         return "".join(heads)
 
     def _x(self, log: float) -> float:
@@ -319,7 +319,7 @@ class Tree:
         """One row at one stop, its left end at (0, 0)."""
         pen, left = self.pen, self._indent(row)
         name = cut(row.name, self.kind_at - left - 6, 12)
-        parts = [self._mark(row, stop, left - 14)]
+        parts = [self._mark(row, stop, left - 17)]
         strong = "row label differs" if not row.path else "row label"
         parts.append(text(pen, strong, left, 0, name))
         note = self._note(row, stop)
@@ -384,7 +384,10 @@ class Tree:
         )
         sign = f"M{x - 3.5:.4g} 0h7" + (f"M{x:.4g}-3.5v7" if closed else "")
         made = sheets + path(pen, "fold sign", sign)
-        return made if pen is attributes else f'<g data-fold="{row.key}">{made}</g>'
+        if pen is attributes:
+            return made
+        room = rectangle(pen, "row hit", (x - 12, -12, x + 12, 12))  # as large as a finger needs
+        return f'<g data-fold="{row.key}">{room}{made}</g>'
 
     def svg(self, title: str, sentence: str, stop: Stop) -> str:
         """The tree at one stop, as a still picture."""

@@ -64,7 +64,7 @@ class ModuleTree(Instrument):
     'No parameter has a gradient: .grad is None in all 4 tensors, 13 numbers.'
     >>> _ = model[2](ones(1, 3)).sum().backward()
     >>> tree.snapshot("after backward")  # doctest: +ELLIPSIS
-    'After backward. 2 of 4 tensors have a gradient, of norm 2; the largest is 2.weight, ...'
+    'After backward. 2 of 4 tensors have a gradient, of norm 2. The largest is that of 2.weight, ...'
     >>> tree.open("2"), tree.rows
     (['', '2'], ['model', '0', '1', '2', '2.weight', '2.bias'])
     """
@@ -164,8 +164,8 @@ class ModuleTree(Instrument):
         most = max(have, key=lambda p: stop.grads[p].norm)
         share = f"All {count:,}" if len(have) == count else f"{len(have):,} of {count:,}"
         return (
-            f"{start}{share} tensors have a gradient, of norm {number(stop.gradient(root))}; the "
-            f"largest is {one_line(most)}, {number(stop.grads[most].norm)}.{still}"
+            f"{start}{share} tensors have a gradient, of norm {number(stop.gradient(root))}. The "
+            f"largest is that of {one_line(most)}, {number(stop.grads[most].norm)}.{still}"
         )
 
     # ------------------------------------------------------------------------------- to change
@@ -326,7 +326,8 @@ class ModuleTree(Instrument):
             f"<form><button name='open' {keys}>Unfold all</button>"
             f"<button name='close' {keys}>Fold all</button></form>"
         )
-        table = self._stops_table(step) if "stops" in self._shown else ""
+        several = len(self.stops) > 1
+        table = self._stops_table(step) if several and "stops" in self._shown else ""
         return table + (fold if "fold" in self._shown else "")
 
     def _stops_table(self, step: int) -> str:
@@ -344,7 +345,7 @@ class ModuleTree(Instrument):
                 f"<code>{number(joined(w.norm for w in stop.weights.values()))}</code>",
                 "" if moved is None else f"<code>{number(moved)}</code>",
             ]  # fmt: skip
-            here = " class='agl-here'" if i == step and len(self.stops) > 1 else ""
+            here = " class='agl-here'" if i == step else ""
             lines.append(f"<tr{here}>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
         return f"<table class='agl-stops'>{''.join(lines)}</table>"
 
