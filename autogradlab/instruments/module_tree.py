@@ -64,7 +64,7 @@ class ModuleTree(Instrument):
     'No parameter has a gradient: .grad is None in all 4 tensors, 13 numbers.'
     >>> _ = model[2](ones(1, 3)).sum().backward()
     >>> tree.snapshot("after backward")  # doctest: +ELLIPSIS
-    'After backward. 2 of 4 tensors have a gradient, of norm 2. The largest is that of 2.weight, ...'
+    'After backward. 2 of 4 tensors have a gradient, of norm 2. The largest is that of ...'
     >>> tree.open("2"), tree.rows
     (['', '2'], ['model', '0', '1', '2', '2.weight', '2.bias'])
     """
