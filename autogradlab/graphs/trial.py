@@ -20,7 +20,7 @@ from .protocol import engine_of, summarize
 from .read import Reading
 from .recording import in_words, record_backward, tensors_in, untouched
 
-LIMIT = 5000  # nodes that are read
+LIMIT, MODEL_LIMIT = 600, 20_000  # nodes that are read; a model's fold to a few
 FEW = 14  # nodes of a graph that is drawn as a graph; more of them are a list
 
 # The four states a tensor can be in: a name, and requires_grad, is_leaf, retains_grad.
@@ -134,7 +134,8 @@ class Subject:
         if not root.requires_grad:
             return Trial(facts_of(tensors), None, 0, 0, None)
         start = self._start(root)
-        reading = Reading(root, {**results, **names}, LIMIT, None, watched)
+        limit = LIMIT if self.model is None else MODEL_LIMIT
+        reading = Reading(root, {**results, **names}, limit, None, watched)
         recording = None
         if len(reading.order) <= FEW and self.model is None:
             recording = record_backward(root, start, {**results, **names})
@@ -185,7 +186,9 @@ class Program(Subject):
     (6, 3)
     """
 
-    def __init__(self, program: Callable[..., Any], tensors: Mapping[str, Any], gradient: Any):
+    def __init__(
+        self, program: Callable[..., Any], tensors: Mapping[str, Any], gradient: Any = None
+    ):  # fmt: skip
         found = {n: t for n, t in tensors.items() if hasattr(t, "grad_fn")}
         self.names = tuple(n for n, t in found.items() if t.is_floating_point() or t.is_complex())
         if not self.names:
@@ -235,7 +238,9 @@ class Model(Subject):
         ValueError: the model has no parameters.
     """
 
-    def __init__(self, model: Any, inputs: Any, loss: Callable[..., Any] | None, gradient: Any):
+    def __init__(
+        self, model: Any, inputs: Any, loss: Callable[..., Any] | None = None, gradient: Any = None
+    ):  # fmt: skip
         self.engine, self.model = engine_of_module(model), model
         self.inputs = inputs if isinstance(inputs, tuple) else (inputs,)
         self.loss, self.gradient = loss, gradient

@@ -4,8 +4,9 @@ They take tensors of either engine and use the autograd protocol only.
 """
 
 from .backward_debugger import BackwardDebugger
+from .freeze_board import FreezeBoard
 from .module_tree import ModuleTree
 from .predict_the_gradient import PredictTheGradient
 from .twin_graph import TwinGraph
 
-__all__ = ["BackwardDebugger", "ModuleTree", "PredictTheGradient", "TwinGraph"]
+__all__ = ["BackwardDebugger", "FreezeBoard", "ModuleTree", "PredictTheGradient", "TwinGraph"]
