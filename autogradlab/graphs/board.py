@@ -35,8 +35,9 @@ from .numbers import nbytes, number
 from .style import attributes, text_width
 from .tree import cut, slashes, wrapped
 
-ROW, TOP, WIDTH = 24, 36, 540
+ROW, TOP, WIDTH = 24, 36, 500
 LANES = 6  # rails beside the main one
+KEPT, BAR = 172, 72  # px: from the right to the end of the column of gradients; the longest bar
 
 
 @dataclass(frozen=True)
@@ -169,7 +170,7 @@ class CutList:
         pen, at = self.pen, self.rail + 22
         return (
             text(pen, "row note", at, 16, "node or module")
-            + text(pen, "row name", self.width - 196, 16, "‖gradient kept‖")
+            + text(pen, "row name", self.width - KEPT, 16, "‖gradient kept‖")
             + text(pen, "row name", self.width - 12, 16, "saved for backward")
             + path(pen, "grid", f"M8 {TOP - 6}H{self.width - 8}")
         )
@@ -186,7 +187,7 @@ class CutList:
             )
             at = (u, (y0 + y1) / 2)
         else:
-            d, at = f"M{_f(x)} {_f(y1 - 7)}V{_f(y0 + 7)}", (x, (y0 + y1) / 2)
+            d, at = f"M{_f(x)} {_f(y1 - 5)}V{_f(y0 + 5)}", (x - 1, (y0 + y1) / 2)
         if left.edge(index, edge):
             return path(pen, "ribbon", d, ' stroke-width="6"') + path(
                 pen, "ribbon passed", d, ' stroke-width="4"'
@@ -200,9 +201,9 @@ class CutList:
         node, pen, alive = self.graph.nodes[key], self.pen, key in left.saved
         style = "plain" if alive else "pruned"
         shape = node.kind if node.kind in ("leaf", "parameter", "output") else "op"
-        sheets = rectangle(pen, style, (-5, -9, 11, 5), 3) if node.kind == "module" else ""
-        mark = sheets + _shape(pen, style, shape, 16, 14)
-        end, count = self.width - self.rail - 12, self.width - self.rail - 196
+        sheets = rectangle(pen, style, (-4, -8, 10, 2), 3) if node.kind == "module" else ""
+        mark = sheets + _shape(pen, style, shape, 14, 10)
+        end, count = self.width - self.rail - 12, self.width - self.rail - KEPT
         label = cut(label_of(node), count - 80, 12)
         made = [mark, text(pen, "row label" if alive else "row quiet", 22, 0, label)]
         at = 30 + text_width(label, 12)
@@ -223,7 +224,7 @@ class CutList:
     def _bar(self, now: int, full: int, end: float) -> str:
         """The bytes a node saves, out of those it saves when nothing is frozen."""
         pen, right = self.pen, end - 68
-        wide, part = (max(3.0, 96 * size / self.most) if size else 0.0 for size in (full, now))
+        wide, part = (max(3.0, BAR * size / self.most) if size else 0.0 for size in (full, now))
         made = rectangle(pen, "sheet freed", (right - wide, -5, right, 5)) if now < full else ""
         if part:
             made += rectangle(pen, "sheet", (right - part, -5, right, 5))

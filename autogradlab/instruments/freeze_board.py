@@ -7,19 +7,17 @@ words for what came out, and the widget.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from ..graphs import Graph, Summary
+from ..graphs import Graph
 from ..graphs.board import CutGraph, CutList, Left, saved_by
-from ..graphs.draw import gradient_words
 from ..graphs.layout import RendererMissing
-from ..graphs.numbers import nbytes, number
-from ..graphs.style import attributes, css_class, escape
+from ..graphs.numbers import nbytes
+from ..graphs.style import attributes, css_class
 from ..graphs.tree import joined, read_tree
 from ..graphs.trial import (
-    STATES,
     Choice,
     Fact,
     ProgramFailed,
@@ -28,22 +26,12 @@ from ..graphs.trial import (
     subject_of,
 )
 from .backward_debugger import description, listed, places
+from .freeze_panel import Group, panel
 from .instrument import Instrument, _texts, chosen
 from .module_tree import one_line
 from .svg_view import SvgView
 
-ROWS = 30  # of the table
 ENOUGH = 4  # modules in a folded graph, if it has as many
-KEYS = "data-lm-suppress-shortcuts='true'"
-
-
-@dataclass(frozen=True)
-class Group:
-    """What one row of the table freezes together: a tensor, or the parameters of a module."""
-
-    label: str
-    names: tuple[str, ...]
-    part: str  # what detaching it detaches; "" for nothing
 
 
 class FreezeBoard(Instrument):
@@ -95,10 +83,10 @@ class FreezeBoard(Instrument):
         tensors: Mapping[str, Any] | None = None, gradient: Any = None,
         controls: Iterable[str] | None = None,
     ) -> None:  # fmt: skip
-        self._shown = chosen(controls, type(self))
+        self.shown = chosen(controls, type(self))
         self.subject = subject_of(program, inputs, loss, tensors, gradient)
         self.model = self.subject.model
-        self._groups, self._families = groups_of(self.subject)
+        self.groups, self._families = groups_of(self.subject)
         self._trials: dict[Choice, Trial] = {}
         self._failure = ""
         self._selected = ""
@@ -191,7 +179,7 @@ class FreezeBoard(Instrument):
 
     def _choices_in_words(self) -> str:
         whole, rest, some = [], [], []
-        for group in self._groups:
+        for group in self.groups:
             count = len(self.choice.frozen & set(group.names))
             (whole if count == len(group.names) else rest).append(group.label)
             if 0 < count < len(group.names):
@@ -205,7 +193,8 @@ class FreezeBoard(Instrument):
             parts.append(stays(cuts, "detached"))
         elif cuts:
             parts.append(f"the output of {listed(cuts)} is detached")
-        return f"{', and '.join(parts) or 'Nothing is frozen'}."
+        words = ", and ".join(parts) or "Nothing is frozen"
+        return f"{'T' + words[1:] if words.startswith('the output of ') else words}."
 
     # ------------------------------------------------------------------------------- to change
 
@@ -282,7 +271,7 @@ class FreezeBoard(Instrument):
         return frozenset(names)
 
     def _known(self) -> str:
-        labels = [group.label for group in self._groups]
+        labels = [group.label for group in self.groups]
         return listed(labels if len(labels) <= 12 else [*labels[:11], "more"])
 
     def _choose(self, **changes: frozenset[str]) -> str:
@@ -393,8 +382,8 @@ class FreezeBoard(Instrument):
         if verb == "retain" and int(at) < len(self.subject.results):
             name = self.subject.results[int(at)]
             self.retain(name, name not in self.choice.retained)
-        if verb in ("freeze", "detach", "only") and int(at) < len(self._groups):
-            group = self._groups[int(at)]
+        if verb in ("freeze", "detach", "only") and int(at) < len(self.groups):
+            group = self.groups[int(at)]
             if verb == "freeze":
                 self.toggle(group.label)
             elif verb == "only":
@@ -416,125 +405,11 @@ class FreezeBoard(Instrument):
                 setattr(view, name, trait)
             view.set_frames([drawing.parts(left)])
             view.expression = self.title
-            view.panels = [self._panel()]
+            view.panels = [panel(self)]
             view.sentences = [self.sentence]
             if view.selected not in view.overlays:
                 view.selected = ""
             view.revision += 1
-
-    def _panel(self) -> str:
-        table = self._modules_table() if self.model is not None else self._tensors_table()
-        states = self._states() if "states" in self._shown else ""
-        memory = self._memory() if "memory" in self._shown else ""
-        return f"<section><form class='agl-truth'>{table}</form></section>{states}{memory}"
-
-    def _button(self, verb: str, at: int, on: bool, words: str, about: str) -> str:
-        sign = "✓ " if on else ""
-        return (
-            f"<button name='{verb} {at}' aria-pressed='{str(on).lower()}' "
-            f"aria-label='{words} {escape(about)}' {KEYS}>{sign}{words}</button>"
-        )
-
-    def _toggles(self, i: int, group: Group) -> str:
-        frozen = set(group.names) <= self.choice.frozen
-        made = self._button("freeze", i, frozen, "freeze", group.label)
-        made = made if "freeze" in self._shown else ""
-        if group.part and "detach" in self._shown:
-            on = group.part in self.choice.detached
-            made += self._button("detach", i, on, "detach", group.label)
-        return made
-
-    def _retain(self, name: str) -> str:
-        if "retain" not in self._shown:
-            return ""
-        at, on = self.subject.results.index(name), name in self.choice.retained
-        return self._button("retain", at, on, "retain grad", name)
-
-    def _tensors_table(self) -> str:
-        labels = {group.label: i for i, group in enumerate(self._groups)}
-        rows = [head("tensor", "", "requires_grad", "is_leaf", "grad_fn", ".grad after backward")]
-        for name, fact in self.facts.items():
-            at = labels.get(name)
-            buttons = self._toggles(at, self._groups[at]) if at is not None else (
-                self._retain(name) if name in self.subject.results else ""
-            )
-            rows.append(
-                line(
-                    f"<code>{escape(name)}</code>", buttons, truth(fact.requires_grad),
-                    truth(fact.is_leaf), f"<code>{escape(fact.grad_fn or 'None')}</code>",
-                    chip(fact.grad),
-                )
-            )  # fmt: skip
-        return f"<table>{''.join(rows)}</table>{self._reset()}"
-
-    def _modules_table(self) -> str:
-        rows = [head("module", "", "requires_grad", "‖.grad‖ after backward")]
-        for i, group in enumerate(self._groups[:ROWS]):
-            facts = [self.facts[name] for name in group.names]
-            on = sum(fact.requires_grad for fact in facts)
-            share = truth(bool(on)) if on in (0, len(facts)) else f"{on} of {len(facts)}"
-            norm = joined(fact.grad.norm for fact in facts if fact.grad)
-            rows.append(
-                line(
-                    f"<code>{escape(group.label)}</code>", self._toggles(i, group), share,
-                    "<span class='agl-none'>None</span>" if norm is None
-                    else f"<span class='agl-g'>{number(norm)}</span>",
-                )
-            )  # fmt: skip
-        if len(self._groups) > ROWS:
-            more = f"and {len(self._groups) - ROWS} more: board.freeze(name)"
-            rows.append(line(escape(more), "", "", ""))
-        result = self.facts[self.result]
-        rows.append(
-            line(
-                f"<code>{escape(result.name)}</code>", self._retain(result.name),
-                truth(result.requires_grad), chip(result.grad),
-            )
-        )  # fmt: skip
-        return f"<table>{''.join(rows)}</table>{self._reset()}"
-
-    def _reset(self) -> str:
-        last = len(self._groups) - 1
-        only = ""
-        if self.model is not None and last > 0 and "freeze" in self._shown:
-            label = escape(self._groups[last].label)
-            only = f"<button name='only {last}' {KEYS}>Freeze all but {label}</button>"
-        return f"<div class='agl-ways'>{only}<button name='reset' {KEYS}>Reset</button></div>"
-
-    def _states(self) -> str:
-        """The four states a tensor can be in, those that occur lit."""
-        made = []
-        for (requires, leaf, _), name in STATES.items():
-            found = [fact.name for fact in self.facts.values() if fact.state == name]
-            who = listed(found) if len(found) <= 3 else f"{len(found)} tensors"
-            lit = "agl-set" if found else "agl-wait"
-            flags = f"requires_grad {'✓' if requires else '–'} · is_leaf {'✓' if leaf else '–'}"
-            made.append(
-                f"<div><span class='agl-chip {lit}'>{name}</span><small>{flags}</small>"
-                f"<b>{escape(who) or 'none'}</b></div>"
-            )
-        rows = f"<div class='agl-states'>{''.join(made)}</div>"
-        return f"<section><h4>The four legal states</h4>{rows}</section>"
-
-    def _memory(self) -> str:
-        """What is saved for backward, as a bar, and what is saved no longer."""
-        full, now = self.full.saved, self.trial.saved
-        if not full:
-            return ""
-        gone = max(0, full - now)
-        cells = []
-        for kind, size, word in (("held", now, "saved"), ("free", gone, "no longer saved")):
-            if size:
-                words = f"{nbytes(size)} {word}"
-                style = f"style='flex:{size} 1 0' title='{words}'"
-                cells.append(f"<div class='agl-{kind}' {style}>{words}</div>")
-        share = f"<span>{nbytes(now)} of {nbytes(full)}</span>"
-        bar = f"<div class='agl-bar'>{''.join(cells)}</div>"
-        if self.trial.lasting:
-            whose = "the parameters" if self.model is not None else "the given tensors"
-            anyway = f"{nbytes(self.trial.lasting)} of it are {whose}, which stay in memory anyway."
-            bar += f"<p class='agl-note'>{anyway}</p>"
-        return f"<section><h4>Saved for backward{share}</h4>{bar}</section>"
 
 
 def groups_of(subject: Any) -> tuple[list[Group], dict[str, tuple[str, ...]]]:
@@ -608,23 +483,3 @@ def rows_of(drawing: CutList) -> dict[str, Any]:
         "overlays": {key: drawing.marks(key) for key in keys},
         "order": [["", None, None], ["", None, None], *([k, *spots[k]] for k in keys)],
     }
-
-
-def head(*cells: str) -> str:
-    return f"<tr>{''.join(f'<th>{cell}</th>' for cell in cells)}</tr>"
-
-
-def line(*cells: str) -> str:
-    return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
-
-
-def truth(on: bool) -> str:
-    """True or False, told apart by more than colour."""
-    return f"<span class='agl-{'true' if on else 'false'}'>{on}</span>"
-
-
-def chip(grad: Summary | None) -> str:
-    """A gradient, or None."""
-    if grad is None:
-        return "<span class='agl-none'>None</span>"
-    return f"<span class='agl-g'>{escape(gradient_words(grad))}</span>"
