@@ -35,7 +35,7 @@ from .numbers import nbytes, number
 from .style import attributes, text_width
 from .tree import cut, slashes, wrapped
 
-ROW, TOP, WIDTH = 24, 36, 500
+ROW, TOP, WIDTH = 24, 36, 480  # px; the width without the rails
 LANES = 6  # rails beside the main one
 KEPT, BAR = 172, 72  # px: from the right to the end of the column of gradients; the longest bar
 
@@ -137,7 +137,7 @@ class CutList:
         self.lanes = self._lanes()
         self.rail = 20 + 14 * max(self.lanes.values(), default=0)
         self.most = max([1, *full.values()])
-        self.width, self.height = WIDTH, TOP + ROW * len(self.keys) + 8
+        self.width, self.height = WIDTH + self.rail, TOP + ROW * len(self.keys) + 8
 
     def _lanes(self) -> dict[int, int]:
         """For each edge that passes by other rows a rail beside the main one, 1 the nearest."""
@@ -204,12 +204,14 @@ class CutList:
         sheets = rectangle(pen, style, (-4, -8, 10, 2), 3) if node.kind == "module" else ""
         mark = sheets + _shape(pen, style, shape, 14, 10)
         end, count = self.width - self.rail - 12, self.width - self.rail - KEPT
-        label = cut(label_of(node), count - 80, 12)
+        label = cut(label_of(node), count - 110, 12)
         made = [mark, text(pen, "row label" if alive else "row quiet", 22, 0, label)]
         at = 30 + text_width(label, 12)
         kind = "" if node.kind in ("output", "leaf", "parameter") else node.name
-        note = " · ".join(filter(None, [kind.rpartition("::")[2], left.words.get(key, "")]))
-        made.append(text(pen, "row note", at, 0, cut(note, count - 60 - at, 11, False)))
+        note = " · ".join(filter(None, [left.words.get(key, ""), kind.rpartition("::")[2]]))
+        note = cut(note, count - 52 - at, 11, False)
+        if len(note) > 5 or not note.endswith("…"):
+            made.append(text(pen, "row note", at, 0, note))
         if key in left.norms:
             norm = left.norms[key]
             if norm is None:

@@ -28,7 +28,7 @@ STATES = {
     (True, True, False): "leaf that learns",
     (False, True, False): "constant",
     (True, False, False): "intermediate",
-    (True, False, True): "intermediate that keeps its gradient",
+    (True, False, True): "intermediate, retained",
 }
 
 

@@ -6,7 +6,7 @@ words for what came out, and the widget.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
@@ -187,7 +187,8 @@ class FreezeBoard(Instrument):
         if len(whole) > 3 and 0 < len(rest) <= 2 and not some:
             parts = [f"All but {listed(rest)} are frozen: their .grad stays None"]
         else:
-            parts = [stays(whole + some, "frozen")] if whole or some else []
+            modules = {group.label for group in self.groups if group.label not in self.facts}
+            parts = [stays(whole + some, "frozen", modules)] if whole or some else []
         cuts = self.detached
         if self.model is None and cuts:
             parts.append(stays(cuts, "detached"))
@@ -435,18 +436,21 @@ def groups_of(subject: Any) -> tuple[list[Group], dict[str, tuple[str, ...]]]:
     return groups, families
 
 
-def stays(names: list[str], how: str) -> str:
+def stays(names: list[str], how: str, modules: Container[str] = ()) -> str:
     """Who is frozen or detached, and what follows.
 
     >>> stays(["a"], "frozen"), stays(["a", "b"], "detached")
     ('a is frozen: a.grad stays None', 'a and b are detached: their .grad stays None')
+    >>> stays(["layer1"], "frozen", {"layer1"})
+    'layer1 is frozen: the .grad of its parameters stays None'
     """
-    names = [one_line(name) for name in names]
-    if len(names) == 1 and " " not in names[0] and "." not in names[0]:
-        return f"{names[0]} is {how}: {names[0]}.grad stays None"
-    verb = "is" if len(names) == 1 and " of the " not in names[0] else "are"
-    whose = "its" if verb == "is" else "their"
-    return f"{listed(names)} {verb} {how}: {whose} .grad stays None"
+    one = names[0] if len(names) == 1 else None
+    if one is None or " of the " in one:
+        verb, whose = "are", "their .grad"
+    else:
+        verb, whose = "is", f"{one_line(one)}.grad"
+        whose = "the .grad of its parameters" if one in modules else whose
+    return f"{listed([*map(one_line, names)])} {verb} {how}: {whose} stays None"
 
 
 def folded(graph: Graph) -> Graph:

@@ -1,5 +1,5 @@
-"""The panel of FreezeBoard: the truth table with its buttons, the four states a tensor can be in, and
-the memory that is saved."""
+"""The panel of FreezeBoard: the truth table with its buttons, the four states of a tensor, and the
+memory that is saved."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ def panel(board: Any) -> str:
 
 
 def button(verb: str, at: int, on: bool, words: str, about: str) -> str:
-    """A button that is pressed or not; the sign for it has its room in both."""
+    """A button that is pressed or not."""
     return (
         f"<button name='{verb} {at}' aria-pressed='{str(on).lower()}' "
-        f"aria-label='{words} {escape(about)}' {KEYS}><i>✓</i>{words}</button>"
+        f"aria-label='{words} {escape(about)}' {KEYS}>{words}</button>"
     )
 
 
@@ -105,7 +105,7 @@ def tensors_table(board: Any) -> str:
                 *(truth(fact.is_leaf), node, chip(fact.grad)),
             )
         )
-    return f"<table>{''.join(rows)}</table>"
+    return f"<table class='agl-tensors'>{''.join(rows)}</table>"
 
 
 def modules_table(board: Any) -> str:
