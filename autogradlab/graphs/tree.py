@@ -246,7 +246,9 @@ class Tree:
         """The columns, each as wide as what it may ever hold, within bounds."""
         rows, moved = self.rows, any(any(stop.moved.values()) for stop in self.stops)
         kinds = [text_width(self._kind(row), *self._kind_font(row)) for row in rows]
+        twins = [text_width(f"= {row.twin}", 11, False) + 14 if row.twin else 0 for row in rows]
         names = [self._indent(row) + text_width(row.name, 12) for row in rows]
+        names = [name + twin for name, twin in zip(names, twins, strict=True)]
         shapes = [text_width(dims(each), 12) for each in self.shapes.values()]
         self.kind_at = min(max([150.0, *names]) + 12, 208 if shapes else 236)
         self.shape_at = self.kind_at + min(max([82.0, *kinds]) + 12, 112)
@@ -322,9 +324,11 @@ class Tree:
         parts = [self._mark(row, stop, left - 17)]
         strong = "row label differs" if not row.path else "row label"
         parts.append(text(pen, strong, left, 0, name))
-        note = self._note(row, stop)
-        if note and left + text_width(name, 12) + text_width(note, 11, False) < self.kind_at - 14:
-            parts.append(text(pen, "row note", left + text_width(name, 12) + 8, 0, note))
+        end = left + text_width(name, 12) + 8
+        for note in self._notes(row, stop):
+            if end + text_width(note, 11, False) < self.kind_at - 6:
+                parts.append(text(pen, "row note", end, 0, note))
+                break
         size, mono = self._kind_font(row)
         kind = cut(self._kind(row), self.shape_at - self.kind_at - 8, size, mono)
         parts.append(text(pen, "row quiet" if mono else "row note", self.kind_at, 0, kind))
@@ -341,12 +345,13 @@ class Tree:
             parts.append(text(pen, style, self.moved_end, 0, number(change, 3)))
         return "".join(parts)
 
-    def _note(self, row: Row, stop: Stop) -> str:
-        """What a module's bar does not tell, or whose twin this is."""
+    def _notes(self, row: Row, stop: Stop) -> list[str]:
+        """What a bar does not tell, or whose twin this is; the first that fits is shown."""
         if row.twin:
-            return f"= {row.twin}"
+            return [f"= {row.twin}", "shared"]
         counts = (stop.frozen_in(row), "frozen"), (stop.without(row), "None")
-        return " · ".join(f"{n} {word}" for n, word in counts if 0 < n < len(row.parameters))
+        words = [f"{n} {word}" for n, word in counts if 0 < n < len(row.parameters)]
+        return [" · ".join(words), *words] if words else []
 
     def _gradient(self, row: Row, stop: Stop) -> str:
         pen, norm = self.pen, stop.gradient(row)

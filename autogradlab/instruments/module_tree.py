@@ -132,7 +132,7 @@ class ModuleTree(Instrument):
         """
         row, stop = self._row(path), self.stop
         norm, frozen = stop.gradient(row), stop.frozen_in(row)
-        what = f"{row.kind} with {plural(row.numel, 'parameter')}" if row.kind else about(row)
+        what = kind_of(row) + (f" with {plural(row.numel, 'parameter')}" if row.kind else "")
         whose = "its gradient has the norm" if row.shape is not None else "its gradients, the norm"
         grad = f"{whose} {number(norm)}" if norm is not None else "its .grad is None"
         if not row.parameters:
@@ -360,10 +360,13 @@ def marks(tree: Tree) -> str:
 
 def about(row: Row) -> str:
     """What stays the same of a row, in one line."""
-    kind = row.kind or f"Parameter {list(row.shape)} {row.dtype}"
     count = f" · {plural(row.numel, 'parameter')}" if row.kind and row.parameters else ""
     twin = f" · the same as {row.twin}" if row.twin else ""
-    return one_line(f"{row.label} · {kind}{count}{twin}")
+    return one_line(f"{row.label} · {kind_of(row)}{count}{twin}")
+
+
+def kind_of(row: Row) -> str:
+    return row.kind or f"Parameter {list(row.shape)} {row.dtype}"
 
 
 def article(words: str) -> str:
