@@ -204,12 +204,12 @@ class CutList:
         sheets = rectangle(pen, style, (-4, -8, 10, 2), 3) if node.kind == "module" else ""
         mark = sheets + _shape(pen, style, shape, 14, 10)
         end, count = self.width - self.rail - 12, self.width - self.rail - KEPT
-        label = cut(label_of(node), count - 110, 12)
+        label = cut(label_of(node), count - 130, 12)
         made = [mark, text(pen, "row label" if alive else "row quiet", 22, 0, label)]
         at = 30 + text_width(label, 12)
         kind = "" if node.kind in ("output", "leaf", "parameter") else node.name
         note = " · ".join(filter(None, [left.words.get(key, ""), kind.rpartition("::")[2]]))
-        note = cut(note, count - 52 - at, 11, False)
+        note = cut(note, count - (52 if key in left.norms else 0) - at, 11, False)
         if len(note) > 5 or not note.endswith("…"):
             made.append(text(pen, "row note", at, 0, note))
         if key in left.norms:

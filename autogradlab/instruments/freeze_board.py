@@ -88,6 +88,7 @@ class FreezeBoard(Instrument):
         self.model = self.subject.model
         self.groups, self._families = groups_of(self.subject)
         self._trials: dict[Choice, Trial] = {}
+        self._drawings: dict[Any, CutGraph | CutList] = {}
         self._failure = ""
         self._selected = ""
         flags = self.subject.parameters if self.model is not None else self.subject.tensors
@@ -158,8 +159,8 @@ class FreezeBoard(Instrument):
         left, full = self.trial.nodes, self.full.nodes
         if self.trial.graph is None:
             left_words = (
-                f"Nothing is recorded: {self.result} has no grad_fn, its backward() would raise, "
-                f"and {nbytes(self.full.saved)} less are saved."
+                f"Nothing is recorded: {one_line(self.result)} has no grad_fn, its backward() "
+                f"would raise, and {nbytes(self.full.saved)} less are saved."
             )
         elif left == full and not self.saved_less:
             left_words = (
@@ -171,7 +172,8 @@ class FreezeBoard(Instrument):
                 "as much is saved" if not self.saved_less else "more is saved"
             )
             left_words = f"{left} of {full} nodes are left, and {less}."
-        kept = [f"{n} keeps its gradient" for n in self.retained if self.facts[n].retains_grad]
+        kept = [one_line(n) for n in self.retained if self.facts[n].retains_grad]
+        kept = [f"{n} keeps its gradient" for n in kept]
         more = f" {listed(kept)}." if kept else ""
         return f"{self._choices_in_words()} {left_words}{more}"
 
@@ -276,6 +278,8 @@ class FreezeBoard(Instrument):
         return listed(labels if len(labels) <= 12 else [*labels[:11], "more"])
 
     def _choose(self, **changes: frozenset[str]) -> str:
+        if self.full.graph is None:  # there has never been a picture
+            return self.sentence
         choice = replace(self.choice, **changes)
         try:
             self.trial = self._try(choice)
@@ -323,15 +327,13 @@ class FreezeBoard(Instrument):
         return self.full if left_of(self.full.graph, self.trial) is not None else self.trial
 
     def _picture(self, base: Trial, pen: Any) -> tuple[CutGraph | CutList, Left]:
-        """The drawing, and what is left in it."""
+        """The drawing, and what is left in it. Where things stand does not change with a choice."""
+        if (id(base), pen) not in self._drawings:
+            self._drawings[id(base), pen] = drawing_of(base, self.model is not None, pen)
+        drawing = self._drawings[id(base), pen]
+        self._graph = drawing.graph
         pairs = left_of(base.graph, self.trial)
-        if base.recording is not None:
-            graph = self._graph = base.graph
-            drawing = CutGraph(graph, base.recording, pen)
-        else:
-            graph = self._graph = folded(base.graph) if self.model is not None else base.graph
-            drawing = CutList(graph, saved_by(base.graph, insides(graph)), pen)
-        return drawing, self._left(base.graph, graph, pairs or {})
+        return drawing, self._left(base.graph, drawing.graph, pairs or {})
 
     def _left(self, whole: Graph, graph: Graph, pairs: Mapping[str, str]) -> Left:
         inside = insides(graph)
@@ -451,6 +453,14 @@ def stays(names: list[str], how: str, modules: Container[str] = ()) -> str:
         verb, whose = "is", f"{one_line(one)}.grad"
         whose = "the .grad of its parameters" if one in modules else whose
     return f"{listed([*map(one_line, names)])} {verb} {how}: {whose} stays None"
+
+
+def drawing_of(base: Trial, fold: bool, pen: Any) -> CutGraph | CutList:
+    """The drawing of a trial's graph."""
+    if base.recording is not None:
+        return CutGraph(base.graph, base.recording, pen)
+    graph = folded(base.graph) if fold else base.graph
+    return CutList(graph, saved_by(base.graph, insides(graph)), pen)
 
 
 def folded(graph: Graph) -> Graph:

@@ -306,9 +306,7 @@ class ModuleTree(Instrument):
                 [tree.backdrop(), *(tree.row(row, stop) for row in tree.shown)]
                 for stop in self.stops
             )
-            root = self._rows[0]
-            counts = plural(root.numel, "parameter"), plural(len(root.parameters), "tensor")
-            view.expression = f"{self.title} · {' in '.join(counts)}"
+            view.expression = f"{self.title} · {plural(self._rows[0].numel, 'parameter')}"
             view.panels = [self._panel(i) for i in range(len(self.stops))]
             view.sentences = [self._sentence(stop) for stop in self.stops]
             view.stops = [one_line(stop.name) for stop in self.stops] if several else []
