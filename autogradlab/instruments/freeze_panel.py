@@ -92,7 +92,7 @@ def tensors_table(board: Any) -> str:
     }
     if "detach" in board.shown:
         wide["tensor"] = max(text_width(f"{label}.detach()", 12) for label in labels)
-    heads = ("tensor", "", "requires_grad", "is_leaf", "grad_fn", ".grad after backward")
+    heads = ("tensor", "switch", "requires_grad", "is_leaf", "grad_fn", ".grad after backward")
     rows = [head(*heads, wide=wide)]
     for name, fact in board.facts.items():
         buttons = toggles(board, labels[name]) if name in labels else ""
@@ -110,7 +110,7 @@ def tensors_table(board: Any) -> str:
 
 def modules_table(board: Any) -> str:
     """For each module whether its parameters want a gradient, and what they got."""
-    rows = [head("module", "", "requires_grad", "‖.grad‖ after backward")]
+    rows = [head("module", "switch", "requires_grad", "‖.grad‖ after backward")]
     for i, group in enumerate(board.groups[:ROWS]):
         facts = [board.facts[name] for name in group.names]
         on = sum(fact.requires_grad for fact in facts)

@@ -69,11 +69,17 @@ def told(board):
     }
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.fixture(scope="module", params=ENGINES)
+def shared(request):
+    """An engine, and a board for many choices."""
+    return request.param, board_of(request.param, Q)
+
+
 @pytest.mark.parametrize("a", ["", "frozen", "detached", "both"])
 @pytest.mark.parametrize("b", ["", "frozen", "detached"])
-def test_the_truth_table_is_what_the_engine_says(engine, a, b):
-    board = board_of(engine, Q)
+def test_the_truth_table_is_what_the_engine_says(shared, a, b):
+    engine, board = shared
+    board.reset()
     how = {"a": a, "b": b}
     for name, state in how.items():
         if state in ("frozen", "both"):
