@@ -200,7 +200,7 @@ def stop_of(
         recording: a backward pass, whose gradients are shown instead of those in `.grad`.
     """
     parameters = dict(model.named_parameters())
-    grads = {p: summarize(x.grad) for p, x in parameters.items()}
+    grads = {p: summarize(dense(x.grad)) for p, x in parameters.items()}
     if recording is not None:
         for event in recording.events:
             node = recording.graph.nodes[event.key]
@@ -217,6 +217,11 @@ def stop_of(
         moved,
         frozenset(p for p, x in parameters.items() if not x.requires_grad),
     )
+
+
+def dense(grad: Any) -> Any:
+    """A gradient that torch keeps as few rows of many, in full."""
+    return grad.to_dense() if getattr(grad, "is_sparse", False) else grad
 
 
 # ── the drawing ─────────────────────────────────────────────────────────────────────────────
@@ -251,7 +256,7 @@ class Tree:
         names = [name + twin for name, twin in zip(names, twins, strict=True)]
         shapes = [text_width(dims(each), 12) for each in self.shapes.values()]
         self.kind_at = min(max([150.0, *names]) + 12, 208 if shapes else 236)
-        self.shape_at = self.kind_at + min(max([82.0, *kinds]) + 12, 112)
+        self.shape_at = self.kind_at + min(max([82.0, *kinds]) + 12, 128)
         wide = min(max([88.0, *shapes]) + 12, 108) if shapes else 0
         self.count_end = self.shape_at + wide + max(66, text_width(f"{rows[0].numel:,}", 12))
         self.norm_end = self.count_end + 66

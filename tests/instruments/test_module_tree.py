@@ -223,6 +223,14 @@ def test_shared_weights_are_counted_once_and_named_twice():
     assert "the same as embed.weight" in str(tree.view.targets)
 
 
+def test_a_sparse_gradient():
+    model = torch.nn.Embedding(5, 2, sparse=True)
+    model(torch.tensor([1, 1, 3])).sum().backward()
+    tree = ModuleTree(model)
+    whole = model.weight.grad.to_dense().norm().item()
+    assert tree.stop.gradient(read_tree(model)[0]) == pytest.approx(whole)
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_module_used_twice_is_shown_once(engine):
     layer = engine.nn.Linear(2, 2)
