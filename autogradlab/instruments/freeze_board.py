@@ -31,7 +31,8 @@ from .instrument import Instrument, _texts, chosen
 from .module_tree import one_line
 from .svg_view import SvgView
 
-ENOUGH = 4  # modules in a folded graph, if it has as many
+ENOUGH, FEWEST = 4, 2  # modules in a folded graph, if it has as many
+WHOLE = 60  # nodes of a graph that need not be folded
 
 
 class FreezeBoard(Instrument):
@@ -50,7 +51,8 @@ class FreezeBoard(Instrument):
         controls: of "freeze", "detach" and "retain" (buttons), "states" and "memory" (below the
             table) those to be shown; None for all.
 
-    A program that raises is reported in the sentence, and nothing is changed.
+    A program that raises is reported in the sentence, and nothing is changed. A choice runs once
+    and is remembered: when tensors or weights have changed, make a new board.
 
     Raises:
         TypeError: this is neither a program with tensors nor a model with inputs; ValueError: there
@@ -464,15 +466,20 @@ def drawing_of(base: Trial, fold: bool, pen: Any) -> CutGraph | CutList:
 
 
 def folded(graph: Graph) -> Graph:
-    """The graph of a model, folded to the first depth that shows a few modules."""
+    """The graph of a model, folded to the first depth that shows a few modules; whole if it is
+    small and does not show as many at any depth."""
     made, depth = graph.fold(1), 1
-    while sum(node.kind == "module" for node in made.nodes.values()) < ENOUGH:
+    while modules_in(made) < ENOUGH:
         depth += 1
         deeper = graph.fold(depth)
         if len(deeper.nodes) == len(made.nodes):
             break
         made = deeper
-    return made
+    return graph if modules_in(made) < FEWEST and len(graph.nodes) <= WHOLE else made
+
+
+def modules_in(graph: Graph) -> int:
+    return sum(node.kind == "module" for node in graph.nodes.values())
 
 
 def insides(graph: Graph) -> dict[str, tuple[str, ...]]:

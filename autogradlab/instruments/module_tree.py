@@ -29,7 +29,7 @@ from ..graphs.tree import (
     stop_of,
 )
 from .backward_debugger import listed
-from .instrument import Instrument, chosen
+from .instrument import Instrument, _texts, chosen
 from .svg_view import SvgView
 from .twin_graph import plural
 
@@ -72,7 +72,7 @@ class ModuleTree(Instrument):
     CONTROLS = ("fold", "stops")
     STATE = MappingProxyType(
         {
-            "opened": lambda x: isinstance(x, list) and all(isinstance(p, str) for p in x),
+            "opened": _texts,
             "step": Instrument.STATE["step"],
             "selected": Instrument.STATE["selected"],
         }

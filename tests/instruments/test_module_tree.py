@@ -15,6 +15,7 @@ from autogradlab.instruments import ModuleTree
 from autogradlab.models import GPT, resnet18
 from tests.graphs.networks import Tied, block_net, in_place_net
 from tests.graphs.networks import theirs as torch_models
+from tests.graphs.test_board import spans
 
 ENGINES = (autogradlab, torch)
 EVIL = "<script>'\"\n&"
@@ -341,29 +342,17 @@ def test_a_large_model_is_not_drawn_whole():
 @pytest.mark.parametrize("engine", ENGINES)
 def test_no_label_lies_over_another(engine):
     """In every row the words end before the next ones begin."""
-    from autogradlab.graphs.style import STYLES, attributes, text_width
-
     model = in_place_net(engine)
     model.a_module_with_quite_a_long_name = engine.nn.BatchNorm1d(4)
     model.left.requires_grad_(False)
     tree = ModuleTree(model, model(engine.ones(3, 4)).sum())
     tree.snapshot("after")
     tree.open()
-    drawn = Tree(tree._rows, tree.stops, tree.opened, {"left": (3, 4000)}, attributes)
-    fonts = {attributes(s): (int(v["font-size"]), "mono" in v["font-family"], v["text-anchor"])
-             for s, v in STYLES.items() if "font-size" in v}  # fmt: skip
+    drawn = Tree(tree._rows, tree.stops, tree.opened, {"left": (3, 4000)})
     for row in drawn.shown:
-        spans = []
-        for each in ET.fromstring(f"<g>{drawn.row(row, tree.stop)}</g>").iter("text"):
-            style = {k: v for k, v in each.attrib.items() if k not in "xy"}
-            size, mono, anchor = fonts[" ".join(f'{k}="{v}"' for k, v in style.items()).replace(
-                "'", "&#39;")]  # fmt: skip
-            wide, x = text_width(each.text, size, mono), float(each.get("x"))
-            left = {"start": x, "middle": x - wide / 2, "end": x - wide}[anchor]
-            spans.append((left, left + wide, each.text))
-        spans.sort()
-        assert spans[0][0] >= 0 and spans[-1][1] <= drawn.width
-        for (_, end, a), (start, _, b) in pairwise(spans):
+        found = spans(drawn.row(row, tree.stop))
+        assert found[0][0] >= 0 and found[-1][1] <= drawn.width
+        for (_, end, a), (start, _, b) in pairwise(found):
             assert end <= start + 1, (row.path, a, b)
 
 
