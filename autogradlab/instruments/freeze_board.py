@@ -372,6 +372,8 @@ class FreezeBoard(Instrument):
             words.append("detached")
         elif path is not None and path in self.choice.detached:
             words.append("output detached")
+        elif path and any(each.startswith(f"{path}.") for each in self.choice.detached):
+            words.append("a part detached")
         return ", ".join(words)
 
     # --------------------------------------------------------------------------------- widget

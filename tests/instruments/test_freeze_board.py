@@ -526,6 +526,10 @@ def test_gpt_and_mlp():
     assert len(board.groups) > 2
     said = board.freeze(board.groups[0].label)
     assert f"of {board.full.nodes} nodes are left" in said
+    board.detach("blocks.1")
+    assert "a part detached · Sequential" in texts(board.svg())
+    board.detach("blocks")
+    assert "output detached · Sequential" in texts(board.svg())
     mlp = MLP([2, 4, 1])
     board = FreezeBoard(mlp, autogradlab.ones(1, 2))
     assert board.freeze("0").startswith("0 is frozen: the .grad of its parameters stays None.")
