@@ -19,6 +19,8 @@ from autogradlab.graphs import watch
 from autogradlab.instruments import (
     BackwardDebugger,
     FlowWaterfall,
+    FreezeBoard,
+    ModuleTree,
     PredictTheGradient,
     TapeMemory,
     TwinGraph,
@@ -204,3 +206,55 @@ def chain(checkpointed):
 
 
 TapeMemory(compare={"plain": chain(False), "checkpointed": chain(True)})
+
+# %% [markdown]
+# ## ModuleTree
+#
+# The modules of a model with their parameters and the norms of the gradients. Snapshots become
+# stops to scrub through: what a training step changes, and when.
+
+# %%
+autogradlab.manual_seed(0)
+net = models.resnet18()
+step = autogradlab.optim.SGD(net.parameters(), lr=1e-2, momentum=0.9)
+tree = ModuleTree(net)
+(net(autogradlab.randn(1, 3, 64, 64)) - autogradlab.rand(1, 1000)).sum().backward()
+tree.snapshot("after backward")
+step.step()
+tree.snapshot("after step")
+tree.jump("after backward")
+tree
+
+# %%
+attention = torch.nn.TransformerEncoderLayer(16, 2, 32, dropout=0.0, batch_first=True)
+tree = ModuleTree(attention, attention(torch.randn(1, 3, 16))[..., 0].sum(), name="layer")
+tree.open("self_attn")
+tree
+
+# %% [markdown]
+# ## FreezeBoard
+#
+# Freeze tensors or modules, or detach them, and see what is left of the graph, which tensors get a
+# gradient, and how much memory is no longer saved.
+
+
+# %%
+def program(a, b):
+    """Q = 3a³ − b²."""
+    return {"Q": 3 * a**3 - b**2}
+
+
+a = autogradlab.tensor([2.0, 3.0], requires_grad=True)
+b = autogradlab.tensor([6.0, 4.0], requires_grad=True)
+board = FreezeBoard(program, tensors={"a": a, "b": b}, gradient=[1.0, 1.0])
+board.freeze("a")
+board
+
+# %%
+frozen = torch.nn.Sequential(
+    torch.nn.Linear(8, 32), torch.nn.ReLU(), torch.nn.Linear(32, 32), torch.nn.ReLU(),
+    torch.nn.Linear(32, 1),
+)  # fmt: skip
+board = FreezeBoard(frozen, torch.ones(4, 8), lambda y: y.pow(2).mean())
+board.freeze_all_but("4")
+board

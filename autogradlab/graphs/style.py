@@ -168,6 +168,16 @@ STYLES: dict[str, dict[str, str]] = {
     "fold mark": _line("rule", 1, "paper"),
     "sign": {**_line("ink", 2), "stroke-linecap": "round"},
     "sign up": {"fill": "ink"},
+    "row note": _text("ink2", 11, SANS, "start"),
+    "row quiet": _text("ink2", 12, MONO, "start"),
+    "row number quiet": _text("ink2", 12, MONO, "end"),
+    "grid": _line("hair", 1),
+    "bar": _line("grad", 1, "grad-tint"),
+    "bar infinite": _line("ink", 1, "ink"),
+    "fold sign": {**_line("ink", 1.5), "stroke-linecap": "round"},
+    "pruned": {**_line("rule", 1.25, "paper", "1 3"), "stroke-linecap": "round"},
+    "cut edge": {**_line("rule", 1.5, "none", "1 3"), "stroke-linecap": "round"},
+    "slashes": {**_line("ink", 1.5), "stroke-linecap": "round"},
 }
 
 

@@ -5,8 +5,18 @@ They take tensors of either engine and use the autograd protocol only.
 
 from .backward_debugger import BackwardDebugger
 from .flow_waterfall import FlowWaterfall
+from .freeze_board import FreezeBoard
+from .module_tree import ModuleTree
 from .predict_the_gradient import PredictTheGradient
 from .tape_memory import TapeMemory
 from .twin_graph import TwinGraph
 
-__all__ = ["BackwardDebugger", "FlowWaterfall", "PredictTheGradient", "TapeMemory", "TwinGraph"]
+__all__ = [
+    "BackwardDebugger",
+    "FlowWaterfall",
+    "FreezeBoard",
+    "ModuleTree",
+    "PredictTheGradient",
+    "TapeMemory",
+    "TwinGraph",
+]

@@ -140,7 +140,36 @@ def test_selecting_a_node_selects_its_counterpart(lesson: Lesson):
     expect(twins.locator(".agl-has-corners")).to_have_count(2)
 
 
-@pytest.mark.parametrize("words", ["with flow.step()", "TapeMemory(total"])
+def test_a_tree_opens_by_click_and_by_key(lesson: Lesson):
+    tree = view(lesson, "ModuleTree(net)")
+    rows = tree.locator(".agl-stage g[data-key]")
+    before = rows.count()
+    tree.locator(".agl-stage g[data-key]", has_text="conv1").locator("[data-fold]").first.click()
+    expect(rows).to_have_count(before + 1)  # its weight
+    graph = tree.locator(".agl-stage > svg")
+    graph.focus()
+    for _ in range(before):
+        graph.press("ArrowUp")
+    graph.press("ArrowDown")
+    graph.press("Enter")
+    expect(rows).to_have_count(before)
+    tree.get_by_role("button", name="Unfold all").click()
+    expect(rows).not_to_have_count(before)
+    tree.get_by_role("button", name="Fold all", exact=True).click()
+
+
+def test_a_tensor_is_frozen_and_thawed_by_mouse_and_by_key(lesson: Lesson):
+    board = view(lesson, 'board.freeze("a")')
+    sentence = board.locator(".agl-sentence")
+    expect(sentence).to_contain_text("a is frozen: a.grad stays None.")
+    button = board.get_by_role("button", name="freeze").first
+    button.click()
+    expect(sentence).not_to_contain_text("a is frozen")
+    button.press("Space")
+    expect(sentence).to_contain_text("a is frozen: a.grad stays None.")
+
+
+@pytest.mark.parametrize("words", ["with flow.step()", "TapeMemory(total", "ModuleTree(net)"])
 def test_other_timelines_are_scrubbed(lesson: Lesson, words: str):
     each = view(lesson, words)
     slider = each.get_by_role("slider")
