@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from ..graphs.number_line import Mark, number_line
 from ..graphs.numbers import number, numbers
 from ..graphs.style import attributes, css_class, escape, text_width
 from .backward_debugger import caller_names, listed, places
+from .instrument import Instrument, chosen
 from .questions import (
     Chips,
     Question,
@@ -31,6 +33,14 @@ from .questions import (
     written,
 )
 from .svg_view import SvgView
+
+
+def is_answers(x: Any) -> bool:
+    """Whether this is what a state keeps: answers as text, by the number of the question."""
+    return isinstance(x, dict) and all(
+        isinstance(key, str) and key.isdecimal() and isinstance(answer, str)
+        for key, answer in x.items()
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +84,7 @@ def judge(answer: Any, question: Question) -> Verdict:
     )  # fmt: skip
 
 
-class PredictTheGradient:
+class PredictTheGradient(Instrument):
     """Ask for gradients and name the mistake in a wrong answer.
 
     Args:
@@ -82,6 +92,8 @@ class PredictTheGradient:
         names: what to call its leaves, which have up to 8 elements each; or give them by keyword;
             by default the caller's own variable names.
         gradient: what `root.backward(gradient=…)` would get; may be left out for one element.
+        controls: which of "navigation" (back and next) and "reason" (the name of the mistake and
+            its repair) are shown; by default both.
 
     Raises:
         what `root.backward(gradient)` raises; ValueError for a leaf of more elements.
@@ -95,10 +107,14 @@ class PredictTheGradient:
     'Right. The gradient at x is [3, 30]. [1, 10] × [3, 3] = [3, 30].'
     """
 
+    CONTROLS = ("navigation", "reason")
+    STATE = MappingProxyType({"answers": is_answers, "position": Instrument.STATE["step"]})
+
     def __init__(
         self, root: Any = None, names: Mapping[str, Any] | None = None, gradient: Any = None,
-        **tensors: Any,
+        *, controls: Iterable[str] | None = None, **tensors: Any,
     ) -> None:  # fmt: skip
+        self.shown = chosen(controls, type(self))
         names = {**(names or {}), **tensors} or caller_names(sys._getframe(1))
         self.questions = built_in() if root is None else questions_of(root, names, gradient)
         self.position = 1
@@ -132,6 +148,8 @@ class PredictTheGradient:
             return self.verdict.sentence
         asked = f"Which gradient arrives at {q.leaf}? {q.recording.graph.title} with {q.given}."
         return f"{self.counter.capitalize()}. {asked}"
+
+    summary = sentence
 
     @property
     def counter(self) -> str:
@@ -220,13 +238,21 @@ class PredictTheGradient:
         count = len(self.questions)
         return f"<PredictTheGradient, {count} question{'s' if count > 1 else ''}>"
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        """The live widget, the question as a picture, and the question in words."""
-        if self.view is None:
-            return {"text/plain": f"{self.sentence}\n{self.trouble}"}
-        live = self.view._repr_mimebundle_() or {}
-        live = live[0] if isinstance(live, tuple) else live
-        return {**live, "image/svg+xml": self.svg(), "text/plain": self.sentence}
+    # ---------------------------------------------------------------------------------- state
+
+    def _get(self, name: str) -> Any:
+        if name == "position":
+            return self.position
+        return {str(place): verdict.typed for place, verdict in self.verdicts.items()}
+
+    def _set(self, name: str, value: Any) -> None:
+        places = [value] if name == "position" else list(map(int, value))
+        if any(not 1 <= place <= len(self.questions) for place in places):
+            raise ValueError(f"this state does not fit: there are {len(self.questions)} questions")
+        for place in places:
+            self.jump(place)
+            if name == "answers":
+                self.check(value[str(place)])
 
     # --------------------------------------------------------------------------------- widget
 
@@ -253,7 +279,8 @@ class PredictTheGradient:
             self.view.set_frames([parts(drawing, self.look, q.key)])
             self.view.expression = self.counter
             self.view.tag = f"{self.right()} right, {self.open()} open"
-            self.view.panels = [page(q, self.verdict, several=len(self.questions) > 1)]
+            several = len(self.questions) > 1 and "navigation" in self.shown
+            self.view.panels = [page(q, self.verdict, several, "reason" in self.shown)]
             self.view.sentences = [unbroken(self.sentence)]
             self.view.revision += 1
 
@@ -267,7 +294,7 @@ def parts(drawing: Drawing, look: Look, asked: str) -> list[str]:
     return [*(drawing.edge(i, look) for i in edges), *nodes.values(), *chips]
 
 
-def page(q: Question, verdict: Verdict | None, several: bool) -> str:
+def page(q: Question, verdict: Verdict | None, several: bool, reason: bool) -> str:
     """The panel: the question, the form, and what is said of the answer."""
     title, leaf = escape(q.recording.graph.title), escape(q.leaf)
     program = f"<code>{title}</code> with {escape(unbroken(f'{q.given}. {reached(q)}'))}"
@@ -289,7 +316,7 @@ def page(q: Question, verdict: Verdict | None, several: bool) -> str:
         f"<p>{program}</p><form><label>your answer "
         f"<input name='answer' value='{typed}' {hint} {keys}{start}></label>"
         f"<button name='check'{first} {keys}>{word}</button>{ways if several else ''}</form>"
-        f"{said(q, verdict) if verdict else ''}</section>"
+        f"{said(q, verdict, reason) if verdict else ''}</section>"
     )
 
 
@@ -306,13 +333,13 @@ def reached(q: Question) -> str:
     return f"The gradient {listed(parts)}." if parts else ""
 
 
-def said(q: Question, verdict: Verdict) -> str:
+def said(q: Question, verdict: Verdict, reason: bool) -> str:
     """The answer beside the right one, and what can be said of it."""
     if verdict.values is None:
         return why(verdict)
-    line = line_of(q, verdict, css_class)
+    line, told = line_of(q, verdict, css_class), why(verdict) if reason or verdict.right else ""
     if line is None:
-        return table(q, verdict.values) + why(verdict)
+        return table(q, verdict.values) + told
     width, height, body = line
     picture = (
         f"<svg class='agl-line' viewBox='0 0 {width:g} {height:g}' role='img' "
@@ -320,7 +347,7 @@ def said(q: Question, verdict: Verdict) -> str:
     )
     mine = [f"<span>you said <b>{escape(written(verdict.values))}</b></span>"]
     theirs = [f"<span>{e} {chip(numbers(s))}</span>" for e, s in q.answers]
-    return f"{picture}<div class='agl-answers'>{''.join(mine + theirs)}</div>{why(verdict)}"
+    return f"{picture}<div class='agl-answers'>{''.join(mine + theirs)}</div>{told}"
 
 
 def unbroken(text: str) -> str:

@@ -15,7 +15,7 @@ PAGE = Path(__file__).parents[2] / "CONTRIBUTING.md"
 
 
 def test_the_example_is_an_operation(monkeypatch):
-    (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.S)
+    code, _ = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.S)
     space = {**vars(formulas), "ONE_NUMBER": {}}
     exec(code, space)
     (name,), (words,) = space["ONE_NUMBER"], space["ONE_NUMBER"].values()

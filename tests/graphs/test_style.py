@@ -128,3 +128,22 @@ def test_no_style_is_written_twice():
     for table in tables:
         names = [key.value for key in table.keys if isinstance(key, ast.Constant)]
         assert len(names) == len(set(names)), {n for n in names if names.count(n) > 1}
+
+
+def test_the_page_of_rules_names_the_colours_that_are_used():
+    page = (Path(__file__).parents[2] / "docs/visual-language.md").read_text("utf-8")
+    rows = [line.split("|")[1:-1] for line in page.splitlines() if line.startswith("| ")]
+    tokens = {cells[0].strip(): cells for cells in rows if "#" in cells[1]}
+    told = {}
+    for name, cells in tokens.items():
+        parts = [part.strip() for part in name.split("/")]
+        first = parts[0].split()[0]
+        names = [first, *(f"{first}-{part}" for part in parts[1:])]
+        for theme, column in ((LIGHT, 1), (DARK, 3)):
+            colours = [each.strip() for each in cells[column].split("/")]
+            told |= {(id(theme), n): c for n, c in zip(names, colours, strict=True)}
+    assert len(told) >= 36
+    for theme in (LIGHT, DARK):
+        for name, colour in theme.items():
+            if not name.startswith("on-"):
+                assert told[id(theme), name] == colour, name

@@ -247,3 +247,42 @@ def test_without_a_renderer_the_sentence_remains(monkeypatch):
     plain = quiz._repr_mimebundle_()
     assert list(plain) == ["text/plain"] and "graphviz-pure" in plain["text/plain"]
     assert quiz.check(6).startswith("Right.")
+
+
+def test_the_state_can_be_pasted():
+    quiz = PredictTheGradient()
+    quiz.jump(3)
+    quiz.check("4")
+    quiz.jump(5)
+    text = json.dumps(quiz.state())
+    again = PredictTheGradient.from_state(text)
+    assert again.state() == quiz.state() and again.position == 5
+    assert again.verdicts[3].sentence == quiz.verdicts[3].sentence and again.open() == 1
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ({"position": 99}, "there are 10 questions"),
+        ({"position": 0}, "there are 10 questions"),
+        ({"answers": {"77": "1"}}, "there are 10 questions"),
+        ({"answers": {"x": "1"}}, "answers is"),
+        ({"answers": {"1": 3}}, "answers is"),
+        ({"answers": ["1"]}, "answers is"),
+    ],
+)
+def test_a_state_that_does_not_fit_is_refused(state, words):
+    with pytest.raises(ValueError, match=words):
+        PredictTheGradient.from_state({"instrument": "PredictTheGradient", **state})
+
+
+def test_controls_can_be_left_out():
+    quiz = PredictTheGradient(controls=["navigation"])
+    quiz.jump(3)
+    quiz.check("4")
+    assert "agl-why" not in quiz.view.panels[0] and "Next question" in quiz.view.panels[0]
+    quiz = PredictTheGradient(controls=[])
+    quiz.check("999")
+    assert "Next question" not in quiz.view.panels[0] and "agl-why" not in quiz.view.panels[0]
+    with pytest.raises(ValueError, match="no control"):
+        PredictTheGradient(controls=["hints"])
