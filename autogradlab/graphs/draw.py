@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from .data import Edge, Event, Graph, GraphNode, Recording, Summary
+from .highlights import gradient_norms, path_to, saved_bytes
 from .layout import layout
 from .numbers import number, numbers
 from .style import attributes, escape, text_width
@@ -736,13 +737,69 @@ class Drawing:
         )
 
 
-def draw(graph: Graph, look: Look | None = None, recording: Recording | None = None) -> str:
-    """The graph as one standing picture on light paper."""
+def draw(
+    graph: Graph, look: Look | None = None, recording: Recording | None = None,
+    by: str = "", leaf: str = "",
+) -> str:  # fmt: skip
+    """The graph as one standing picture on light paper.
+
+    Args:
+        look: the state of its parts; by default what was recorded, before any backward pass, or
+            with a recording the end of the pass, gradients climbing.
+        by: "norm" or "saved": under each node a bar for the norm of the gradient that came to it
+            (on a logarithmic scale, needs the recording) or for the bytes it has saved.
+        leaf: the label of a leaf (or any node) whose paths to the output are drawn strong.
+
+    Raises:
+        ValueError: nothing is called `leaf`, or `by` cannot be shown.
+    """
     drawing = Drawing(graph, recording)
-    return svg(
-        drawing.width, drawing.height, f"Graph of {graph.title}", _describe(graph),
-        drawing.body(look or plain_look(graph)),
-    )  # fmt: skip
+    if look is None:
+        look = look_after(recording, len(recording.events) + 1) if recording else plain_look(graph)
+    path_keys = set(path_to(graph, leaf)) if leaf else set()
+    told = [_describe(graph), *_highlighted(by, leaf)]
+    strong = [
+        path(attributes, "path to leaf", _curve_path(drawing.curves[i]))
+        for i, edge in enumerate(graph.edges)
+        if {edge.source, edge.target} <= path_keys
+    ]
+    shares = _shares(graph, recording, by)
+    marks = []
+    for key, (x, y) in drawing.centres.items():
+        w, h = drawing.sizes[key]
+        if key in path_keys:
+            outline = _shape(attributes, "path node", graph.nodes[key].kind, w, h)
+            strong.append(f'<g transform="translate({_f(x)} {_f(y)})">{outline}</g>')
+        if key in shares:
+            style = "norm bar now" if by == "norm" else "held bar"
+            left, top = x - w / 2, y + h / 2 + 3
+            box = (left, top, left + max(2.0, w * shares[key]), top + 5)
+            marks.append(rectangle(attributes, style, box))
+    body = "".join(strong) + drawing.body(look) + "".join(marks)
+    return svg(drawing.width, drawing.height, f"Graph of {graph.title}", " ".join(told), body)
+
+
+def _highlighted(by: str, leaf: str) -> list[str]:
+    bars = {"norm": "the norm of its gradient", "saved": "the bytes it has saved"}
+    found = [f"A bar under a node is {bars[by]}."] if by in bars else []
+    return found + ([f"The paths to {leaf} are strong."] if leaf else [])
+
+
+def _shares(graph: Graph, recording: Recording | None, by: str) -> dict[str, float]:
+    """For each node the length of its bar, from 0 to 1."""
+    if by == "":
+        return {}
+    if by == "saved":
+        sizes = saved_bytes(graph)
+        return {key: size / max(sizes.values()) for key, size in sizes.items()}
+    if by != "norm":
+        raise ValueError(f'by is "norm" or "saved", not {by!r}')
+    if recording is None:
+        raise ValueError("the norms of gradients are known from a recording: record_backward(…)")
+    norms = {k: n for k, n in gradient_norms(recording).items() if 0 < n < math.inf}
+    logs = {key: math.log10(n) for key, n in norms.items()}
+    low, high = math.floor(min(logs.values(), default=0)) - 1, max(logs.values(), default=0)
+    return {key: (x - low) / (high - low) for key, x in logs.items()}
 
 
 def svg(width: float, height: float, title: str, description: str, body: str) -> str:

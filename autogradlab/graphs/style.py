@@ -159,6 +159,8 @@ STYLES: dict[str, dict[str, str]] = {
     "norm bar": _line("grad", 1, "grad-tint"),
     "norm bar now": _line("grad", 1, "grad"),
     "norm bar broken": _line("ink", 1, "ink"),
+    "path to leaf": _line("ink", 3),
+    "path node": _line("ink", 6.5),
     "memory area": {"fill": "value-tint"},
     "memory line": _line("value", 1.5),
     "held bar": {"fill": "value"},
