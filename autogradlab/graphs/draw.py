@@ -812,6 +812,37 @@ def svg(width: float, height: float, title: str, description: str, body: str) ->
     )
 
 
+def framed(width: float, height: float, title: str, sentence: str, body: str) -> str:
+    """A drawing as a standing picture, with its title over it and its sentence under it."""
+    wide = max(width, 420.0, min(1.25 * text_width(title, 14, mono=False), 868.0)) + 32
+    while 1.25 * text_width(title, 14, mono=False) > wide - 32:  # bold, so wider than measured
+        title = title.rstrip("…")[:-1] + "…"
+    lines = wrapped(sentence, wide - 32)
+    made = [
+        text(attributes, "title", 16, 24, title),
+        f'<g transform="translate({_f((wide - width) / 2)} 40)">{body}</g>',
+        path(attributes, "divider", f"M0 {_f(height + 48)}H{_f(wide)}"),
+        *(text(attributes, "note", 16, height + 68 + 20 * i, each) for i, each in enumerate(lines)),
+    ]
+    return svg(wide, math.ceil(height + 68 + 20 * len(lines)), title, sentence, "".join(made))
+
+
+def wrapped(words: str, room: float) -> list[str]:
+    """A sentence as lines of 12 px that fit.
+
+    >>> wrapped("one and two and three", 60)
+    ['one and', 'two and', 'three']
+    """
+    lines = [""]
+    for word in words.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if text_width(longer, 12, mono=False) > room and lines[-1]:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return lines
+
+
 def _describe(graph: Graph) -> str:
     ops = sum(n.kind == "op" for n in graph.nodes.values())
     leaves = [n.label for n in graph.nodes.values() if n.kind in ("leaf", "parameter")]

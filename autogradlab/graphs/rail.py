@@ -22,9 +22,9 @@ from .draw import (
     _samples,
     _shape,
     corner_marks,
+    framed,
     path,
     rectangle,
-    svg,
     text,
     tick,
 )
@@ -483,11 +483,7 @@ class Rail:
             shown = [markup for start, markup in forms if start <= at]
             move = "" if x is None else f' transform="translate({_f(x)} {_f(y)})"'
             body.append(f"<g{move}>{shown[-1]}</g>")
-        words = text(attributes, "title", 16, 24, title)
-        note = text(attributes, "note", 16, self.height + 62, sentence)
-        line = path(attributes, "divider", f"M0 {self.height + 44}H{WIDTH + 32}")
-        inner = f'{words}<g transform="translate(16 40)">{"".join(body)}</g>{line}{note}'
-        return svg(WIDTH + 32, self.height + 82, title, sentence, inner)
+        return framed(WIDTH, self.height, title, sentence, "".join(body))
 
 
 def runs(steps: list[int]) -> list[tuple[int, int]]:
