@@ -178,6 +178,9 @@ STYLES: dict[str, dict[str, str]] = {
     "pruned": {**_line("rule", 1.25, "paper", "1 3"), "stroke-linecap": "round"},
     "cut edge": {**_line("rule", 1.5, "none", "1 3"), "stroke-linecap": "round"},
     "slashes": {**_line("ink", 1.5), "stroke-linecap": "round"},
+    "nudge curve": {**_line("value", 2.5), "stroke-linejoin": "round"},
+    "nudge secant": _line("ink", 2),
+    "nudge end": _line("paper", 1.5, "ink"),
 }
 
 

@@ -7,6 +7,7 @@ from .backward_debugger import BackwardDebugger
 from .flow_waterfall import FlowWaterfall
 from .freeze_board import FreezeBoard
 from .module_tree import ModuleTree
+from .nudge_lab import NudgeLab
 from .predict_the_gradient import PredictTheGradient
 from .tape_memory import TapeMemory
 from .twin_graph import TwinGraph
@@ -16,6 +17,7 @@ __all__ = [
     "FlowWaterfall",
     "FreezeBoard",
     "ModuleTree",
+    "NudgeLab",
     "PredictTheGradient",
     "TapeMemory",
     "TwinGraph",
