@@ -4,6 +4,7 @@ They take tensors of either engine and use the autograd protocol only.
 """
 
 from .backward_debugger import BackwardDebugger
+from .error_curve import ErrorCurve
 from .flow_waterfall import FlowWaterfall
 from .freeze_board import FreezeBoard
 from .module_tree import ModuleTree
@@ -14,6 +15,7 @@ from .twin_graph import TwinGraph
 
 __all__ = [
     "BackwardDebugger",
+    "ErrorCurve",
     "FlowWaterfall",
     "FreezeBoard",
     "ModuleTree",

@@ -24,7 +24,7 @@ from ..graphs.draw import (
     text,
     value_chip,
     value_chip_width,
-)  # fmt: skip
+)
 from ..graphs.nudges import KINDS, Nudge, gap, nudge, scalar, sizes, slope, typed, value
 from ..graphs.numbers import exactly, number
 from ..graphs.protocol import dtype_of, engine_of
@@ -35,7 +35,7 @@ from .svg_view import SvgView
 ENGINES = {"torch": "PyTorch"}
 WIDTH, HEIGHT = 690.0, 424.0  # px
 LEFT, TOP, RIGHT, BOTTOM = 48.0, 96.0, 674.0, 372.0  # of the plot
-LEGEND = 528.0  # where the names of the lines begin, right of the formula
+LEGEND = 520.0  # where the names of the lines begin, right of the formula
 SAMPLES = 240  # pieces of the curve
 CLOSE = 1e-3  # slopes this close, relative to the gradient, count as the same
 FORMULAS = {
@@ -324,9 +324,9 @@ class NudgeLab(Instrument):
             path(pen, "nudge secant", f"M{LEGEND:g} {rows[0]}h20"),
             path(pen, "ribbon", f"M{LEGEND:g} {rows[1]}h20", ' stroke-width="10"'),
             path(pen, "ribbon passed", f"M{LEGEND:g} {rows[1]}h20", ' stroke-width="8"'),
-            value_chip(pen, LEGEND + 72, rows[0], number(now.quotient)),
-            gradient_chip(pen, LEGEND + 72, rows[1], number(self.gradient)),
-            text(pen, "row label", LEGEND + 78, rows[2], number(abs(now.quotient - self.gradient))),
+            value_chip(pen, LEGEND + 80, rows[0], number(now.quotient)),
+            gradient_chip(pen, LEGEND + 80, rows[1], number(self.gradient)),
+            text(pen, "row label", LEGEND + 86, rows[2], number(abs(now.quotient - self.gradient))),
         ]
         names = zip(("secant", "tangent", "gap"), rows, strict=True)
         return "".join(parts) + "".join(text(pen, "row note", LEGEND + 26, y, w) for w, y in names)
