@@ -160,8 +160,10 @@ print(forward - 12, central - 12)
 # %%
 from autogradlab.instruments import ErrorCurve
 
+
 def cube(x):
     return x * x * x
+
 
 curve = ErrorCurve(cube, torch.tensor(2.0))
 curve.nudge(0.001)
@@ -183,8 +185,8 @@ for dtype in (torch.float32, torch.float64):
 
 # %% [markdown]
 # Then what are difference quotients good for? For *checking*: they need no rules, only f. If
-# autograd and a central difference in float64 agree in eight digits, the rules are right. This lab's
-# engine is tested that way.
+# autograd and a central difference in float64 agree in eight digits, its rules are most likely
+# right. This lab's engine is tested that way, too.
 #
 # ### A misstep
 #
@@ -251,19 +253,15 @@ true = a**2 * b - 18
 print(predicted, true)
 
 # %% [markdown]
-# 0.7395 instead of 0.75. The gap comes from what the nudges do together and from the bend of a².
-# With nudges ten times smaller it is a hundred times smaller. gradient · nudge is the *first-order*
-# change: the part that grows like the nudge itself.
+# With nudges ten times smaller, the gap is a hundred times smaller: gradient · nudge is the
+# *first-order* change, the part that grows like the nudge itself. That is why small training steps
+# work.
 #
-# That is why training works: a step of all weights against the gradient changes the loss by a
-# negative number, if it is small enough.
-
-# %% [markdown]
 # ## A kink
 #
-# |x| has a corner at 0, a *kink*. A nudge to the right says 1, a nudge to the left −1, both ways 0,
-# however small h is. There is no tangent. Autograd must still answer with a number. **Predict** it,
-# then choose *forward*, *backward* and *central* above the picture.
+# |x| has a corner at 0, a *kink*. A nudge to the right says 1, one to the left −1, however small h
+# is: there is no tangent. Autograd must still answer. **Predict** its number; then choose
+# *forward*, *backward* and *central* above the picture.
 
 # %%
 lab = NudgeLab("abs(x)", torch.tensor(0.0))
@@ -450,13 +448,13 @@ progress(exercises)
 # ## Recap
 #
 # - A derivative is the response per nudge, for small nudges: the secant becomes the tangent.
-# - h too large: *truncation*. h too small: *rounding*. The best h lies between; autograd needs none.
+# - h too large: *truncation*. h too small: *rounding*. The best h is in between. Autograd has none.
 # - Central differences have an error like h², forward ones like h.
 # - With several inputs, gradient · nudge is the first-order change.
 # - At a kink the quotients disagree, and autograd's answer is a convention.
 #
-# **If something went wrong.** *A quotient is 0*: the nudge was rounded away; use float64 or a larger
-# h. *"a leaf Variable that requires grad is being used in an in-place operation"*: write `x + h`,
-# not `x += h`.
+# **If something went wrong.** *A quotient is 0*: the nudge was rounded away; use float64 or a
+# larger h. *"a leaf Variable that requires grad is being used in an in-place operation"*: write
+# `x + h`, not `x += h`.
 #
-# **Next:** [03 · Recording](03_recording.ipynb): what the engine writes down while you compute.
+# **Next:** 03 · Recording: what the engine writes down while you compute.

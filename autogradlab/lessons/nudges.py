@@ -165,8 +165,8 @@ change = Exercise(
         ),
         Mistake(
             2.1,
-            "{you} is the sum of the gradient, 7, times the sum of the nudges, 0.3. Multiply pair by"
-            " pair, then add.",
+            "{you} is the sum of the gradient, 7, times the sum of the nudges, 0.3. Multiply pair"
+            " by pair, then add.",
         ),
         Mistake(
             0.1,
