@@ -170,8 +170,8 @@ curve.nudge(0.001)
 curve
 
 # %% [markdown]
-# Left of its ring a line goes down straight: truncation. Right of it, it climbs in a zigzag:
-# rounding. Even the best difference in `float32` has only five digits right.
+# Left of its ring a line goes down straight: truncation. Right of it, it climbs in steps and
+# zigzags: rounding. Even the best difference in `float32` has only about five digits right.
 #
 # Autograd has no h. It knows the rule for each operation, so neither error arises. Compare.
 
