@@ -341,9 +341,11 @@ class NudgeLab(Instrument):
 
             low, high = self.between
             made = {
-                "f": lambda: Text(self.expression, description="f(x)", continuous_update=False),
+                "f": lambda: Text(
+                    value=self.expression, description="f(x)", continuous_update=False
+                ),
                 "x": lambda: FloatSlider(
-                    self.x.item(), min=low, max=high, step=0.1, description="x"
+                    value=self.x.item(), min=low, max=high, step=0.1, description="x"
                 ),
                 "kind": lambda: Dropdown(options=KINDS, value=self.kind, description="nudge"),
             }
