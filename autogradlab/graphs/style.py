@@ -178,6 +178,21 @@ STYLES: dict[str, dict[str, str]] = {
     "pruned": {**_line("rule", 1.25, "paper", "1 3"), "stroke-linecap": "round"},
     "cut edge": {**_line("rule", 1.5, "none", "1 3"), "stroke-linecap": "round"},
     "slashes": {**_line("ink", 1.5), "stroke-linecap": "round"},
+    "tracer block": _line("value", 1.5, "paper"),
+    "tracer block gradient": _line("grad", 1.5, "grad-tint"),
+    "tracer copy": _line("value", 1.25, "paper", "3 2"),
+    "tracer copy gradient": _line("grad", 1.25, "grad-tint", "3 2"),
+    "tracer grid": _line("value", 1),
+    "tracer grid gradient": _line("grad", 1),
+    "tracer hatch": _line("value", 0.75),
+    "tracer hatch gradient": _line("grad", 0.75),
+    "tracer back": {"fill": "paper"},
+    "tracer back gradient": {"fill": "grad-tint"},
+    "tracer number": _text("ink", 11, MONO),
+    "tracer name": _text("ink", 12, MONO, weight=600),
+    "tracer sign": _text("ink", 16, MONO),
+    "tracer word": _text("ink", 12, MONO),
+    "tracer hit": {"fill": "none", "pointer-events": "all"},
 }
 
 
