@@ -207,7 +207,10 @@ class ShapeTracer(Instrument):
             caption = self.sentence_of(step).partition(". ")
             parts.append(self._blocks.caption(pen, caption[0], caption[2], height) + "</g>")
             y += height + self._blocks.CAPTION
-        table = self._blocks.table(pen, self.table(self.view.step or len(self.operations)), y)
+        lines = self.table(self.view.step or len(self.operations))
+        if not self.view.step:
+            lines = [(*line[:3], "") for line in lines]  # of a film, what is kept in between
+        table = self._blocks.table(pen, lines, y)
         height = y + self._blocks.table_height
         return svg(self._blocks.WIDTH, height, title, self.summary, "".join(parts) + table)
 
@@ -235,8 +238,7 @@ class ShapeTracer(Instrument):
         for i, each in enumerate(self.operations):
             now = step > 0 and self.at(step)[0] is each
             done = step > self.last - i  # its backward step lies behind
-            held = step > i or not step
-            state = "now" if now else "freed" if done else "" if held else "ahead"
+            state = "now" if now else "freed" if done else "" if step > i else "ahead"
             lines.append((each.result.label, shown(each.result.shape), kept_words(each), state))
         return lines
 

@@ -2,6 +2,7 @@
 each lesson with their checkers, the self-test, and still pictures of an idea."""
 
 from .exercise import Exercise, Mistake, Verdict, progress
+from .op_table import op_table, op_tests
 from .panel import Panel, self_test
 from .pictures import Picture, junctions, twin_cell, vector_times_jacobian
 
@@ -12,6 +13,8 @@ __all__ = [
     "Picture",
     "Verdict",
     "junctions",
+    "op_table",
+    "op_tests",
     "progress",
     "self_test",
     "twin_cell",
