@@ -16,7 +16,7 @@ from .draw import Pen, _chevrons, _f, path, rectangle, text
 from .numbers import number
 from .style import text_width
 
-CELL, HIGH, LONG = 34, 22, 6  # px, px, cells
+CELL, HIGH, LONG = 40, 22, 6  # px, px, cells
 SHORT = 4  # cells that stand for a long axis
 TITLE, ARROW, ROOM, SIGN, LAYER = 36, 40, 16, 40, 7  # px
 TOP, BETWEEN = 12, 20
@@ -266,9 +266,8 @@ def hatched(block: Block, copied: set[int], left: float, top: float) -> str:
         for j in range(cells(columns)):
             if (1 in copied and i) or (2 in copied and j):
                 x, y = left + CELL * j, top + HIGH * i
-                strokes.append(f"M{_f(x + 2)} {_f(y + 8)}l6 -6M{_f(x + 2)} {_f(y + 17)}l15 -15")
-                strokes.append(f"M{_f(x + 6)} {_f(y + 20)}l18 -18M{_f(x + 15)} {_f(y + 20)}l17 -17")
-                strokes.append(f"M{_f(x + 24)} {_f(y + 20)}l8 -8")
+                strokes.append(f"M{_f(x + 2)} {_f(y + 8)}l6 -6m9 0l-15 15m4 3l18 -18m9 0l-18 18")
+                strokes.append("m9 0l14 -14m0 9l-5 5")
     return "".join(strokes)
 
 
@@ -281,7 +280,7 @@ def elements(
     front = block.array.reshape(block.dims)[0]
     for digits in (3, 2):
         words = [[number(x, digits) for x in row] for row in front]
-        if all(len(each) <= 4 for row in words for each in row):
+        if all(len(each) <= 5 for row in words for each in row):
             break
     else:
         return ""

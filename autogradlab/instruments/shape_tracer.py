@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from ..graphs.blocks import EQUALS, Block, Blocks, Row, Sign
+from ..graphs.data import GraphNode
 from ..graphs.draw import svg
 from ..graphs.numbers import nbytes
 from ..graphs.protocol import array_of, engine_of
@@ -42,6 +43,7 @@ ALONG = ("softmax", "log_softmax")
 MOVE = ("reshape", "unsqueeze", "squeeze", "flatten")
 
 Shape = tuple[int, ...]
+Saved = tuple[str, int]  # which value, and its bytes
 
 
 @dataclass
@@ -69,7 +71,7 @@ class Operation:
     inputs: list[Value]
     result: Value
     axes: tuple[int, ...] = ()  # that a reduction, or a softmax, runs over
-    saved: tuple[tuple[str, str, int], ...] = ()
+    saved: tuple[Saved, ...] = ()
 
 
 class ShapeTracer(Instrument):
@@ -122,7 +124,7 @@ class ShapeTracer(Instrument):
         reading = Reading(plain.operations[-1].result.tensor, plain.tensors)
         for ours, theirs in zip(self.operations, plain.operations, strict=True):
             key = reading.keys.get(theirs.result.tensor.grad_fn)
-            ours.saved = reading.graph.nodes[key].saved if key else ()
+            ours.saved = plain.named(reading.saved[key], reading.graph.nodes[key]) if key else ()
         self.engine_name = reading.graph.engine
         self._blocks = Blocks([self.rows(step) for step in range(self.last + 1)], len(self.labels))
         self.view = view_of(self)
@@ -416,6 +418,13 @@ class Walk:
         again = (f"{text} [{n}]" for n in range(2, MOST + 2))
         return text if text not in taken else next(each for each in again if each not in taken)
 
+    def named(self, saved: Iterable[tuple[str, Any]], node: GraphNode) -> tuple[Saved, ...]:
+        """What a node has saved, by our own labels where it is one of our tensors."""
+        values = [*self.leaves.values(), *(each.result for each in self.operations)]
+        labels = {layout(v.tensor): v.label for v in reversed(values)}
+        pairs = zip(saved, node.saved, strict=True)
+        return tuple((labels.get(layout(x), whose), size) for (_, x), (_, whose, size) in pairs)
+
     def go_back(self, gradient: Any) -> None:
         """Run the backward pass and put the gradient of every value where it belongs."""
         values = [*self.leaves.values(), *(each.result for each in self.operations)]
@@ -436,6 +445,11 @@ class Walk:
         for v in inputs:
             if v.stretched_grad is not None:  # through this operand alone, summed back
                 v.grad = summed(v.stretched_grad, v.shape)
+
+
+def layout(tensor: Any) -> tuple[Any, ...]:
+    """What tells whether two tensors show the same memory in the same way."""
+    return tensor.data_ptr(), tuple(tensor.shape), tensor.stride()
 
 
 def shorter(node: ast.expr) -> ast.expr:
@@ -615,7 +629,7 @@ BACKWARD = {
 
 def kept_words(operation: Operation, last: str = ", ") -> str:
     """What an operation has saved, with its bytes."""
-    parts = [f"{whose} ({nbytes(size)})" for _, whose, size in operation.saved]
+    parts = [f"{whose} ({nbytes(size)})" for whose, size in operation.saved]
     return (listed(parts) if last != ", " else ", ".join(parts)) or "nothing"
 
 

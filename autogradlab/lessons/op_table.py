@@ -75,8 +75,7 @@ class Line:
 
     def __str__(self) -> str:
         told = [within(error) for error in self.errors] + ["", "", ""]
-        sign = "✓" if self.passed else "✗"
-        cells = "".join(f"{cell:<14}" for cell in (*told[:3], sign))
+        cells = "".join(f"{cell:<14}" for cell in (*told[:3], "passes" if self.passed else "fails"))
         return f"{self.name:<20}{cells}{self.trouble}".rstrip()
 
 
@@ -104,7 +103,7 @@ def op_table(**yours: tuple[Function, Function]) -> Table:
         ImportError: PyTorch is not installed.
 
     >>> print(op_table().lines[0])
-    a + b               ≤ 1e-12       ≤ 1e-12       ≤ 1e-12       ✓
+    a + b               ≤ 1e-12       ≤ 1e-12       ≤ 1e-12       passes
     """
     lines = [line(name, f, f, shapes) for name, (f, shapes) in OPERATIONS.items()]
     lines += [op_line(name, *pair) for name, pair in yours.items()]
