@@ -159,7 +159,7 @@ print(loss, p.grad)
 #
 # Let G (4, 2) come in. The gradient of X must have shape (4, 3), and is made of G and W, since a
 # product swaps. Turning a matrix over, Wᵀ or in code `W.T`, swaps its axes. **Predict:** which
-# product of G (4, 2) and W (3, 2) has shape (4, 3)?
+# product of G (4, 2) and W (3, 2) has that shape?
 
 # %%
 # %%twin
@@ -195,8 +195,9 @@ print(tracer.keeps("X @ W"))
 # ## Sum, mean, max: the other way round
 #
 # A *reduction* makes an axis disappear, or all of them: one number has the shape (). Backward, the
-# gradient is copied along it: **summing forward is copying backward.** A mean also divides by the number of elements, and a maximum sends
-# everything to the largest. **Predict** the three gradients of x.
+# gradient is copied along it: **summing forward is copying backward.** A mean also divides by the
+# number of elements, and a maximum sends everything to the largest. **Predict** the three gradients
+# of x.
 
 # %%
 # %%twin

@@ -62,7 +62,8 @@ def test_what_is_kept_is_what_the_engine_saves(engine):
     assert tracer.keeps("X @ W") == "X @ W keeps W (48 B) and X (96 B)."
     assert tracer.keeps("X @ W + v") == "X @ W + v keeps nothing."
     assert tracer.keeps("(…).exp()") == "(…).exp() keeps (…).exp() (64 B)."
-    square = ShapeTracer("(X - v) ** 2 * (A @ A.T).sum()", tensors(engine, X=(4, 2), v=(2,), A=(3, 3)))
+    named = tensors(engine, X=(4, 2), v=(2,), A=(3, 3))
+    square = ShapeTracer("(X - v) ** 2 * (A @ A.T).sum()", named)
     assert square.keeps("(X − v) ** 2") == "(X − v) ** 2 keeps X − v (64 B)."
     assert square.keeps("A @ A.T") == "A @ A.T keeps A.T (72 B) and A (72 B)."
 
