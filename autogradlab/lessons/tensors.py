@@ -46,9 +46,12 @@ class Shaped(Exercise):
     def _diagnose(self, you: Array, case: dict[str, Any]) -> str:
         right = np.shape(self.right(**case))
         if you.shape != right and np.squeeze(you).shape == np.squeeze(np.empty(right)).shape:
+            repair = (
+                "an axis of size 1 must stay" if you.ndim < len(right) else "take the axis away"
+            )
             return (
                 f"The shape is not that of x. The answer has shape {shown(you.shape)}, x has "
-                f"{shown(right)}; an axis of size 1 must stay."
+                f"{shown(right)}; {repair}."
             )
         return super()._diagnose(you, case)
 
@@ -118,6 +121,7 @@ left = Exercise(
         Mistake(_on_arrays(lambda g, A, B: B.T @ g), "The order is wrong." + _FITS_BY_CHANCE),
         Mistake(_on_arrays(lambda g, A, B: B @ g), "The order is wrong." + _FITS_BY_CHANCE),
         Mistake(_on_arrays(lambda g, A, B: A.T @ g), "That is the gradient of B."),
+        Mistake(_on_arrays(lambda g, A, B: B @ g.T), "{you} has the shape of A turned over."),
         Mistake(
             _on_arrays(lambda g, A, B: g * B),
             "That multiplies element by element. An element of A meets a whole row of B.",
@@ -139,6 +143,7 @@ right = Exercise(
         Mistake(_on_arrays(lambda g, A, B: g @ A.T), "The order is wrong." + _FITS_BY_CHANCE),
         Mistake(_on_arrays(lambda g, A, B: g @ A), "The order is wrong." + _FITS_BY_CHANCE),
         Mistake(_on_arrays(lambda g, A, B: g @ B.T), "That is the gradient of A."),
+        Mistake(_on_arrays(lambda g, A, B: g.T @ A), "{you} has the shape of B turned over."),
         Mistake(
             _on_arrays(lambda g, A, B: A.T @ np.ones_like(g)),
             "The incoming gradient is missing. {you} is what ones would send.",
@@ -186,6 +191,10 @@ one_example = Exercise(
         Mistake(
             _on_arrays(lambda z, y: z - y),
             "Those are scores. Turn them into probabilities first.",
+        ),
+        Mistake(
+            _on_arrays(lambda z, y: _softmax(z) - 1),
+            "1 is taken from every probability. What should the other classes' be?",
         ),
     ),
 )
@@ -236,36 +245,51 @@ class Declared(Exercise):
         if len(answer.formulas) != 1:
             raise _Diagnosis("One input needs one formula, named after it.")
         x, g = [-1.5, 0.5, 2.0], [3.0, -1.0, 2.0]
-        mine, known = _derivatives(answer, x, g), _derivatives(self.right, x, g)
-        if not _same(mine[0], known[0]):
-            raise _Diagnosis(f"For x = {show(np.array(x))} the value is not right: it is "
-                             f"{show(mine[0])}.")  # fmt: skip
-        if not _same(mine[1], known[1]):
-            where = f"For x = {show(np.array(x))} and g = {show(np.array(g))}: "
+        try:
+            value, first = _first_order(answer, x, g)
+        except KeyError as error:
+            raise _Diagnosis(
+                f"The formula asks for {error}, and nothing is called so. Its parameters are g,"
+                " then the input or result."
+            ) from None
+        right_value, right_first = _first_order(self.right, x, g)
+        where = f"For x = {show(np.array(x))} "
+        if not _same(value, right_value):
+            raise _Diagnosis(f"{where}the value is not right: it is {show(value)}.")
+        if not _same(first, right_first):
+            where += f"and g = {show(np.array(g))}: "
             for mistake in self.mistakes:
-                if _same(mine[1], np.asarray(mistake.gives(np.array(x), np.array(g)))):
-                    raise _Diagnosis(where + mistake.says.format(you=show(mine[1])))
-            raise _Diagnosis(f"{where}the value is right, the gradient {show(mine[1])} is not.")
-        if not _same(mine[2], known[2]):
+                if _same(first, np.asarray(mistake.gives(np.array(x), np.array(g)))):
+                    raise _Diagnosis(where + mistake.says.format(you=show(first)))
+            raise _Diagnosis(f"{where}the value is right, the gradient {show(first)} is not.")
+        try:
+            trouble = not _same(_second_order(answer, x, g), _second_order(self.right, x, g))
+        except Exception:
+            trouble = True
+        if trouble:
             raise _Diagnosis(
                 "Value and gradient are right, the gradient of the gradient is not. Write the "
                 "formula with operators only: on tensors it is recorded and differentiated again."
             )
 
 
-def _derivatives(function: Callable[..., Any], x: list[float], g: list[float]) -> list[Array]:
-    """Value, gradient for the incoming g, and gradient of the sum of that gradient."""
-    leaf = autogradlab.tensor(x, dtype=autogradlab.float64, requires_grad=True)
-    came = autogradlab.tensor(g, dtype=autogradlab.float64)
+def _leaves(x: list[float], g: list[float]) -> tuple[Any, Any]:
+    made = autogradlab.tensor([x, g], dtype=autogradlab.float64)
+    return made[0].clone().requires_grad_(), made[1]
+
+
+def _first_order(function: Callable[..., Any], x: list[float], g: list[float]) -> list[Array]:
+    """The value, and the gradient for the incoming g."""
+    leaf, came = _leaves(x, g)
     value = function(leaf)
-    found = [value]
-    (first,) = autogradlab.autograd.grad(value, leaf, came, create_graph=True)
-    found.append(first)
-    second = None
-    if first.requires_grad:
-        (second,) = autogradlab.autograd.grad(first.sum(), leaf, allow_unused=True)
-    found.append(autogradlab.zeros_like(leaf) if second is None else second)
-    return [_read(each) for each in found]
+    return [_read(value), _read(autogradlab.autograd.grad(value, leaf, came)[0])]
+
+
+def _second_order(function: Callable[..., Any], x: list[float], g: list[float]) -> Array:
+    """The gradient of the sum of that gradient."""
+    leaf, came = _leaves(x, g)
+    (first,) = autogradlab.autograd.grad(function(leaf), leaf, came, create_graph=True)
+    return _read(autogradlab.autograd.grad(first.sum(), leaf)[0])
 
 
 def _result(x: Array) -> Array:

@@ -72,9 +72,9 @@ def test_the_right_operation_is_pytorchs():
     g = torch.tensor([3.0, -1.0, 2.0], dtype=torch.float64)
     (first,) = torch.autograd.grad(1 / (1 + x**2), x, g, create_graph=True)
     (second,) = torch.autograd.grad(first.sum(), x)
-    ours = tensors._derivatives(tensors.bell.right, x.tolist(), g.tolist())
-    np.testing.assert_allclose(ours[1], first.detach())
-    np.testing.assert_allclose(ours[2], second)
+    numbers = tensors.bell.right, x.tolist(), g.tolist()
+    np.testing.assert_allclose(tensors._first_order(*numbers)[1], first.detach())
+    np.testing.assert_allclose(tensors._second_order(*numbers), second)
 
 
 def by_loops(g, x):
@@ -156,24 +156,28 @@ WRONG = [
     (tensors.unbroadcast, lambda g, x: g.sum(-1), "The axis is wrong. [6, 16] is"),
     (tensors.unbroadcast, lambda g, x: g.sum(0), "An axis is wrong. [5, 7, 10] is the sum over"),
     (tensors.unbroadcast, forgets_to_keep, "The answer has shape (2), x has (2, 1)"),
+    (tensors.unbroadcast, lambda g, x: g.sum(0, keepdim=True), "x has (3); take the axis away."),
     (tensors.unbroadcast, forgets_size_one, "x = [[10], [20]]: Nothing is summed."),
     (tensors.unbroadcast, lambda g, x: x, "[10, 20, 30] is not it. Open hint 1."),
     (tensors.left, lambda g, A, B: g @ B, "B is not turned over."),
     (tensors.left, lambda g, A, B: B.T @ g, "The order is wrong."),
     (tensors.left, lambda g, A, B: B @ g, "The order is wrong."),
     (tensors.left, lambda g, A, B: A.T @ g, "That is the gradient of B."),
+    (tensors.left, lambda g, A, B: (g @ B.T).T, "[[2, 0], [9, 4]] has the shape of A turned over."),
     (tensors.left, lambda g, A, B: g * B, "That multiplies element by element."),
     (tensors.left, lambda g, A, B: torch.ones(2, 2) @ B.T, "The incoming gradient is missing."),
     (tensors.right, lambda g, A, B: A @ g, "A is not turned over."),
     (tensors.right, lambda g, A, B: g @ A.T, "The order is wrong."),
     (tensors.right, lambda g, A, B: g @ A, "The order is wrong."),
     (tensors.right, lambda g, A, B: g @ B.T, "That is the gradient of A."),
+    (tensors.right, lambda g, A, B: g.T @ A, "[[1, 2], [5, 9]] has the shape of B turned over."),
     (tensors.right, lambda g, A, B: A.T @ torch.ones(2, 2), "The incoming gradient is missing."),
     (tensors.one_example, lambda z, y: z.softmax(0), "The label is missing."),
     (tensors.one_example, lambda z, y: y - z.softmax(0), "The sign is turned round."),
     (tensors.one_example, lambda z, y: -y / z.softmax(0), "You stopped halfway."),
     (tensors.one_example, lambda z, y: z.softmax(0) * (1 - z.softmax(0)), "That is only how"),
     (tensors.one_example, lambda z, y: z.exp() - y, "The exponentials do not add up to 1."),
+    (tensors.one_example, lambda z, y: z.softmax(0) - 1, "1 is taken from every probability."),
     (tensors.one_example, lambda z, y: z - y, "Those are scores."),
     (tensors.batch, lambda z, y: z.softmax(1) - y, "The mean is missing."),
     (tensors.batch, lambda z, y: (z.softmax(1) - y) / z.numel(), "Divided by too much."),
@@ -190,6 +194,12 @@ WRONG = [
     (tensors.bell, bell_of(lambda g, result: g * result), "That is the value times g."),
     (tensors.bell, bell_of(lambda g, x: g * x), "the value is right, the gradient [−4.5,"),
     (tensors.bell, bell_of(lambda g, x: 1 / 0), "ZeroDivisionError"),
+    (tensors.bell, bell_of(lambda x, g: -2 * g * x), "asks for 'g', and nothing is called so."),
+    (
+        tensors.bell,
+        bell_of(lambda g, x: -2 * g * x / np.square(1 + x**2)),
+        "Write the formula with operators only",
+    ),
     (
         tensors.bell,
         bell_of(lambda g, x: -2 * g * x.detach() / (1 + x.detach() ** 2) ** 2
