@@ -10,6 +10,7 @@ from .freeze_board import FreezeBoard
 from .module_tree import ModuleTree
 from .nudge_lab import NudgeLab
 from .predict_the_gradient import PredictTheGradient
+from .shape_tracer import ShapeTracer
 from .tape_memory import TapeMemory
 from .twin_graph import TwinGraph
 
@@ -21,6 +22,7 @@ __all__ = [
     "ModuleTree",
     "NudgeLab",
     "PredictTheGradient",
+    "ShapeTracer",
     "TapeMemory",
     "TwinGraph",
 ]
