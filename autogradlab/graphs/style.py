@@ -178,6 +178,11 @@ STYLES: dict[str, dict[str, str]] = {
     "pruned": {**_line("rule", 1.25, "paper", "1 3"), "stroke-linecap": "round"},
     "cut edge": {**_line("rule", 1.5, "none", "1 3"), "stroke-linecap": "round"},
     "slashes": {**_line("ink", 1.5), "stroke-linecap": "round"},
+    "recorder number": _text("ink", 11, MONO),
+    "recorder caption": _line("hair", 1, "raise"),
+    "recorder caption now": _line("ink", 2, "now-tint"),
+    "recorder words": _text("ink", 13, MONO),
+    "recorder note": _text("ink2", 11, SANS),
 }
 
 
