@@ -36,7 +36,8 @@ def saves(node: GraphNode) -> list[str]:
     [['a'], ['its result']]
     """
     own = {node.expression: "its result"}
-    return list(dict.fromkeys(own.get(whose, whose) for _, whose, _ in node.saved))
+    inputs_first = sorted(node.saved, key=lambda piece: piece[0] != "self")
+    return list(dict.fromkeys(own.get(whose, whose) for _, whose, _ in inputs_first))
 
 
 def signature(graph: Graph | None) -> tuple[object, ...]:

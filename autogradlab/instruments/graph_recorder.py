@@ -218,6 +218,9 @@ class GraphRecorder(Instrument):
         self.title = graph.title
         self.steps, counts = steps_of(graph, skipped or {})
         self._summary = summary(graph)
+        if skipped:
+            names = [each.partition(" is ")[0] for words in skipped.values() for each in words]
+            self._summary += f" Not in the graph: {listed(names)}."
         self._step = 0
         try:
             self._put(growing_view(graph, self.steps, counts))
@@ -442,7 +445,9 @@ def panel(graph: Graph, step: Step, count: int) -> str:
     if step.key:
         top = about(graph, step.key)
     elif count or step.name != "start":
-        top = f"<h3><code>{escape(step.name)}</code><small>not recorded</small></h3>"
+        reason = escape(step.sentence.partition(". ")[2])
+        heading = f"<code>{escape(step.name)}</code><small>not recorded</small>"
+        top = f"<h3>{heading}</h3><p>{reason}</p>"
     else:
         top = leaves_table(graph)
     done = operations(graph)[:count]
