@@ -68,8 +68,8 @@ print(z.requires_grad, z.grad_fn.name())
 # Nodes joined by edges make a *graph*. It comes about one operation at a time, in the order in
 # which Python runs them.
 #
-# **Predict:** in `3*a**3 - b**2`, which operation is recorded first, and how many are there? Then
-# press **▶** step by step. You can go back, too.
+# **Predict:** in `3*a**3 - b**2`, which operation is recorded first, and which last? Then press
+# **▶** step by step. You can go back, too.
 
 # %%
 from autogradlab.instruments import GraphRecorder

@@ -3,6 +3,9 @@ two runs of a program have recorded the same."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from .data import Graph, GraphNode
 from .draw import (
     Drawing,
@@ -19,6 +22,7 @@ from .style import attributes, text_width
 
 TALL = 70  # px; an operation with a chip for what it has saved
 CHIP = 24  # px in the chip for its sheet
+ROW, TOP = 720, 44  # px: graphs of several runs that stand in one row, and their captions
 
 
 def operations(graph: Graph) -> list[str]:
@@ -121,3 +125,56 @@ class Growth(Drawing):
             for p, m in zip(places, parts, strict=True)
         )
 
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a program: what it was called with, and what it recorded, if anything."""
+
+    inputs: str  # "x = 2"
+    graph: Graph | None
+    result: str
+
+
+class Sheet:
+    """The graphs of several runs in rows, each under its caption."""
+
+    def __init__(self, runs: Sequence[Run], pen: Pen) -> None:
+        self.runs, self.pen = runs, pen
+        self.drawings = [Growth(run.graph, pen) if run.graph else None for run in runs]
+        self.boxes: list[tuple[float, float, float, float]] = []
+        x = y = deep = 0.0
+        for run, drawing in zip(runs, self.drawings, strict=True):
+            words = text_width(run.inputs, 13) + 32
+            wide = max(words, drawing.width if drawing else 140.0)
+            high = drawing.height if drawing else 60.0
+            if x and x + wide > ROW:
+                x, y, deep = 0.0, y + deep + 16, 0.0
+            self.boxes.append((x, y, wide, high))
+            x, deep = x + wide + 16, max(deep, TOP + high)
+        self.width = max(x + wide for x, _, wide, _ in self.boxes)
+        self.height = max(y + TOP + high for _, y, _, high in self.boxes)
+
+    def origin(self, i: int) -> tuple[float, float]:
+        """Where the drawing of a run begins."""
+        x, y, wide, _ = self.boxes[i]
+        drawing = self.drawings[i]
+        return x + (wide - drawing.width) / 2 if drawing else x, y + TOP
+
+    def caption(self, i: int, now: bool = False) -> str:
+        """What a run was called with, above its graph."""
+        x, y, wide, _ = self.boxes[i]
+        style = "recorder caption now" if now else "recorder caption"
+        box = rectangle(self.pen, style, (x + 4, y + 4, x + wide - 4, y + 32), 4)
+        return box + text(self.pen, "recorder words", x + wide / 2, y + 18, self.runs[i].inputs)
+
+    def nothing(self, i: int) -> str:
+        """In the place of a graph."""
+        x, y, wide, _ = self.boxes[i]
+        return text(self.pen, "recorder note", x + wide / 2, y + TOP + 20, "nothing is recorded")
+
+    def still(self, i: int) -> str:
+        """The whole graph of a run, in its place."""
+        drawing, (x, y) = self.drawings[i], self.origin(i)
+        if drawing is None:
+            return self.nothing(i)
+        return f'<g transform="translate({x:.1f} {y:.1f})">{drawing.still()}</g>'

@@ -18,8 +18,8 @@ from types import MappingProxyType
 from typing import Any
 
 from ..graphs import Graph, read_graph
-from ..graphs.draw import rectangle, svg, text
-from ..graphs.growth import Growth, operations, saves, signature
+from ..graphs.draw import svg, text
+from ..graphs.growth import Growth, Run, Sheet, operations, saves, signature
 from ..graphs.layout import RendererMissing
 from ..graphs.numbers import nbytes, numbers
 from ..graphs.protocol import engine_of, summarize
@@ -32,7 +32,6 @@ from .svg_view import SvgView
 from .twin_graph import plural
 
 LIMIT = 60  # nodes of one graph
-ROW, TOP = 720, 44  # px: graphs of several runs that stand in one row, and their captions
 
 
 @dataclass(frozen=True)
@@ -42,15 +41,6 @@ class Step:
     key: str
     name: str
     sentence: str
-
-
-@dataclass(frozen=True)
-class Run:
-    """One run of a program: what it was called with, and what it recorded, if anything."""
-
-    inputs: str  # "x = 2"
-    graph: Graph | None
-    result: str
 
 
 class GraphRecorder(Instrument):
@@ -422,7 +412,7 @@ def ways(graph: Graph) -> str:
 
 def growing_view(graph: Graph, steps: Sequence[Step], counts: Sequence[int]) -> SvgView:
     """The widget of one graph, at its start."""
-    drawing = Growth(graph, css_class)
+    drawing, later = Growth(graph, css_class), list(zip(steps, counts, strict=True))[1:]
     view = SvgView(
         **places(drawing),
         title="Graph Recorder",
@@ -431,9 +421,11 @@ def growing_view(graph: Graph, steps: Sequence[Step], counts: Sequence[int]) -> 
         look="recorder",
         panels=[panel(graph, s, n) for s, n in zip(steps, counts, strict=True)],
         sentences=[step.sentence for step in steps],
-        stops=[step.name for step in steps],
+        # Numbers, as on the nodes: names would tell what is to be predicted.
+        stops=["start", *(str(n) if step.key else "–" for step, n in later)],
         steps_keys=[step.key for step in steps],
     )
+    view.targets = view.targets[::-1]  # the focus is first on a leaf, which is there from the start
     view.set_frames(
         drawing.parts(n, now=bool(step.key)) for step, n in zip(steps, counts, strict=True)
     )
@@ -457,7 +449,7 @@ def panel(graph: Graph, step: Step, count: int) -> str:
         for key in done
         if graph.nodes[key].saved
     ) or "<div class='agl-free' style='flex:1'>no tensor yet</div>"
-    heading = f"<h4>Saved for backward <span>{nbytes(held(graph, done))}</span></h4>"
+    heading = f"<div class='agl-h4'>Saved for backward <span>{nbytes(held(graph, done))}</span></div>"
     return f"<section>{top}</section><section>{heading}<div class='agl-bar'>{bars}</div></section>"
 
 
@@ -502,55 +494,10 @@ def leaves_table(graph: Graph) -> str:
     return f"<table>{head}{rows}</table>"
 
 
-class Sheet:
-    """The graphs of several runs in rows, each under its caption."""
-
-    def __init__(self, runs: Sequence[Run], pen: Any) -> None:
-        self.runs, self.pen = runs, pen
-        self.drawings = [Growth(run.graph, pen) if run.graph else None for run in runs]
-        self.boxes: list[tuple[float, float, float, float]] = []
-        x = y = deep = 0.0
-        for run, drawing in zip(runs, self.drawings, strict=True):
-            words = text_width(run.inputs, 13) + 32
-            wide = max(words, drawing.width if drawing else 140.0)
-            high = drawing.height if drawing else 60.0
-            if x and x + wide > ROW:
-                x, y, deep = 0.0, y + deep + 16, 0.0
-            self.boxes.append((x, y, wide, high))
-            x, deep = x + wide + 16, max(deep, TOP + high)
-        self.width = max(x + wide for x, _, wide, _ in self.boxes)
-        self.height = max(y + TOP + high for _, y, _, high in self.boxes)
-
-    def origin(self, i: int) -> tuple[float, float]:
-        """Where the drawing of a run begins."""
-        x, y, wide, _ = self.boxes[i]
-        drawing = self.drawings[i]
-        return x + (wide - drawing.width) / 2 if drawing else x, y + TOP
-
-    def caption(self, i: int, now: bool = False) -> str:
-        """What a run was called with, above its graph."""
-        x, y, wide, _ = self.boxes[i]
-        style = "recorder caption now" if now else "recorder caption"
-        box = rectangle(self.pen, style, (x + 4, y + 4, x + wide - 4, y + 32), 4)
-        return box + text(self.pen, "recorder words", x + wide / 2, y + 18, self.runs[i].inputs)
-
-    def nothing(self, i: int) -> str:
-        """In the place of a graph."""
-        x, y, wide, _ = self.boxes[i]
-        return text(self.pen, "recorder note", x + wide / 2, y + TOP + 20, "nothing is recorded")
-
-    def still(self, i: int) -> str:
-        """The whole graph of a run, in its place."""
-        drawing, (x, y) = self.drawings[i], self.origin(i)
-        if drawing is None:
-            return self.nothing(i)
-        return f'<g transform="translate({x:.1f} {y:.1f})">{drawing.still()}</g>'
-
-
 def switch_view(runs: Sequence[Run], steps: Sequence[Step]) -> SvgView:
     """The widget of several runs: at step i the first i are there."""
     sheet = Sheet(runs, css_class)
-    targets, overlays, order, shapes = [], {}, [["", None, None]] * len(runs), []
+    targets, overlays, order = [], {}, [["", None, None]] * len(runs)
     for i, drawing in enumerate(sheet.drawings):
         x0, y0 = sheet.origin(i)
         if drawing is None:
@@ -565,10 +512,14 @@ def switch_view(runs: Sequence[Run], steps: Sequence[Step]) -> SvgView:
                 near = [[f"r{i}{k}" for k in each] for each in neighbours(graph, key)]
                 targets.append([f"r{i}{key}", description(graph, key), *at[key], *near])
                 overlays[f"r{i}{key}"] = drawing.overlay(key)
-    shapes = [
-        d.parts(len(operations(d.graph)), now=False) if d else [sheet.nothing(i)]
-        for i, d in enumerate(sheet.drawings)
-    ]
+    before, after = (
+        [
+            d.parts(len(operations(d.graph)) if ran else 0, now=False) if d
+            else [sheet.nothing(i) if ran else ""]
+            for i, d in enumerate(sheet.drawings)
+        ]
+        for ran in (False, True)
+    )  # fmt: skip
     engine = next((run.graph.engine for run in runs if run.graph), "")
     view = SvgView(
         title="Graph Recorder",
@@ -587,7 +538,7 @@ def switch_view(runs: Sequence[Run], steps: Sequence[Step]) -> SvgView:
     view.set_frames(
         [
             *(sheet.caption(i, i + 1 == step) for i in range(len(runs))),
-            *(m if i < step else "" for i, shape in enumerate(shapes) for m in shape),
+            *(m for i in range(len(runs)) for m in (after if i < step else before)[i]),
         ]
         for step in range(len(steps))
     )

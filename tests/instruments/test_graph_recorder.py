@@ -117,6 +117,7 @@ def test_what_is_not_recorded_is_said(engine):
     assert "a.detach() is not recorded: detach() cuts it off" in told[2]
     assert sum("is recorded" in each for each in told) == 3
     assert made.summary.endswith("Not in the graph: c + 1 and a.detach().")
+    assert made.view.stops == ["start", "–", "1", "–", "2", "3"]
     lost = GraphRecorder("(a*2).detach()*a", leaves(engine))
     assert "a * 2 is recorded, but no edge leads to it" in lost.step()
 
@@ -127,7 +128,7 @@ def test_another_expression_takes_the_place_of_the_first():
     made.step()
     field.value = "a.exp() + b"
     assert made.expression == "a.exp() + b" and made.position == 0 and len(made.steps) == 3
-    assert box.children[1] is made.view and made.view.stops == ["start", "exp(a)", "exp(a) + b"]
+    assert box.children[1] is made.view and made.view.stops == ["start", "1", "2"]
     field.value = "a +"
     assert made.sentence == 'Not recorded. "a +" is not a complete expression'
     assert made.view.sentences[0] == made.sentence and made.expression == "a.exp() + b"
@@ -199,6 +200,9 @@ def test_each_run_has_its_own_graph(engine):
         "Run 4 of 4. x = 1 records another graph, of 5 operations: 4 × MulBackward0 and "
         "AddBackward0.",
     ]
+    forms = dict(made.view.frames[0])
+    start = "".join(made.view.variants[part][form] for part, form in forms.items())
+    assert start.count(">x<") == 4 and "Backward0" not in start  # leaves alone
     keys = [target[0] for target in made.view.targets]
     assert len(keys) == len(set(keys)) == 4 + 3 + 1 + 3 + 5
     assert made.view.panels[1].count("–") > made.view.panels[4].count("–")
