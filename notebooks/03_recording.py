@@ -154,8 +154,8 @@ GraphRecorder(y)
 #
 # ## Leaf and root
 #
-# A leaf is a tensor that no recorded operation has made. Only leaves get a `.grad`. **Predict:**
-# is w below a leaf?
+# A leaf is a tensor that no recorded operation has made. Only leaves get a `.grad` unasked.
+# **Predict:** is w below a leaf?
 
 # %%
 # %%twin
@@ -350,8 +350,8 @@ exercises.nodes.check(answer)
 # ## Exercise 3 · Code for a graph
 # *Difficulty ●●●○○ · 8 minutes*
 #
-# Here is a graph on two leaves. The chip in a node is what it saves; `op 1` is the result of
-# operation 1.
+# Here is a graph on two leaves. The chip in a node names what it saves; the other labels tell no
+# more than the order.
 
 # %%
 exercises.match_graph.picture()

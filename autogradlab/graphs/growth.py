@@ -138,7 +138,7 @@ class Run:
 class Sheet:
     """The graphs of several runs in rows, each under its caption."""
 
-    def __init__(self, runs: Sequence[Run], pen: Pen) -> None:
+    def __init__(self, runs: Sequence[Run], pen: Pen = attributes) -> None:
         self.runs, self.pen = runs, pen
         self.drawings = [Growth(run.graph, pen) if run.graph else None for run in runs]
         self.boxes: list[tuple[float, float, float, float]] = []

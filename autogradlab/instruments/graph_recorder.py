@@ -449,7 +449,8 @@ def panel(graph: Graph, step: Step, count: int) -> str:
         for key in done
         if graph.nodes[key].saved
     ) or "<div class='agl-free' style='flex:1'>no tensor yet</div>"
-    heading = f"<div class='agl-h4'>Saved for backward <span>{nbytes(held(graph, done))}</span></div>"
+    total = nbytes(held(graph, done))
+    heading = f"<div class='agl-h4'>Saved for backward <span>{total}</span></div>"
     return f"<section>{top}</section><section>{heading}<div class='agl-bar'>{bars}</div></section>"
 
 

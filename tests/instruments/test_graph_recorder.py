@@ -1,5 +1,6 @@
 """GraphRecorder as a Python object: steps, what is saved, other expressions, runs of a program."""
 
+import itertools
 import json
 import xml.etree.ElementTree as ET
 
@@ -7,6 +8,7 @@ import pytest
 import torch
 
 import autogradlab
+from autogradlab.graphs.growth import Sheet
 from autogradlab.graphs.typed import Typed
 from autogradlab.instruments import GraphRecorder
 
@@ -124,9 +126,10 @@ def test_what_is_not_recorded_is_said(engine):
 
 def test_another_expression_takes_the_place_of_the_first():
     made = GraphRecorder("a*a", leaves(autogradlab))
-    box, (field,) = made.with_controls(), made.controls
+    box, (field,), old = made.with_controls(), made.controls, made.view
     made.step()
     field.value = "a.exp() + b"
+    assert old.comm is None and made.view.comm is not None  # the browser lets go of the old one
     assert made.expression == "a.exp() + b" and made.position == 0 and len(made.steps) == 3
     assert box.children[1] is made.view and made.view.stops == ["start", "1", "2"]
     field.value = "a +"
@@ -243,6 +246,10 @@ def test_many_runs_stand_in_rows():
     made = switch(autogradlab, 2.0, -3.0, 3.0, 1.0, -1.0, 4.0)
     width, height = made.view.view
     assert width <= 720 and height > switch(autogradlab, 2.0).view.view[1]
+    sheet = Sheet(made.runs)
+    places = [(x, y, x + wide, y + high) for x, y, wide, high in sheet.boxes]
+    for (a, b, c, d), (e, f, g, h) in itertools.combinations(places, 2):
+        assert c <= e or g <= a or d <= f or h <= b
 
 
 def test_names_are_escaped():
