@@ -204,6 +204,11 @@ STYLES: dict[str, dict[str, str]] = {
     "tracer sign": _text("ink", 16, MONO),
     "tracer word": _text("ink", 12, MONO),
     "tracer hit": {"fill": "none", "pointer-events": "all"},
+    "recorder number": _text("ink", 11, MONO),
+    "recorder caption": _line("hair", 1, "raise"),
+    "recorder caption now": _line("ink", 2, "now-tint"),
+    "recorder words": _text("ink", 13, MONO),
+    "recorder note": _text("ink2", 11, SANS),
 }
 
 

@@ -7,6 +7,7 @@ from .backward_debugger import BackwardDebugger
 from .error_curve import ErrorCurve
 from .flow_waterfall import FlowWaterfall
 from .freeze_board import FreezeBoard
+from .graph_recorder import GraphRecorder
 from .module_tree import ModuleTree
 from .nudge_lab import NudgeLab
 from .predict_the_gradient import PredictTheGradient
@@ -19,6 +20,7 @@ __all__ = [
     "ErrorCurve",
     "FlowWaterfall",
     "FreezeBoard",
+    "GraphRecorder",
     "ModuleTree",
     "NudgeLab",
     "PredictTheGradient",

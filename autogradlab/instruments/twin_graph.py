@@ -68,6 +68,19 @@ class TwinGraph(Instrument):
             record_backward(root, gradient, each, LIMIT)
             for root, each in zip((left, right), pair, strict=True)
         ]
+        self._make(recordings, labels)
+
+    @classmethod
+    def of(
+        cls, left: Recording, right: Recording, labels: tuple[str, str] | None = None
+    ) -> TwinGraph:
+        """The twins of two passes that were recorded before. Without events the graphs alone are
+        compared."""
+        made = cls.__new__(cls)
+        made._make([left, right], labels)
+        return made
+
+    def _make(self, recordings: list[Recording], labels: tuple[str, str] | None) -> None:
         engines = [recording.graph.engine for recording in recordings]
         if engines[0] == engines[1]:
             engines = ["left", "right"]
@@ -96,15 +109,17 @@ class TwinGraph(Instrument):
         count = len(self.sides[0].graph.nodes) - 1
         if self.same:
             edges = len(self.sides[0].graph.edges) - 1
+            order = ", same order of running" if self._ran else ""
             return (
                 f"Same graph. {plural(count, 'node')}, {plural(edges, 'edge')}: same names, same "
-                "saved values, same order of running."
+                f"saved values{order}."
             )
         told, total = self.differences, len(self.pairs) - 1
         more = f"; and {len(told) - NAMED} more" if len(told) > NAMED else ""
         verb = "differs" if len(told) == 1 else "differ"
         start = f"Not the same graph. {len(told)} of {plural(total, 'node')} {verb}: "
-        return f"{start}{'; '.join(told[:NAMED])}{more}. {self._gradients()}"
+        gradients = f" {self._gradients()}" if self._ran else ""
+        return f"{start}{'; '.join(told[:NAMED])}{more}.{gradients}"
 
     summary = sentence
 
@@ -158,6 +173,11 @@ class TwinGraph(Instrument):
         told = {"step": "when it runs", "saved": "what it has saved"}
         parts = [told.get(name, name) for name in pair.differences]
         return f"{nodes[0].label} differs in {listed(parts)}"
+
+    @property
+    def _ran(self) -> bool:
+        """Whether the passes were recorded, and not the graphs alone."""
+        return any(side.recording.events for side in self.sides)
 
     def _gradients(self) -> str:
         """Whether the leaves get the same gradients all the same."""
