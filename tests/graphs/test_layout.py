@@ -166,7 +166,7 @@ def test_the_answer_of_a_system_dot_can_be_read(monkeypatch):
             {"_gvid": 2, "tail": 2, "head": 3, "id": "e2", "pos": "45,96 45,80 45,60 45,44"},
         ],
     }  # fmt: skip
-    monkeypatch.setattr(module, "_render", lambda dot: json.dumps(answer).encode())
+    monkeypatch.setattr(module, "render", lambda dot, to: json.dumps(answer).encode())
     plan = layout(SQUARE, {key: (90, 44) for key in SQUARE.nodes})
     assert plan.positions == {"n0": (45, 22), "n1": (45, 118), "n2": (45, 214)}
     assert plan.curves[2] == ((45, 140), (45, 166), (45, 166), (45, 192))
