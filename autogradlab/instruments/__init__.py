@@ -9,6 +9,7 @@ from .freeze_board import FreezeBoard
 from .module_tree import ModuleTree
 from .predict_the_gradient import PredictTheGradient
 from .tape_memory import TapeMemory
+from .train_step_inspector import TrainStepInspector
 from .twin_graph import TwinGraph
 
 __all__ = [
@@ -18,5 +19,6 @@ __all__ = [
     "ModuleTree",
     "PredictTheGradient",
     "TapeMemory",
+    "TrainStepInspector",
     "TwinGraph",
 ]

@@ -4,6 +4,7 @@ each lesson with their checkers, the self-test, and still pictures of an idea.""
 from .exercise import Exercise, Mistake, Verdict, progress
 from .panel import Panel, self_test
 from .pictures import Picture, junctions, twin_cell, vector_times_jacobian
+from .weights import resnet18_weights
 
 __all__ = [
     "Exercise",
@@ -13,6 +14,7 @@ __all__ = [
     "Verdict",
     "junctions",
     "progress",
+    "resnet18_weights",
     "self_test",
     "twin_cell",
     "vector_times_jacobian",
