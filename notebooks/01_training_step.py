@@ -23,12 +23,12 @@ import autogradlab as torch
 # %% [markdown]
 # ## Two-minute warm-up
 #
-# 1. The gradient of y at w = 2 is 30. w grows by 0.001. By how much does y grow, roughly?
-# 2. You want y to become smaller. Which way do you move w?
+# 1. At w = 2 the gradient of y is 30. w grows by 0.001: and y?
+# 2. Which way must w move to make y smaller?
 #
 # <details><summary>Answers</summary>
 #
-# 1. By 30 · 0.001 = 0.03.
+# 1. y grows 30 times as much, by 0.03.
 # 2. Down: where the gradient is positive, y grows with w. Move *against* the gradient.
 #
 # </details>
@@ -36,13 +36,11 @@ import autogradlab as torch
 # %% [markdown]
 # ## One weight learns
 #
-# A *network* is a function with numbers in it that can be adjusted, its *weights*. Training adjusts
-# them until the network's answers are close to the wanted ones, the *labels*.
+# A *network* is a function with adjustable numbers, its *weights*. The smallest has one: its answer
+# to x is w · x. For x = 3 we want 1. The *loss* says how far off it is: (3w − 1)². Computing it
+# is the *forward pass*.
 #
-# The smallest network has one weight: its answer to x is w · x. For x = 3 we want the answer 1.
-# The *loss* says how far off it is: (3w − 1)². To compute it is called the *forward pass*.
-#
-# **Predict** the loss for w = 2. Does computing it change w?
+# **Predict** the loss at w = 2. Does w change?
 
 # %%
 # %%twin
@@ -74,7 +72,7 @@ optimizer.step()
 print(w)
 
 # %% [markdown]
-# 2 − 0.01 · 30 = 1.7. Is the loss smaller there? (3 · 1.7 − 1)² = 16.81, down from 25.
+# 2 − 0.01 · 30 = 1.7, and there the loss is (3 · 1.7 − 1)² = 16.81, down from 25.
 #
 # ## The idea in one picture
 #
@@ -142,6 +140,7 @@ print(len(list(model.parameters())))
 
 # %%
 # %%twin
+torch.manual_seed(0)
 data = torch.rand(1, 3, 64, 64, dtype=torch.float64)  # 1 image, 3 colours, 64 × 64 pixels
 labels = torch.rand(1, 1000, dtype=torch.float64)
 
@@ -166,7 +165,7 @@ tree.sentence
 mean_before = model.bn1.running_mean[0].item()
 prediction = model(data)
 loss = (prediction - labels).sum()
-print(prediction.shape, loss.dim())
+print(prediction.shape, loss)
 print("running mean changed:", model.bn1.running_mean[0].item() != mean_before)
 
 # %%
@@ -254,9 +253,9 @@ tree
 # of a tensor: the root of the sum of all squares. Under the tree, the table says for each stop
 # which tensors have a gradient, and how far the weights moved.
 #
-# ## A second step
+# ## More steps
 #
-# One step, one cell, as people write it. **Predict:** is the loss smaller than before?
+# Two more steps, in one cell, as people write them. **Predict:** has the loss become smaller?
 
 # %%
 # %%twin
@@ -267,7 +266,7 @@ for _ in range(2):
     optim.zero_grad()
     loss.backward()
     optim.step()
-print(loss.item() < first)
+print(f"{first:.1f} → {loss.item():.1f}")
 
 # %% [markdown]
 # It is. (This loss has no lowest point, so it would fall for ever; a real one, like the square in
@@ -342,8 +341,8 @@ exercises.frozen.check(answer)
 # ## Exercise 3 · What changes when
 # *Difficulty ●●●○○ · 5 minutes*
 #
-# The first training step of ResNet-18. For each stop write a list of four numbers, 1 for "has
-# changed", 0 for "as before": [weights, .grad, momentum, running mean].
+# The first step of ResNet-18, stop by stop: what is different after it? For each stop write a list
+# of four numbers, 1 for "changed", 0 for "as before": [weights, .grad, momentum, running mean].
 
 # %%
 answer = [
@@ -368,12 +367,7 @@ exercises.changed.check(answer)
 # <details><summary>Solution</summary>
 #
 # ```python
-# answer = [
-#     [0, 0, 0, 1],
-#     [0, 1, 0, 0],
-#     [1, 0, 1, 0],
-#     [0, 1, 0, 0],
-# ]
+# answer = [[0, 0, 0, 1], [0, 1, 0, 0], [1, 0, 1, 0], [0, 1, 0, 0]]
 # ```
 #
 # </details>

@@ -25,22 +25,30 @@ def resnet18_weights() -> dict[str, Tensor]:
     Elsewhere random, the same on every machine; without torchvision, too, its `resnet18` is then to
     be had for PyTorch: the lab's own code, run on torch's layers.
     """
-    try:
-        import torchvision
-    except ImportError:
+    trained = trained_weights()
+    if trained is None:
+        stand_in()
         print(
             "torchvision is not installed: the weights are random, from seed 0,\n"
             "and PyTorch's resnet18 is the lab's own code, built from PyTorch's layers."
         )
-        stand_in()
         return random_weights()
     try:
-        state = fetched(torchvision.models.ResNet18_Weights.DEFAULT)
+        state = fetched(trained)
     except OSError:  # urllib's errors are of this kind
         print("torchvision is here, its trained weights cannot be fetched: random ones, seed 0.")
         return random_weights()
     print("torchvision is here: the weights are its trained ones.")
     return {name: autogradlab.from_numpy(np.array(x.numpy())) for name, x in state.items()}
+
+
+def trained_weights() -> Any:
+    """torchvision's name for them; None where it is missing, or our own stand-in."""
+    try:
+        from torchvision.models import ResNet18_Weights
+    except ImportError:
+        return None
+    return ResNet18_Weights.DEFAULT
 
 
 def random_weights() -> dict[str, Tensor]:
