@@ -253,24 +253,24 @@ tree
 # of a tensor: the root of the sum of all squares. Under the tree, the table says for each stop
 # which tensors have a gradient, and how far the weights moved.
 #
-# ## More steps
+# ## A second step
 #
-# Two more steps, in one cell, as people write them. **Predict:** has the loss become smaller?
+# Once more, in one cell, as people write it. **Predict:** has the loss become smaller by the first
+# step? (This cell takes a few seconds.)
 
 # %%
 # %%twin
 first = loss.item()
-for _ in range(2):
-    prediction = model(data)
-    loss = (prediction - labels).sum()
-    optim.zero_grad()
-    loss.backward()
-    optim.step()
+prediction = model(data)
+loss = (prediction - labels).sum()
+optim.zero_grad()
+loss.backward()
+optim.step()
 print(f"{first:.1f} → {loss.item():.1f}")
 
 # %% [markdown]
-# It is. (This loss has no lowest point, so it would fall for ever; a real one, like the square in
-# our first example, ends at 0.)
+# It has. (This loss has no lowest point and would fall for ever; a real one, like the square in our
+# first example, ends at 0.)
 #
 # ## Exercise 1 · Without zero_grad
 # *Difficulty ●●○○○ · 5 minutes*

@@ -73,8 +73,8 @@ frozen = Exercise(
         ),
         Mistake(
             15,
-            "conv1 and bn1 are still served. {you} counts the 3 tensors before layer1; a gradient"
-            " passes through a frozen layer, on its way to them.",
+            "conv1 and bn1 are still served. {you} counts what stands before layer1 as well; but a"
+            " gradient passes through a frozen layer, on its way there.",
         ),
         Mistake(
             50,
