@@ -365,7 +365,7 @@ class TrainStepInspector(Instrument):
         """The slider or box that sets a part of the rule."""
         from ipywidgets import Checkbox, FloatLogSlider, FloatSlider, Layout
 
-        wide = {"layout": Layout(width="300px"), "style": {"description_width": "70px"}}
+        wide = {"layout": Layout(width="300px"), "style": {"description_width": "84px"}}
         if name == "lr":
             low, high = (math.log10(x) for x in LR)
             made = FloatLogSlider(self.lr, min=low, max=high, step=0.25, readout_format=".3g",
