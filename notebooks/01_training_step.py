@@ -86,22 +86,21 @@ print(w)
 from autogradlab.instruments import TrainStepInspector
 
 w = torch.tensor(2.0, requires_grad=True)
-inspector = TrainStepInspector(lambda w: (3 * w - 1) ** 2, {"w": w})
-inspector
+TrainStepInspector(lambda w: (3 * w - 1) ** 2, {"w": w})
 
 # %% [markdown]
 # Each stop writes into one place only: forward makes the loss, backward fills `.grad`, step moves w
 # and keeps v, zero_grad empties `.grad`.
 #
 # The momentum is what the optimizer remembers of earlier gradients. It starts at 0, so the first
-# step goes by the gradient alone; in the second, 0.9 of the old v is still there. In words, for the
-# two steps:
+# step goes by the gradient alone; in the second, 0.9 of the old v is still there. Whatever a button
+# does, a method does too: here are the two steps in words.
 
 # %%
-inspector.jump("step")
-print(*inspector.lines(), sep="\n")
-inspector.jump("step 2")
-print(*inspector.lines(), sep="\n")
+inspector = TrainStepInspector(lambda w: (3 * w - 1) ** 2, {"w": w})
+for stop in ("step", "step 2"):
+    print(inspector.jump(stop))
+    print(*inspector.lines(), sep="\n")
 
 # %% [markdown]
 # ## A network of 11 million weights

@@ -131,7 +131,7 @@ class TrainStepInspector(Instrument):
     STATE = MappingProxyType(
         {
             "lr": lambda x: is_number(x) and LR[0] <= x <= LR[1],
-            "momentum": lambda x: is_number(x) and 0 <= x < 1,
+            "momentum": lambda x: is_number(x) and 0 <= x <= 0.99,
             "zero_grad": lambda x: isinstance(x, bool),
             "step": Instrument.STATE["step"],
             "selected": Instrument.STATE["selected"],
@@ -311,7 +311,7 @@ class TrainStepInspector(Instrument):
         """Train with another rule; what is left out stays. Returns the sentence.
 
         Raises:
-            ValueError: lr is not in 0.0001 to 10, momentum not in 0 to 1.
+            ValueError: lr is not in 0.0001 to 10, momentum not in 0 to 0.99.
         """
         self._set_rule(
             self.lr if lr is None else lr,
@@ -365,7 +365,7 @@ class TrainStepInspector(Instrument):
         """The slider or box that sets a part of the rule."""
         from ipywidgets import Checkbox, FloatLogSlider, FloatSlider, Layout
 
-        wide = {"layout": Layout(width="300px"), "style": {"description_width": "84px"}}
+        wide = {"layout": Layout(width="264px"), "style": {"description_width": "76px"}}
         if name == "lr":
             low, high = (math.log10(x) for x in LR)
             made = FloatLogSlider(self.lr, min=low, max=high, step=0.25, readout_format=".3g",
@@ -374,7 +374,8 @@ class TrainStepInspector(Instrument):
             made = FloatSlider(self.momentum, min=0, max=0.99, step=0.01, description="momentum",
                                **wide)  # fmt: skip
         else:
-            made = Checkbox(self.zero_grad, description="zero_grad after each step", indent=False)
+            made = Checkbox(self.zero_grad, description="zero_grad", indent=False,
+                            layout=Layout(width="120px"))  # fmt: skip
         made.observe(lambda change: self.set(**{name: change["new"]}), "value")
         return made
 
