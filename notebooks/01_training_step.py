@@ -422,4 +422,5 @@ progress(exercises)
 # forward cell again. *The loss jumps about*: is there a `zero_grad()` in the loop? Is lr too large?
 # *`.grad` is None*: backward has not run, or the tensor is frozen.
 #
-# **Next:** 02 · Nudges: what a gradient is, and how to measure one.
+# **Next:** [02 · Nudges](02_nudges.ipynb): what a gradient says about a small change, and how to
+# measure one.

@@ -11,6 +11,8 @@ import importlib.util
 if importlib.util.find_spec("autogradlab") is None:
     SOURCE = "git+https://github.com/autogradlab/autogradlab@v0.1.0"
     get_ipython().run_line_magic("pip", f"install --quiet {SOURCE}")  # noqa: F821
+
+# %%
 import torch
 
 import autogradlab
@@ -27,6 +29,7 @@ from autogradlab.instruments import (
 )
 
 
+# %%
 def q(engine):
     """Q = 3a³ − b², its tensors by name."""
     a = engine.tensor([2.0, 3.0], requires_grad=True)

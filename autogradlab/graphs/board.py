@@ -7,7 +7,6 @@ slashes stand where it is cut.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -24,16 +23,16 @@ from .draw import (
     _shape,
     _sheet,
     corner_marks,
+    framed,
     look_after,
     none_pill,
     path,
     rectangle,
-    svg,
     text,
 )
 from .numbers import nbytes, number
 from .style import attributes, text_width
-from .tree import cut, slashes, wrapped
+from .tree import cut, slashes
 
 ROW, TOP, WIDTH = 24, 36, 480  # px; the width without the rails
 LANES = 6  # rails beside the main one
@@ -257,19 +256,6 @@ class CutList:
 def label_of(node: GraphNode) -> str:
     """The name of a node in a row, which has more room than a box."""
     return node.expression if len(node.expression) <= 28 else node.label
-
-
-def framed(width: float, height: float, title: str, sentence: str, body: str) -> str:
-    """A drawing with its title over it and its sentence under it."""
-    wide = max(width, 420, 1.25 * text_width(title, 14, mono=False)) + 32
-    lines = wrapped(sentence, wide - 32)
-    made = [
-        text(attributes, "title", 16, 24, title),
-        f'<g transform="translate({_f((wide - width) / 2)} 40)">{body}</g>',
-        path(attributes, "divider", f"M0 {_f(height + 48)}H{_f(wide)}"),
-        *(text(attributes, "note", 16, height + 68 + 20 * i, each) for i, each in enumerate(lines)),
-    ]
-    return svg(wide, math.ceil(height + 68 + 20 * len(lines)), title, sentence, "".join(made))
 
 
 def saved_by(graph: Graph, keys: Mapping[str, Sequence[str]]) -> dict[str, int]:

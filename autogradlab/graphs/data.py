@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -171,6 +172,12 @@ class Graph:
 
         return repeats(self)
 
+    def save(self, path: str, by: str = "", leaf: str = "") -> Path:
+        """Into a file, by its ending .svg, .png, .dot or .json; see `graphs.export.save`."""
+        from .export import save
+
+        return save(self, path, by, leaf)
+
     def to_json(self) -> str:
         """As JSON text; see `graphs.exchange.to_json`."""
         from .exchange import to_json
@@ -229,6 +236,12 @@ class Recording:
     gradient: Summary | None  # what backward started from
     call: str  # "Q.backward(gradient=[1, 1])"
     error: str = ""  # "ZeroDivisionError: stop" if the pass stopped there, after the last event
+
+    def save(self, path: str, by: str = "", leaf: str = "") -> Path:
+        """Into a file, by its ending .svg, .png, .dot or .json; see `graphs.export.save`."""
+        from .export import save
+
+        return save(self, path, by, leaf)
 
     def fold(self, depth: int | None = None, *, open: Iterable[str] | None = None) -> Recording:
         """The same pass on the folded graph; see `graphs.fold.fold_recording`."""

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from .data import Edge, Event, Graph, GraphNode, Recording, Summary
+from .highlights import gradient_norms, path_to, saved_bytes
 from .layout import layout
 from .numbers import number, numbers
 from .style import attributes, escape, text_width
@@ -736,13 +737,69 @@ class Drawing:
         )
 
 
-def draw(graph: Graph, look: Look | None = None, recording: Recording | None = None) -> str:
-    """The graph as one standing picture on light paper."""
+def draw(
+    graph: Graph, look: Look | None = None, recording: Recording | None = None,
+    by: str = "", leaf: str = "",
+) -> str:  # fmt: skip
+    """The graph as one standing picture on light paper.
+
+    Args:
+        look: the state of its parts; by default what was recorded, before any backward pass, or
+            with a recording the end of the pass, gradients climbing.
+        by: "norm" or "saved": under each node a bar for the norm of the gradient that came to it
+            (on a logarithmic scale, needs the recording) or for the bytes it has saved.
+        leaf: the label of a leaf (or any node) whose paths to the output are drawn strong.
+
+    Raises:
+        ValueError: nothing is called `leaf`, or `by` cannot be shown.
+    """
     drawing = Drawing(graph, recording)
-    return svg(
-        drawing.width, drawing.height, f"Graph of {graph.title}", _describe(graph),
-        drawing.body(look or plain_look(graph)),
-    )  # fmt: skip
+    if look is None:
+        look = look_after(recording, len(recording.events) + 1) if recording else plain_look(graph)
+    path_keys = set(path_to(graph, leaf)) if leaf else set()
+    told = [_describe(graph), *_highlighted(by, leaf)]
+    strong = [
+        path(attributes, "path to leaf", _curve_path(drawing.curves[i]))
+        for i, edge in enumerate(graph.edges)
+        if {edge.source, edge.target} <= path_keys
+    ]
+    shares = _shares(graph, recording, by)
+    marks = []
+    for key, (x, y) in drawing.centres.items():
+        w, h = drawing.sizes[key]
+        if key in path_keys:
+            outline = _shape(attributes, "path node", graph.nodes[key].kind, w, h)
+            strong.append(f'<g transform="translate({_f(x)} {_f(y)})">{outline}</g>')
+        if key in shares:
+            style = "norm bar now" if by == "norm" else "held bar"
+            left, top = x - w / 2, y + h / 2 + 3
+            box = (left, top, left + max(2.0, w * shares[key]), top + 5)
+            marks.append(rectangle(attributes, style, box))
+    body = "".join(strong) + drawing.body(look) + "".join(marks)
+    return svg(drawing.width, drawing.height, f"Graph of {graph.title}", " ".join(told), body)
+
+
+def _highlighted(by: str, leaf: str) -> list[str]:
+    bars = {"norm": "the norm of its gradient", "saved": "the bytes it has saved"}
+    found = [f"A bar under a node is {bars[by]}."] if by in bars else []
+    return found + ([f"The paths to {leaf} are strong."] if leaf else [])
+
+
+def _shares(graph: Graph, recording: Recording | None, by: str) -> dict[str, float]:
+    """For each node the length of its bar, from 0 to 1."""
+    if by == "":
+        return {}
+    if by == "saved":
+        sizes = saved_bytes(graph)
+        return {key: size / max(sizes.values()) for key, size in sizes.items()}
+    if by != "norm":
+        raise ValueError(f'by is "norm" or "saved", not {by!r}')
+    if recording is None:
+        raise ValueError("the norms of gradients are known from a recording: record_backward(…)")
+    norms = {k: n for k, n in gradient_norms(recording).items() if 0 < n < math.inf}
+    logs = {key: math.log10(n) for key, n in norms.items()}
+    low, high = math.floor(min(logs.values(), default=0)) - 1, max(logs.values(), default=0)
+    return {key: (x - low) / (high - low) for key, x in logs.items()}
 
 
 def svg(width: float, height: float, title: str, description: str, body: str) -> str:
@@ -753,6 +810,37 @@ def svg(width: float, height: float, title: str, description: str, body: str) ->
         f"<title>{escape(title)}</title><desc>{escape(description)}</desc>"
         f"{rectangle(attributes, 'frame', (0.5, 0.5, width - 0.5, height - 0.5))}{body}</svg>"
     )
+
+
+def framed(width: float, height: float, title: str, sentence: str, body: str) -> str:
+    """A drawing as a standing picture, with its title over it and its sentence under it."""
+    wide = max(width, 420.0, min(1.25 * text_width(title, 14, mono=False), 868.0)) + 32
+    while 1.25 * text_width(title, 14, mono=False) > wide - 32:  # bold, so wider than measured
+        title = title.rstrip("…")[:-1] + "…"
+    lines = wrapped(sentence, wide - 32)
+    made = [
+        text(attributes, "title", 16, 24, title),
+        f'<g transform="translate({_f((wide - width) / 2)} 40)">{body}</g>',
+        path(attributes, "divider", f"M0 {_f(height + 48)}H{_f(wide)}"),
+        *(text(attributes, "note", 16, height + 68 + 20 * i, each) for i, each in enumerate(lines)),
+    ]
+    return svg(wide, math.ceil(height + 68 + 20 * len(lines)), title, sentence, "".join(made))
+
+
+def wrapped(words: str, room: float) -> list[str]:
+    """A sentence as lines of 12 px that fit.
+
+    >>> wrapped("one and two and three", 60)
+    ['one and', 'two and', 'three']
+    """
+    lines = [""]
+    for word in words.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if text_width(longer, 12, mono=False) > room and lines[-1]:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return lines
 
 
 def _describe(graph: Graph) -> str:

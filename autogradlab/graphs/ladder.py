@@ -22,10 +22,10 @@ from .draw import (
     _s_curve,
     _samples,
     circle,
+    framed,
     path,
     plain_look,
     rectangle,
-    svg,
     text,
     tick,
 )
@@ -246,12 +246,7 @@ class Ladder:
             for side in (0, 1):
                 (x, y), _ = self.spot(i, side)
                 body += f'<g transform="translate({_f(x)} {_f(y)})">{self.node(i, side)}</g>'
-        pen, width = attributes, self.width + 32
-        words = text(pen, "title", 16, 24, title)
-        verdict = text(pen, "note", 16, self.height + 64, sentence)
-        line = path(pen, "divider", f"M0 {_f(self.height + 44)}H{_f(width)}")
-        body = f'{words}<g transform="translate(16 36)">{body}</g>{line}{verdict}'
-        return svg(width, self.height + 84, title, sentence, body)
+        return framed(self.width, self.height, title, sentence, body)
 
 
 def diamond(pen: Pen, x: float, y: float, size: float) -> str:

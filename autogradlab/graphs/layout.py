@@ -57,7 +57,7 @@ def layout(
     """
     anchors = anchors or {}
     dot = _dot_text(graph, sizes, anchors, node_gap, rank_gap)
-    plan = json.loads(_render(dot))
+    plan = json.loads(render(dot, "json"))
     width, height = map(float, plan["bb"].split(",")[2:])
 
     def points(text: str) -> list[Point]:
@@ -132,7 +132,8 @@ def _port(
     }
 
 
-def _render(dot: str) -> bytes:
+def render(dot: str, to: str) -> bytes:
+    """What Graphviz makes of a text: positions ("json"), or a picture ("png")."""
     # pip puts graphviz-pure beside the interpreter's other scripts, which may not be on the PATH.
     places = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", "")])
     binary = shutil.which("graphviz-pure", path=places) or shutil.which("dot")
@@ -143,7 +144,7 @@ def _render(dot: str) -> bytes:
         )
     before, dot_command.DOT_BINARY = dot_command.DOT_BINARY, binary
     try:
-        return graphviz.Source(dot).pipe(format="json")
+        return graphviz.Source(dot).pipe(format=to)
     finally:
         dot_command.DOT_BINARY = before
 

@@ -6,6 +6,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
+import numpy as np
+
 from .data import Summary
 
 
@@ -35,6 +37,18 @@ def _significant(x: float, digits: int) -> str:
         return text.rstrip("0").rstrip(".") if "." in text else text
     mantissa, _, power = f"{x:.1e}".partition("e")
     return f"{mantissa.removesuffix('.0')}e{int(power)}"
+
+
+def exactly(x: float, dtype: str) -> str:
+    """One number with as many digits as tell it from its neighbours in this type.
+
+    >>> exactly(1.0000001192092896, "float32"), exactly(1e-8, "float64"), exactly(-2.0, "float64")
+    ('1.0000001', '1e−8', '−2')
+    """
+    text = str(np.dtype(dtype).type(x))
+    mantissa, e, power = text.partition("e")
+    text = mantissa.removesuffix(".0") + (f"e{int(power)}" if e else "")
+    return text.replace("-", "−")
 
 
 def numbers(summary: Summary, digits: int = 4) -> str:

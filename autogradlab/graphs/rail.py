@@ -22,9 +22,9 @@ from .draw import (
     _samples,
     _shape,
     corner_marks,
+    framed,
     path,
     rectangle,
-    svg,
     text,
     tick,
 )
@@ -207,13 +207,13 @@ class Rail:
         if row.head:
             call = self.graph.calls[row.key]
             short = call.path.rpartition(".")[2] + (f" (call {call.call})" if call.call > 1 else "")
-            return short, call.kind
+            return short, self.kind(row.key)
         node = self.graph.nodes[row.key]
         if node.kind == "module":
             call = self.graph.calls[row.key.partition("p")[0]]
             short = call.path.rpartition(".")[2] or call.kind
             note = f"part {node.inside.part}" if node.inside.parts > 1 else ""
-            note = note or (call.kind if self.holds(row.key) else "")
+            note = note or (self.kind(call.key) if self.holds(row.key) else "")
             return short + (f" (call {call.call})" if call.call > 1 else ""), note
         if node.kind in ("leaf", "parameter"):
             return node.expression.rpartition(".")[2] if row.depth else node.expression, ""
@@ -224,6 +224,13 @@ class Rail:
         """Whether a folded module holds other modules: then it is a stack that can be opened."""
         call = key.partition("p")[0]
         return any(each.parent == call for each in self.recording.graph.calls.values())
+
+    def kind(self, call: str) -> str:
+        """The class of a module, or what it is made of, if that is one kind: "2 × BasicBlock"."""
+        calls = self.recording.graph.calls
+        inner = [each.kind for each in calls.values() if each.parent == call]
+        alike = len(inner) > 1 and len(set(inner)) == 1
+        return f"{len(inner)} × {inner[0]}" if alike else calls[call].kind
 
     def full_name(self, key: str) -> str:
         """A row in a sentence: "conv2 of layer2.0"."""
@@ -476,11 +483,7 @@ class Rail:
             shown = [markup for start, markup in forms if start <= at]
             move = "" if x is None else f' transform="translate({_f(x)} {_f(y)})"'
             body.append(f"<g{move}>{shown[-1]}</g>")
-        words = text(attributes, "title", 16, 24, title)
-        note = text(attributes, "note", 16, self.height + 62, sentence)
-        line = path(attributes, "divider", f"M0 {self.height + 44}H{WIDTH + 32}")
-        inner = f'{words}<g transform="translate(16 40)">{"".join(body)}</g>{line}{note}'
-        return svg(WIDTH + 32, self.height + 82, title, sentence, inner)
+        return framed(WIDTH, self.height, title, sentence, "".join(body))
 
 
 def runs(steps: list[int]) -> list[tuple[int, int]]:

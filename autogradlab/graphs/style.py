@@ -159,6 +159,8 @@ STYLES: dict[str, dict[str, str]] = {
     "norm bar": _line("grad", 1, "grad-tint"),
     "norm bar now": _line("grad", 1, "grad"),
     "norm bar broken": _line("ink", 1, "ink"),
+    "path to leaf": _line("ink", 3),
+    "path node": _line("ink", 6.5),
     "memory area": {"fill": "value-tint"},
     "memory line": _line("value", 1.5),
     "held bar": {"fill": "value"},
@@ -178,6 +180,15 @@ STYLES: dict[str, dict[str, str]] = {
     "pruned": {**_line("rule", 1.25, "paper", "1 3"), "stroke-linecap": "round"},
     "cut edge": {**_line("rule", 1.5, "none", "1 3"), "stroke-linecap": "round"},
     "slashes": {**_line("ink", 1.5), "stroke-linecap": "round"},
+    "nudge curve": {**_line("value", 2.5), "stroke-linejoin": "round"},
+    "nudge secant": _line("ink", 2),
+    "nudge end": _line("paper", 1.5, "ink"),
+    "error forward float32": {**_line("ink", 1.5, "none", "5 3"), "stroke-linejoin": "round"},
+    "error central float32": {**_line("ink", 1.5), "stroke-linejoin": "round"},
+    "error forward float64": {**_line("value", 2.5, "none", "5 3"), "stroke-linejoin": "round"},
+    "error central float64": {**_line("value", 2.5), "stroke-linejoin": "round"},
+    "error slope": _text("ink", 12, SANS, "end", 600),
+    "error best": _line("ink", 1.75, "paper"),
 }
 
 

@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from .data import GraphNode, Recording
-from .draw import Pen, _f, circle, path, rectangle, svg, text
+from .draw import Pen, _f, circle, framed, path, rectangle, text
 from .film import step_name
 from .numbers import nbytes
 from .style import attributes, text_width
-from .waterfall import clipped, shortened, wrapped
+from .waterfall import shortened
 from .words import short_name
 
 WIDTH, EDGE = 616.0, 10.0  # px
@@ -426,11 +426,4 @@ class TapeDrawing:
 
     def svg(self, title: str, sentence: str, step: int) -> str:
         """One moment as a standing picture."""
-        pen, width = attributes, self.width + 32
-        lines, foot = wrapped(sentence, width - 32), self.height + 52
-        body = text(pen, "title", 16, 24, clipped(title, width - 32))
-        body += f'<g transform="translate(16 48)">{self.body(step)}</g>'
-        body += path(pen, "divider", f"M0 {_f(foot)}H{_f(width)}")
-        for i, line in enumerate(lines):
-            body += text(pen, "note", 16, foot + 18 + 18 * i, line)
-        return svg(width, foot + 36 + 18 * (len(lines) - 1), title, sentence, body)
+        return framed(self.width, self.height, title, sentence, self.body(step))

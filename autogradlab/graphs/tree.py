@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from .data import Graph, Recording, Summary
-from .draw import Pen, none_pill, path, rectangle, svg, text
+from .draw import Pen, framed, none_pill, path, rectangle, text
 from .fold import shape_and_type
 from .modules import called
 from .numbers import nbytes, number
@@ -401,21 +401,11 @@ class Tree:
 
     def svg(self, title: str, sentence: str, stop: Stop) -> str:
         """The tree at one stop, as a still picture."""
-        pen = attributes
         body = self.backdrop() + "".join(
             f'<g transform="translate(0 {self.y(i):g})">{self.row(row, stop)}</g>'
             for i, row in enumerate(self.shown)
         )
-        lines = wrapped(sentence, self.width - 16)
-        made = [
-            text(pen, "title", 16, 24, title),
-            f'<g transform="translate(8 40)">{body}</g>',
-            path(pen, "divider", f"M0 {self.height + 48:g}H{self.width + 16:g}"),
-            *(text(pen, "note", 16, self.height + 68 + 20 * i, line)
-              for i, line in enumerate(lines)),
-        ]  # fmt: skip
-        height = self.height + 68 + 20 * len(lines)
-        return svg(self.width + 16, height, title, sentence, "".join(made))
+        return framed(self.width, self.height, title, sentence, body)
 
 
 def slashes(pen: Pen, x: float, y: float) -> str:
@@ -444,15 +434,3 @@ def cut(words: str, room: float, size: float, mono: bool = True) -> str:
     while len(words) > 1 and text_width(words + "…", size, mono) > room:
         words = words[:-1]
     return words + "…"
-
-
-def wrapped(sentence: str, room: float) -> list[str]:
-    """A sentence as lines of 12 px."""
-    lines = [""]
-    for word in sentence.split(" "):
-        longer = f"{lines[-1]} {word}".strip()
-        if text_width(longer, 12, mono=False) > room and lines[-1]:
-            lines.append(word)
-        else:
-            lines[-1] = longer
-    return lines

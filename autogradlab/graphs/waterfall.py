@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .draw import Pen, _f, circle, none_pill, path, rectangle, svg, text
+from .draw import Pen, _f, circle, framed, none_pill, path, rectangle, text
 from .flow import PARTS, FlowStep, LayerFlow, Spread
 from .numbers import number
 from .style import attributes, text_width
@@ -496,15 +496,7 @@ class Waterfall:
 
     def svg(self, title: str, sentence: str, step: int = -1) -> str:
         """One step as a standing picture, the last if no other is asked for."""
-        pen, width = attributes, self.width + 32
-        lines = wrapped(sentence, width - 32)
-        foot = self.height + 48
-        body = text(pen, "title", 16, 24, clipped(title, width - 32))
-        body += f'<g transform="translate(16 48)">{self.body(step)}</g>'
-        body += path(pen, "divider", f"M0 {_f(foot)}H{_f(width)}")
-        for i, line in enumerate(lines):
-            body += text(pen, "note", 16, foot + 18 + 18 * i, line)
-        return svg(width, foot + 36 + 18 * (len(lines) - 1), title, sentence, body)
+        return framed(self.width, self.height, title, sentence, self.body(step))
 
 
 def hatching(heights: Sequence[float], left: float, right: float, gap: float = 6.0) -> str:
@@ -537,22 +529,3 @@ def shortened(name: str, most: int = LONGEST) -> str:
     '…ers.11.self_attn'
     """
     return name if len(name) < most else f"…{name[2 - most :]}"
-
-
-def clipped(words: str, room: float) -> str:
-    """A title, cut where it does not fit; it is bold, so wider than the table says."""
-    while 1.25 * text_width(words, 14, mono=False) > room:
-        words = words.rstrip("…")[:-1] + "…"
-    return words
-
-
-def wrapped(words: str, room: float) -> list[str]:
-    """A sentence in lines."""
-    lines = [""]
-    for word in words.split():
-        longer = f"{lines[-1]} {word}".strip()
-        if text_width(longer, 12, mono=False) <= room or not lines[-1]:
-            lines[-1] = longer
-        else:
-            lines.append(word)
-    return lines

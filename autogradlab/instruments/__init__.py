@@ -4,9 +4,11 @@ They take tensors of either engine and use the autograd protocol only.
 """
 
 from .backward_debugger import BackwardDebugger
+from .error_curve import ErrorCurve
 from .flow_waterfall import FlowWaterfall
 from .freeze_board import FreezeBoard
 from .module_tree import ModuleTree
+from .nudge_lab import NudgeLab
 from .predict_the_gradient import PredictTheGradient
 from .tape_memory import TapeMemory
 from .train_step_inspector import TrainStepInspector
@@ -14,9 +16,11 @@ from .twin_graph import TwinGraph
 
 __all__ = [
     "BackwardDebugger",
+    "ErrorCurve",
     "FlowWaterfall",
     "FreezeBoard",
     "ModuleTree",
+    "NudgeLab",
     "PredictTheGradient",
     "TapeMemory",
     "TrainStepInspector",

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
+from ..graphs.export import write
 from .svg_view import SvgView
 
 VIEW = "application/vnd.jupyter.widget-view+json"
@@ -52,6 +54,16 @@ class Instrument:
     def svg(self) -> str:
         """The still picture."""
         raise NotImplementedError
+
+    def save(self, path: str) -> Path:
+        """Write the still picture into a file that ends in ".svg"; it appears whole or not at all.
+
+        Raises:
+            ValueError: another ending; OSError: no such folder.
+        """
+        if Path(path).suffix != ".svg":
+            raise ValueError(f"{Path(path).name!r} does not end in .svg")
+        return write(Path(path), self.svg().encode())
 
     # ---------------------------------------------------------------------------------- state
 

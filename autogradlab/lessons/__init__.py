@@ -3,7 +3,7 @@ each lesson with their checkers, the self-test, and still pictures of an idea.""
 
 from .exercise import Exercise, Mistake, Verdict, progress
 from .panel import Panel, self_test
-from .pictures import Picture, junctions, twin_cell, vector_times_jacobian
+from .pictures import Picture, gradient_times_nudge, junctions, twin_cell, vector_times_jacobian
 from .weights import resnet18_weights
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "Panel",
     "Picture",
     "Verdict",
+    "gradient_times_nudge",
     "junctions",
     "progress",
     "resnet18_weights",

@@ -1,6 +1,6 @@
 """Still pictures of one idea each, in the marks of `graphs.draw`: the way of a twin cell, what
-operations send to their inputs, and a vector times a Jacobian. What can be played is an
-instrument, not a picture."""
+operations send to their inputs, gradient times nudge, and a vector times a Jacobian. What can be
+played is an instrument, not a picture."""
 
 from __future__ import annotations
 
@@ -136,3 +136,54 @@ def vector_times_jacobian(
         parts.append(draw.gradient_chip(pen, start + cell * j + 40 - width / 2, y, number(x)))
     size = (start + cell * len(inputs) + 24, y + 30)
     return Picture(draw.svg(*size, "v transposed times J", sentence, "".join(parts)), sentence)
+
+
+def gradient_times_nudge(
+    gradient: Sequence[float], nudge: Sequence[float], names: Sequence[str]
+) -> Picture:
+    """Each partial derivative times the nudge of its input, as bars, and the bars laid end to end.
+
+    >>> gradient_times_nudge([12, 9], [0.1, -0.05], ["a", "b"])
+    12 · 0.1 + 9 · (−0.05) = 0.75: the parts of a and b are 1.2 and −0.45.
+    """
+    products = [float(g) * float(n) for g, n in zip(gradient, nudge, strict=True)]
+    parts_words = [number(round(p, 12)) for p in products]
+    total = number(round(sum(products), 12))
+    factors = [
+        f"{number(g)} · {f'({number(n)})' if n < 0 else number(n)}"
+        for g, n in zip(gradient, nudge, strict=True)
+    ]
+    sentence = (
+        f"{' + '.join(factors)} = {total}: the parts of {' and '.join(names)} are "
+        f"{' and '.join(parts_words)}."
+    )
+    ends = [sum(products[:i]) for i in range(len(products) + 1)]
+    low, high = min(0.0, *ends), max(0.0, *ends)
+    scale = 250 / ((high - low) or 1.0)
+
+    def x(value: float) -> float:
+        return 420 + scale * (value - low)
+
+    heads = {24: "input", 84: "gradient", 190: "nudge", 300: "part"}
+    parts = [draw.text(pen, "note", left, 22, words) for left, words in heads.items()]
+    bottom = 44 + 40 * len(products)
+    parts.append(draw.path(pen, "value edge", f"M{x(0):.1f} 32V{bottom + 44}"))
+    for i, name in enumerate(names):
+        y = 60 + 40 * i
+        parts.append(draw.text(pen, "row label", 24, y, name))
+        parts.append(draw.gradient_chip(pen, 84, y, number(gradient[i])))
+        parts.append(draw.text(pen, "expression", 170, y, "×"))
+        parts.append(draw.value_chip(pen, 190, y, number(nudge[i])))
+        parts.append(draw.text(pen, "expression", 270, y, "="))
+        parts.append(draw.text(pen, "row label", 300, y, parts_words[i]))
+        left, right = sorted((x(ends[i]), x(ends[i + 1])))
+        parts.append(draw.rectangle(pen, "norm bar", (left, y - 8, right, y + 8)))
+        parts.append(draw.path(pen, "tie", f"M{x(ends[i + 1]):.1f} {y + 8}v24"))
+    y = bottom + 28
+    parts.append(draw.path(pen, "divider", f"M24 {bottom + 6}H370"))
+    parts.append(draw.text(pen, "note", 24, y, "gradient · nudge, the change to expect"))
+    parts.append(draw.text(pen, "row label strong", 300, y, total))
+    left, right = sorted((x(0), x(sum(products))))
+    parts.append(draw.rectangle(pen, "norm bar now", (left, y - 8, right, y + 8)))
+    words = "Gradient times nudge"
+    return Picture(draw.svg(700, y + 28, words, sentence, "".join(parts)), sentence)

@@ -39,7 +39,7 @@ def test_every_cell_runs(lesson: Lesson):
 def test_every_twin_cell_agrees_with_pytorch(lesson: Lesson):
     cells = lesson.code_cells()
     twins = [cell for cell in cells if "".join(cell["source"]).startswith("%%twin")]
-    assert twins
+    assert twins or lesson.name == "gallery"
     assert [cell["source"] for cell in twins if "✓" not in text(cell)] == []
     assert [cell["source"] for cell in cells if "✗" in text(cell)] == []
 
