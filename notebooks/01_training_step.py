@@ -89,8 +89,8 @@ w = torch.tensor(2.0, requires_grad=True)
 TrainStepInspector(lambda w: (3 * w - 1) ** 2, {"w": w})
 
 # %% [markdown]
-# Each stop writes into one place only: forward makes the loss, backward fills `.grad`, step moves w
-# and keeps v, zero_grad empties `.grad`.
+# Each stop has its own work: forward makes the loss, backward fills `.grad`, step makes v and moves
+# w, zero_grad empties `.grad`.
 #
 # The momentum is what the optimizer remembers of earlier gradients. It starts at 0, so the first
 # step goes by the gradient alone; in the second, 0.9 of the old v is still there. Whatever a button
@@ -203,7 +203,7 @@ tree.snapshot("backward")
 loss.backward()
 
 # %% [markdown]
-# Neither: an error, in PyTorch's words. The forward pass saves what backward will need, and
+# None of these: an error, in PyTorch's words. The forward pass saves what backward will need, and
 # backward frees it as it goes, to save memory. A second backward needs a new forward pass: run that
 # cell first. (The gradients are as they were: PyTorch refused before it touched one.)
 #
@@ -224,9 +224,9 @@ print(g, abs(new - (old - 0.01 * g)) < 1e-12)
 tree.snapshot("step")
 
 # %% [markdown]
-# All 11,689,512 weights have moved, each against its own gradient, and all agree with PyTorch's to
-# about 7 digits or better: the ✓ line compares each element. `.grad` is still full. The last stop
-# empties it:
+# All 62 tensors have moved, each weight against its own gradient (where that is 0, it stays). They
+# agree with PyTorch's to 7 digits or better: the ✓ line compares every element. `.grad` is still
+# full. The last stop empties it:
 
 # %%
 # %%twin
@@ -248,9 +248,9 @@ tree.jump("step")
 tree
 
 # %% [markdown]
-# The bars have a *logarithmic* scale: each line is ten times the one before. A *norm* is the length
-# of a tensor: the root of the sum of all squares. Under the tree, the table says for each stop
-# which tensors have a gradient, and how far the weights moved.
+# The bars have a *logarithmic* scale: from one line to the next, the number is multiplied. A *norm*
+# is the length of a tensor: the root of the sum of all squares. Under the tree, the table says for
+# each stop how many tensors have a gradient, and how far the weights moved.
 #
 # ## A second step
 #

@@ -17,18 +17,18 @@ import numpy as np
 from ..graphs.draw import (
     Pen,
     corner_marks,
+    framed,
     gradient_chip,
     none_pill,
     path,
     rectangle,
-    svg,
     text,
     value_chip,
 )
 from ..graphs.numbers import number, numbers
 from ..graphs.protocol import array_of, engine_of, summarize
 from ..graphs.style import attributes, css_class, text_width
-from ..graphs.tree import cut, wrapped
+from ..graphs.tree import cut
 from .backward_debugger import listed
 from .instrument import Instrument, chosen
 from .svg_view import SvgView
@@ -346,18 +346,9 @@ class TrainStepInspector(Instrument):
 
     def svg(self) -> str:
         """The stop shown, as a still picture."""
-        lines = wrapped(self.sentence, WIDTH)
-        foot = 48 + self._height()
-        parts = [
-            text(attributes, "title", 16, 24, f"{self.title}: {self.view.stops[self.view.step]}"),
-            f'<g transform="translate(16 44)">{"".join(self._parts(attributes, self.view.step))}',
-            "</g>",
-            path(attributes, "divider", f"M0 {foot}H{WIDTH + 32}"),
-            *(text(attributes, "note", 16, foot + 20 + 20 * i, x) for i, x in enumerate(lines)),
-        ]
-        height = foot + 20 + 20 * len(lines)
-        return svg(WIDTH + 32, height, f"A training step of {self.title}", self.sentence,
-                   "".join(parts))  # fmt: skip
+        title = f"{self.title}: {self.view.stops[self.view.step]}"
+        body = "".join(self._parts(attributes, self.view.step))
+        return framed(WIDTH, self._height(), title, self.sentence, body)
 
     # --------------------------------------------------------------------------------- widget
 
