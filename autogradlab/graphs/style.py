@@ -189,6 +189,21 @@ STYLES: dict[str, dict[str, str]] = {
     "error central float64": {**_line("value", 2.5), "stroke-linejoin": "round"},
     "error slope": _text("ink", 12, SANS, "end", 600),
     "error best": _line("ink", 1.75, "paper"),
+    "tracer block": _line("value", 1.5, "paper"),
+    "tracer block gradient": _line("grad", 1.5, "grad-tint"),
+    "tracer copy": _line("value", 1.25, "paper", "3 2"),
+    "tracer copy gradient": _line("grad", 1.25, "grad-tint", "3 2"),
+    "tracer grid": _line("value", 1),
+    "tracer grid gradient": _line("grad", 1),
+    "tracer hatch": _line("value", 0.75),
+    "tracer hatch gradient": _line("grad", 0.75),
+    "tracer back": {"fill": "paper"},
+    "tracer back gradient": {"fill": "grad-tint"},
+    "tracer number": _text("ink", 11, MONO),
+    "tracer name": _text("ink", 12, MONO, weight=600),
+    "tracer sign": _text("ink", 16, MONO),
+    "tracer word": _text("ink", 12, MONO),
+    "tracer hit": {"fill": "none", "pointer-events": "all"},
 }
 
 

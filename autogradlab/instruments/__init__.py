@@ -10,6 +10,7 @@ from .freeze_board import FreezeBoard
 from .module_tree import ModuleTree
 from .nudge_lab import NudgeLab
 from .predict_the_gradient import PredictTheGradient
+from .shape_tracer import ShapeTracer
 from .tape_memory import TapeMemory
 from .train_step_inspector import TrainStepInspector
 from .twin_graph import TwinGraph
@@ -22,6 +23,7 @@ __all__ = [
     "ModuleTree",
     "NudgeLab",
     "PredictTheGradient",
+    "ShapeTracer",
     "TapeMemory",
     "TrainStepInspector",
     "TwinGraph",

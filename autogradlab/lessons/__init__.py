@@ -2,6 +2,7 @@
 each lesson with their checkers, the self-test, and still pictures of an idea."""
 
 from .exercise import Exercise, Mistake, Verdict, progress
+from .op_table import op_table, op_tests
 from .panel import Panel, self_test
 from .pictures import Picture, gradient_times_nudge, junctions, twin_cell, vector_times_jacobian
 from .weights import resnet18_weights
@@ -14,6 +15,8 @@ __all__ = [
     "Verdict",
     "gradient_times_nudge",
     "junctions",
+    "op_table",
+    "op_tests",
     "progress",
     "resnet18_weights",
     "self_test",
