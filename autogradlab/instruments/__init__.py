@@ -13,6 +13,7 @@ from .nudge_lab import NudgeLab
 from .predict_the_gradient import PredictTheGradient
 from .shape_tracer import ShapeTracer
 from .tape_memory import TapeMemory
+from .train_step_inspector import TrainStepInspector
 from .twin_graph import TwinGraph
 
 __all__ = [
@@ -26,5 +27,6 @@ __all__ = [
     "PredictTheGradient",
     "ShapeTracer",
     "TapeMemory",
+    "TrainStepInspector",
     "TwinGraph",
 ]

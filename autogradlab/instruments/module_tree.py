@@ -147,7 +147,9 @@ class ModuleTree(Instrument):
         root = self._rows[0]
         count, frozen = len(root.parameters), len(stop.frozen)
         have = [p for p in root.parameters if stop.grads[p]]
-        start = f"{one_line(stop.name).capitalize()}. " if len(self.stops) > 1 else ""
+        name = one_line(stop.name)
+        name = name if "_" in name else name.capitalize()  # zero_grad is a name of code
+        start = f"{name}. " if len(self.stops) > 1 else ""
         still = f" {frozen} of {plural(count, 'tensor')} are frozen." if frozen else ""
         moved = stop.change(root)
         if moved is not None:

@@ -5,6 +5,7 @@ from .exercise import Exercise, Mistake, Verdict, progress
 from .op_table import op_table, op_tests
 from .panel import Panel, self_test
 from .pictures import Picture, gradient_times_nudge, junctions, twin_cell, vector_times_jacobian
+from .weights import resnet18_weights
 
 __all__ = [
     "Exercise",
@@ -17,6 +18,7 @@ __all__ = [
     "op_table",
     "op_tests",
     "progress",
+    "resnet18_weights",
     "self_test",
     "twin_cell",
     "vector_times_jacobian",
