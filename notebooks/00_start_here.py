@@ -259,5 +259,5 @@ progress(exercises)
 # **If something went wrong.** *NameError*: a cell above was not run; choose *Run All Above*. *No
 # slider*: reload the page and run the cells again. *Stuck*: choose *Restart Kernel and Run All*.
 #
-# **Next:** [04 · The chain rule](04_chain_rule.ipynb): how `backward()` finds gradients, step by
-# step.
+# **Next:** [01 · One training step](01_training_step.ipynb): what forward, backward and step each
+# change in a network.

@@ -457,4 +457,4 @@ progress(exercises)
 # larger h. *"a leaf Variable that requires grad is being used in an in-place operation"*: write
 # `x + h`, not `x += h`.
 #
-# **Next:** 03 · Recording: what the engine writes down while you compute.
+# **Next:** [03 · Recording](03_recording.ipynb): what the engine writes down while you compute.
