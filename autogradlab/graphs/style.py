@@ -178,6 +178,17 @@ STYLES: dict[str, dict[str, str]] = {
     "pruned": {**_line("rule", 1.25, "paper", "1 3"), "stroke-linecap": "round"},
     "cut edge": {**_line("rule", 1.5, "none", "1 3"), "stroke-linecap": "round"},
     "slashes": {**_line("ink", 1.5), "stroke-linecap": "round"},
+    "painter cell 0": _line("rule", 1, "paper"),
+    "painter cell 1": _line("grad", 1, "paper"),
+    "painter cell 2": {**_line("grad", 1, "grad-tint"), "fill-opacity": "0.5"},
+    "painter cell 3": _line("grad", 1, "grad-tint"),
+    "painter hatch": _line("grad", 1.5),
+    "dual cap": {"fill": "value"},
+    "dual chip": _line("value", 1, "value-tint"),
+    "dual chip now": _line("value", 2.5, "value-tint"),
+    "dual epsilon": _text("paper", 12, MONO, weight=600),
+    "dual rule": _text("ink2", 12, MONO, "start"),
+    "dual rule now": _text("ink", 12, MONO, "start"),
 }
 
 

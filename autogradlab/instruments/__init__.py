@@ -6,6 +6,7 @@ They take tensors of either engine and use the autograd protocol only.
 from .backward_debugger import BackwardDebugger
 from .flow_waterfall import FlowWaterfall
 from .freeze_board import FreezeBoard
+from .jacobian_painter import JacobianPainter
 from .module_tree import ModuleTree
 from .predict_the_gradient import PredictTheGradient
 from .tape_memory import TapeMemory
@@ -15,6 +16,7 @@ __all__ = [
     "BackwardDebugger",
     "FlowWaterfall",
     "FreezeBoard",
+    "JacobianPainter",
     "ModuleTree",
     "PredictTheGradient",
     "TapeMemory",
