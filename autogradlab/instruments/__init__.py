@@ -4,6 +4,7 @@ They take tensors of either engine and use the autograd protocol only.
 """
 
 from .backward_debugger import BackwardDebugger
+from .dual_stepper import DualStepper
 from .flow_waterfall import FlowWaterfall
 from .freeze_board import FreezeBoard
 from .jacobian_painter import JacobianPainter
@@ -14,6 +15,7 @@ from .twin_graph import TwinGraph
 
 __all__ = [
     "BackwardDebugger",
+    "DualStepper",
     "FlowWaterfall",
     "FreezeBoard",
     "JacobianPainter",
