@@ -404,5 +404,5 @@ progress(exercises)
 # `gradient=`, or sum first. *Trying to backward through the graph a second time*: compute the
 # result again, or keep the graph. *Gradients grow from run to run*: `.grad` was not emptied.
 #
-# This is the last lesson for now. Back to [00 · Start here](00_start_here.ipynb) or to
-# [04 · The chain rule](04_chain_rule.ipynb).
+# **Next:** [06 · Rows and columns of the Jacobian](06_jacobians.ipynb): what a whole table costs,
+# and how to fill it from the other side.

@@ -1,4 +1,4 @@
-"""DualStepper: values and tangents are those of PyTorch's jvp; what can be typed; actions, output."""
+"""DualStepper: values and tangents are those of PyTorch's jvp; what can be typed; state, output."""
 
 import json
 import math
