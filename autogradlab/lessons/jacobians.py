@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .exercise import Exercise, Mistake, show
+from .exercise import Exercise, Mistake
 
 sparsity = Exercise(
     "1 · where the table is zero",
@@ -37,8 +37,8 @@ sparsity = Exercise(
         ),
     ),
     otherwise=lambda you: (
-        f"{show(you)} differs in {int((you.reshape(3, 3) != SPARSITY).sum())} of 9 cells. Go"
-        " through one formula at a time: which inputs occur in it?"
+        f"Of 9 cells {int((you.reshape(3, 3) == SPARSITY).sum())} are right. Go through one formula"
+        " at a time: which inputs occur in it?"
     ),
 )
 SPARSITY = np.array(sparsity.right)
