@@ -183,6 +183,8 @@ STYLES: dict[str, dict[str, str]] = {
     "painter cell 2": {**_line("grad", 1, "grad-tint"), "fill-opacity": "0.5"},
     "painter cell 3": _line("grad", 1, "grad-tint"),
     "painter hatch": _line("grad", 1.5),
+    "vjp arrow": {**_line("grad", 4), "stroke-linecap": "round"},
+    "vjp term": _line("ink", 1.5, "none", "4 3"),
     "dual cap": {"fill": "value"},
     "dual chip": _line("value", 1, "value-tint"),
     "dual chip now": _line("value", 2.5, "value-tint"),

@@ -12,6 +12,7 @@ from .module_tree import ModuleTree
 from .predict_the_gradient import PredictTheGradient
 from .tape_memory import TapeMemory
 from .twin_graph import TwinGraph
+from .vjp_explorer import VJPExplorer
 
 __all__ = [
     "BackwardDebugger",
@@ -23,4 +24,5 @@ __all__ = [
     "PredictTheGradient",
     "TapeMemory",
     "TwinGraph",
+    "VJPExplorer",
 ]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from ..graphs.draw import Pen, corner_marks, path, rectangle, svg, text, tick
+from ..graphs.draw import Box, Pen, corner_marks, path, rectangle, svg, text, tick
 from ..graphs.numbers import number
 from ..graphs.protocol import engine_of
 from ..graphs.style import attributes, css_class, text_width
@@ -62,8 +62,8 @@ class JacobianPainter(Instrument):
         y, self._pull = self._engine.func.vjp(function, self._x)
         engine_of(y)  # TypeError where it is no tensor
         self._y = y.detach()
-        self.inputs = _names("x", "inputs", self._x, inputs)
-        self.outputs = _names("y", "outputs", self._y, outputs)
+        self.inputs = names_of("x", "inputs", self._x, inputs)
+        self.outputs = names_of("y", "outputs", self._y, outputs)
         self.passes: list[str] = []  # "r0" for the backward of row 0, "c1" for the jvp of column 1
         self._filled: dict[str, list[float]] = {}  # what each of them brought
         self.title = f"{len(self.outputs)} × {len(self.inputs)} Jacobian"
@@ -219,7 +219,8 @@ class JacobianPainter(Instrument):
         for i, row in enumerate(numbers):
             for j, x in enumerate(row):
                 left, top = LEFT + CELL * j + 2, TOP + HIGH * i + 2
-                parts.append(_cell(pen, (left, top, left + CELL - 4, top + HIGH - 4), x, largest))
+                box = (left, top, left + CELL - 4, top + HIGH - 4)
+                parts.append(draw_cell(pen, box, x, largest))
         y = TOP + HIGH * len(self.outputs) + 26
         total = f"{self.backwards} backward + {self.jvps} jvp = {_passes(len(self.passes))}"
         cells = f"{self.filled} / {len(self.outputs) * len(self.inputs)} cells"
@@ -280,7 +281,7 @@ class JacobianPainter(Instrument):
         return (rows[index - 1 : index] if index else columns[:1]), rows[index + 1 : index + 2]
 
 
-def _cell(pen: Pen, box: tuple[float, float, float, float], x: float | None, most: float) -> str:
+def draw_cell(pen: Pen, box: Box, x: float | None, most: float) -> str:
     """One number: tinted by its size, with a bar for it, hatched at the left if it is negative."""
     left, top, right, bottom = box
     middle = (left + right) / 2, (top + bottom) / 2
@@ -318,7 +319,7 @@ def _passes(count: int, kind: str = "") -> str:
     return f"{count} {kind}pass{'' if count == 1 else 'es'}"
 
 
-def _names(letter: str, what: str, tensor: Any, given: Sequence[str] | None) -> list[str]:
+def names_of(letter: str, what: str, tensor: Any, given: Sequence[str] | None) -> list[str]:
     """What to call the elements of a tensor."""
     count = tensor.numel()
     if not 0 < count <= LARGEST:

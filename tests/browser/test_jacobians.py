@@ -1,4 +1,4 @@
-"""The instruments of lesson 06 in a browser: clicks, keys, a field and a slider."""
+"""The instruments of lesson 06, and the one of 05, in a browser: clicks, keys, field, slider."""
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -77,5 +77,20 @@ def test_axe_finds_nothing(lesson: Lesson, theme: str, words: str):
     # JupyterLab's body has no height, which makes axe believe that nothing in it can be seen.
     lesson.page.add_style_tag(content="body { height: 100vh }")
     area(lesson, words)
+    results = Axe().run(lesson.page, context=".agl-view")
+    assert not results.violations_count, results.generate_report()
+
+
+def test_v_turns_with_the_arrow_keys(open_lesson):
+    lesson = open_lesson("05_vjp.ipynb", width=900)
+    lesson.run_all()
+    shown = area(lesson, "VJPExplorer(")
+    sentence = shown.locator(".agl-sentence")
+    expect(sentence).to_contain_text("vᵀJ = [1, 1]. v = [1, 0]")
+    shown.locator(".widget-slider [role=slider], .widget-slider .noUi-handle").nth(1).press(
+        "ArrowRight"
+    )
+    expect(sentence).to_contain_text("vᵀJ = [1.1, 0.9]. v = [1, 0.1]")
+    lesson.page.add_style_tag(content="body { height: 100vh }")
     results = Axe().run(lesson.page, context=".agl-view")
     assert not results.violations_count, results.generate_report()
