@@ -65,6 +65,7 @@ class DualStepper(Instrument):
         self.expression = function if isinstance(function, str) else ""
         self._function, self.x, self.tangent = function, float(x), float(tangent)
         self.steps = self._computed(function, self.x)
+        self.controls = ()
         self.view = self._view()
         self.controls = self._make_controls(shown)
 
@@ -138,6 +139,12 @@ class DualStepper(Instrument):
             self.view = self._view()
             if self._box is not None:
                 self._box.children = (self._box.children[0], self.view)
+        for control in self.controls:  # they say the same, whoever changed it
+            if control.description == "x =":
+                control.min, control.max = min(control.min, at), max(control.max, at)
+                control.value = at
+            elif control.description == "y =" and self.expression:
+                control.value = self.expression
         return self.sentence
 
     def _sentence(self, shown: int) -> str:

@@ -159,6 +159,8 @@ def test_the_controls():
     assert made.expression == "x*x + sin(x)"
     field.value = "x*x + cos(x)"
     assert told.value == "" and made.view is not view  # other names on the scrubber
+    made.set("x*x", 12.0)
+    assert (field.value, slider.value, made.derivative) == ("x*x", 12.0, 24.0)
     assert DualStepper("x*x", controls=[]).controls == ()
     assert [type(w).__name__ for w in DualStepper("x*x", controls=["x"]).controls] == [
         "FloatSlider",
