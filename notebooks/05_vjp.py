@@ -160,6 +160,22 @@ y.backward(gradient=torch.tensor([1.0, 1.0, 1.0]))
 print(x.grad)
 
 # %% [markdown]
+# ## Turn v
+#
+# The same y without its last number: two outputs, two inputs. Move v₀ and v₁ (a slider also obeys
+# the arrow keys). At the right the weighted rows are laid head to tail, dashed; the arrow is their
+# sum.
+#
+# **Predict** the v with which x₀ receives 2 and x₁ nothing, then find it.
+
+# %%
+from autogradlab.instruments import VJPExplorer
+
+VJPExplorer(lambda x: torch.stack([x[0] + x[1], x[0] - x[1]]), torch.tensor([3.0, 5.0]))
+
+# %% [markdown]
+# v = [1, 1]: the rows [1, 1] and [1, −1] together are [2, 0].
+#
 # ## One number again: sum
 #
 # Most training code never writes `gradient=`, because its result is one number: a sum or a mean of
@@ -404,5 +420,5 @@ progress(exercises)
 # `gradient=`, or sum first. *Trying to backward through the graph a second time*: compute the
 # result again, or keep the graph. *Gradients grow from run to run*: `.grad` was not emptied.
 #
-# This is the last lesson for now. Back to [00 · Start here](00_start_here.ipynb) or to
-# [04 · The chain rule](04_chain_rule.ipynb).
+# **Next:** [06 · Rows and columns of the Jacobian](06_jacobians.ipynb): what a whole table costs,
+# and how to fill it from the other side.

@@ -209,6 +209,19 @@ STYLES: dict[str, dict[str, str]] = {
     "recorder caption now": _line("ink", 2, "now-tint"),
     "recorder words": _text("ink", 13, MONO),
     "recorder note": _text("ink2", 11, SANS),
+    "painter cell 0": _line("rule", 1, "paper"),
+    "painter cell 1": _line("grad", 1, "paper"),
+    "painter cell 2": {**_line("grad", 1, "grad-tint"), "fill-opacity": "0.5"},
+    "painter cell 3": _line("grad", 1, "grad-tint"),
+    "painter hatch": _line("grad", 1.5),
+    "vjp arrow": {**_line("grad", 4), "stroke-linecap": "round"},
+    "vjp term": _line("ink", 1.5, "none", "4 3"),
+    "dual cap": {"fill": "value"},
+    "dual chip": _line("value", 1, "value-tint"),
+    "dual chip now": _line("value", 2.5, "value-tint"),
+    "dual epsilon": _text("paper", 12, MONO, weight=600),
+    "dual rule": _text("ink2", 12, MONO, "start"),
+    "dual rule now": _text("ink", 12, MONO, "start"),
 }
 
 
