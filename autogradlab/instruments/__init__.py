@@ -8,6 +8,7 @@ from .flow_waterfall import FlowWaterfall
 from .freeze_board import FreezeBoard
 from .module_tree import ModuleTree
 from .predict_the_gradient import PredictTheGradient
+from .ready_queue import ReadyQueue
 from .tape_memory import TapeMemory
 from .twin_graph import TwinGraph
 
@@ -17,6 +18,7 @@ __all__ = [
     "FreezeBoard",
     "ModuleTree",
     "PredictTheGradient",
+    "ReadyQueue",
     "TapeMemory",
     "TwinGraph",
 ]
