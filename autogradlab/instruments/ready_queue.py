@@ -29,7 +29,7 @@ from ..graphs.draw import (
 )
 from ..graphs.layout import RendererMissing
 from ..graphs.numbers import numbers
-from ..graphs.protocol import array_of, close, numpy_name, summarize
+from ..graphs.protocol import array_of, numpy_name, summarize
 from ..graphs.read import Reading
 from ..graphs.recording import untouched
 from ..graphs.style import attributes, css_class, escape, text_width
@@ -236,12 +236,11 @@ class ReadyQueue(Instrument):
         if not came or any(piece is None for piece in pieces):
             return ""
         wrong = {port: sum(piece[port] for piece in pieces) for port in pieces[0]}
-        right = event.grads_out
-        if all(close(x, np.asarray(right[port].values)) for port, x in wrong.items()):
-            return "What is missing changes nothing in these numbers, but the engine cannot know."
         shown = {port: numbers(summarize(np.asarray(x))) for port, x in wrong.items()}
+        instead = [numbers(event.grads_out[port]) for port in wrong]
+        if list(shown.values()) == instead:
+            return "What is missing changes nothing in these numbers, but the engine cannot know."
         sends = [f"{words} to {self._to(port)}" for port, words in shown.items()]
-        instead = [numbers(right[port]) for port in wrong]
         return f"If it ran now, it would send {listed(sends)} instead of {listed(instead)}."
 
     def _to(self, port: str) -> str:

@@ -79,12 +79,12 @@ def test_the_wrong_number_of_each_partial_sum_is_that_of_torchs_node(engine):
     def graph(torch):
         x = torch.tensor([2.0, 3.0], requires_grad=True)
         u = x**3
-        parts = [u.sin(), u * u, u.exp()]
+        parts = [u.sin(), u * u, u.cos()]
         return {"x": x, "u": u, "S": parts[0] + parts[1] + parts[2]}, parts
 
     (names, _), (theirs, _) = graph(engine), graph(torch)
-    ones, senders = torch.ones(2), ["sin(u)", "u·u", "exp(u)"]
-    local = [theirs["u"].cos(), 2 * theirs["u"], theirs["u"].exp()]
+    ones, senders = torch.ones(2), ["sin(u)", "u·u", "cos(u)"]
+    local = [theirs["u"].cos(), 2 * theirs["u"], -theirs["u"].sin()]
     game = ReadyQueue(names["S"], names, [1.0, 1.0])
     for some in (*itertools.combinations(range(3), 1), *itertools.combinations(range(3), 2)):
         game.reset()
@@ -111,7 +111,7 @@ def test_the_other_ways_to_be_too_early(engine):
     game.pick("x²")
     assert "If it ran now, x.grad would be 6, not 8." in game.pick("x")
     game = ReadyQueue(x**2 + 0 * x**3, {"x": x})
-    for label in ("x² + 0·x³", "x²", "x"):
+    for label in ("x² + 0x³", "x²", "x"):
         said = game.pick(label)
     assert "the one from x³ is missing" in said
 
