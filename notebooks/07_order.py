@@ -49,10 +49,9 @@ L.backward(retain_graph=True)
 print(a.grad, b.grad)
 
 # %% [markdown]
-# The sum copies 1 to p and 1 to p². The square multiplies its 1 by 2p = 12 and sends 12 to p.
-# Together 13 arrive at p, and the product sends 13 · 3 = 39 to a and 13 · 2 = 26 to b.
-#
-# (`retain_graph=True` keeps the graph; we need it again below.)
+# The sum copies 1 to p and 1 to p². The square multiplies its 1 by 2p = 12, which goes to p.
+# Together 13 arrive, and the product sends 13 · 3 = 39 to a and 13 · 2 = 26 to b.
+# (`retain_graph=True` keeps the graph for later.)
 #
 # ## The idea in one picture
 #
@@ -69,19 +68,16 @@ game.pick("a·b")
 Picture(game.svg(), game.sentence)
 
 # %% [markdown]
-# It may not. Of its two gradients one is there; the one from p² (the **?**) is still to come.
+# It may not: the gradient from p² (the **?**) is still to come. The cup beside a · b collects what
+# arrives; each arrival is added, `+=`.
 #
 # **A node runs once, when all its gradients have arrived.** An order that keeps this rule is a
 # *topological order*: every node stands after all that were computed from it.
 #
-# The cup beside a · b collects what arrives. Each arrival is added, `+=`; when all are there, the
-# sum is what comes in.
-
-# %% [markdown]
 # ## An engine in ten lines
 #
-# Each tensor knows the node that made it, `grad_fn`; a node knows its parents, `next_functions`;
-# and called with a gradient, it returns what it sends. So we can run the nodes ourselves:
+# A tensor knows the node that made it, `grad_fn`; a node knows its parents, `next_functions`.
+# Called with a gradient, a node returns what it sends.
 
 # %%
 # %%twin
@@ -119,18 +115,13 @@ wrong = run([plus, times, power])
 print(wrong)
 
 # %% [markdown]
-# No error, and wrong: 3 and 2. The product ran with the 1 from the sum alone. The 12 came after
-# its turn, and lies there still: it is the third number.
+# No error, and wrong: the product ran with the 1 from the sum alone. The 12 came after its turn and
+# lies there still: it is the third number.
 #
-# To run the product a second time, with the 12, would repair it here. But everything before it
-# would run twice, too, and with twenty such values in a row, a million times.
-
-# %% [markdown]
 # ## You are the engine
 #
-# **Click a node** to let it run next (or: arrow keys, then Enter). If it is too early, the
-# instrument says why, and what wrong numbers it would have sent. Leaves are nodes, too: when their
-# turn comes, they add to `.grad`.
+# **Click a node** to let it run next (or: arrow keys, then Enter). If it is too early, you read
+# why, and what wrong numbers it would have sent. Leaves are nodes, too: they add to `.grad`.
 #
 # Try to end with no illegal pick. Before each click, **predict** what the node receives.
 
@@ -150,15 +141,14 @@ ReadyQueue(Y)
 
 # %%
 game = ReadyQueue(Y)
-print(game.pick("u·v + v"))
+print(game.pick("uv + v"))
 print(game.pick("3·u"))
 print(game.legal, game.score)
 
 # %% [markdown]
-# 3·u had 1 of its 2 gradients. Would it have been right to let it run, since the other could be
-# zero? The engine cannot know before it comes.
-
-# %% [markdown]
+# Why not let 3·u run twice, once for each gradient? Here it would do. But all above it would run
+# twice, too; with twenty such values in a row, a million times.
+#
 # ## Mend an engine that uses `=`
 #
 # This `run` has the right order and one character too few: what arrives *replaces* what was there.
@@ -212,19 +202,17 @@ L.backward(retain_graph=True)
 print(ran)
 
 # %% [markdown]
-# `AccumulateGrad` is the node of a leaf. How does an engine find such an order? Two ways:
+# `AccumulateGrad` is the node of a leaf. An engine can find such an order in two ways:
 #
-# - **Count.** First count for each node how many gradients it will receive. Each arrival takes one
-#   off; at zero the node is *ready*. That is what you did in the game.
-# - **Ask for the age.** A result is always younger than what it was computed from. So "the youngest
-#   first" is a topological order.
+# - **Count** how many gradients each node will receive. Each arrival takes one off; at zero the
+#   node is *ready*. So did you.
+# - **Ask for the age.** A result is younger than what it was computed from: the youngest first.
 #
-# PyTorch counts, and of several ready nodes it takes the youngest.
-
-# %% [markdown]
+# PyTorch counts, and of several ready nodes takes the youngest.
+#
 # ## The second pass, and when it does not raise
 #
-# M = a · b + c. **Predict** the gradients; then what a second `backward()` does to each.
+# **Predict** the gradients of M = a · b + c.
 
 # %%
 # %%twin
@@ -235,14 +223,16 @@ M = a * b + c
 M.backward()
 print(a.grad, b.grad, c.grad)
 
+# %% [markdown]
+# Now once more. This cell announces an error, so it may end in one. **Predict:** which node raises?
+
 # %%
 # %%twin raises=RuntimeError
 M.backward()
 
 # %% [markdown]
-# Lesson 05 met this error: the product had saved a and b, and the first pass freed them. But the
-# sum has saved nothing. It ran again *before* the product raised. **Predict:** what is in c.grad
-# now?
+# The product raised: it had saved a and b, and the first pass freed them (lesson 05). But the sum
+# has saved nothing. It ran again *before* that. **Predict:** what is in c.grad now?
 
 # %%
 # %%twin
@@ -257,8 +247,9 @@ print(a.grad, b.grad, c.grad)
 
 # %%
 # %%twin
-a.grad = b.grad = c.grad = None
-S = a + b + c
+a = torch.tensor(2.0, requires_grad=True)
+c = torch.tensor(4.0, requires_grad=True)
+S = a + c
 S.backward()
 S.backward()
 print(a.grad, c.grad)
@@ -420,7 +411,8 @@ def order(root):
             ...  # count; when you meet a parent for the first time, put it on the stack
     ready, found = [root], []
     while ready:
-        ...  # take one, note it in found; its parents now wait for one gradient less
+        value = ready.pop()
+        ...  # note it in found; each of its parents now waits for one gradient less
     return ...
 
 
@@ -435,9 +427,9 @@ exercises.sort.check(order)
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# Second part: `value = ready.pop()`, then `found.append(value)`. For each of its parents take 1
-# from `uses[parent]`; if 0 are left, the parent is ready. In x · x the same parent comes twice;
-# that is right, it waits for two.
+# Second part: `found.append(value)`. Then, for each of its parents, take 1 from `uses[parent]`; if
+# 0 are left, the parent is ready. In x · x the same parent comes twice; that is right, it waits
+# for two.
 #
 # </details>
 # <details><summary>Solution</summary>
@@ -476,11 +468,10 @@ exercises.sort.check(order)
 
 # %%
 def backward(root):
-    arrived = {root: ...}
-    for value in order(root):
-        g = arrived.pop(value)  # all of it has arrived
-        ...  # a leaf keeps g; any other value sends it on, by its rule
-    return ...  # delete this line when you are done
+    arrived = {root: ...}  # what comes in at the root?
+    ...  # for each value of order(root), take what has arrived: a leaf adds it to its .grad,
+    ...  # any other value sends it on to its parents, by its rule
+    return ...  # you may delete this line
 
 
 exercises.run.check(backward)
@@ -488,8 +479,8 @@ exercises.run.check(backward)
 # %% [markdown]
 # <details><summary>Hint 1</summary>
 #
-# If `value.parents` is empty: `value.grad += g`. If not: `a, b = value.parents`, and
-# `local(value.op, g, a.data, b.data)` are the two gradients to send.
+# `g = arrived.pop(value)` takes what has arrived. If `value.parents` is empty: `value.grad += g`.
+# If not: `a, b = value.parents`, and `local(value.op, g, a.data, b.data)` are the two to send.
 #
 # </details>
 # <details><summary>Hint 2</summary>
@@ -527,13 +518,11 @@ exercises.run.check(backward)
 
 # %%
 def train(xs, ys, steps, rate):
-    w, b = Value(0.0), Value(0.0)
+    w, b = ..., ...  # two Values
     for _ in range(steps):
-        loss = Value(0.0)
-        for x, y in zip(xs, ys):
-            ...  # add the squared error of this point to loss
-        ...  # empty .grad, go backward, step
-    return ..., ...
+        loss = ...  # begins as Value(0.0); add the squared error of each point of zip(xs, ys)
+        ...  # empty both .grad, go backward, step
+    return ..., ...  # two numbers
 
 
 exercises.fit.check(train)
