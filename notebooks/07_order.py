@@ -287,20 +287,29 @@ for _ in range(4):
     print(f"gradient {w.grad.item():.3f}, w {w.item():.3f}")
 
 # %% [markdown]
+# 2.997. (You could write `w.grad = None` yourself; `zero_grad` does it for every tensor it knows.)
+#
+# ## Build your own engine
+#
+# The five exercises are the five steps of an engine for single numbers. Your code uses nothing of
+# `torch`, so these are no twin cells: each check asks PyTorch itself, and each step can be checked
+# before the next is written.
+
+# %%
+from autogradlab.lessons import order as exercises
+from autogradlab.lessons import progress
+
+progress(exercises)
+
+# %% [markdown]
 # ## Exercise 1 · A value that remembers
 # *Difficulty ●●○○○ · 6 minutes*
-#
-# Now build an engine, in five steps. It computes with single numbers. Nothing of `torch` is used,
-# so no twin cells: each check asks PyTorch itself.
 #
 # A `Value` holds a number, `data`, and remembers its two `parents` and its `op`: `"+"`, `"*"` or
 # `"**"`. Each method returns a new `Value`. The exponent of a power is a plain number; wrap it, so
 # that it can be the second parent.
 
 # %%
-from autogradlab.lessons import order as exercises
-
-
 class Value:
     def __init__(self, data, parents=(), op=""):
         self.data, self.parents, self.op, self.grad = data, parents, op, 0.0
@@ -559,8 +568,6 @@ exercises.fit.check(train)
 # </details>
 
 # %%
-from autogradlab.lessons import progress
-
 progress(exercises)
 
 # %% [markdown]
