@@ -202,13 +202,14 @@ class ReadyQueue(Instrument):
         if event.accumulated:
             before, after = event.accumulated
             held = f"held {numbers(before)}" if before else "was None"
-            said = f"It received {came}: {label}.grad {held} and is now {numbers(after)}."
+            said = f"received {came}: {label}.grad {held} and is now {numbers(after)}."
         else:
             sent = [f"{numbers(g)} to {self._to(port)}" for port, g in event.grads_out.items() if g]
-            said = f"It received {came} and sends {listed(sent) or 'nothing on'}."
+            said = f"received {came} and sends {listed(sent) or 'nothing on'}."
         if not self.done:
-            return f"{label} ran. {said}"
-        return f"Done: all {plural(len(self.events), 'node')} have run, {early(self.score)}. {said}"
+            return f"{label} ran. It {said}"
+        count = plural(len(self.events), "node")
+        return f"Done: all {count} have run, {early(self.score)}. {label} {said}"
 
     def _why_not(self, key: str) -> str:
         label, edges, missing = self._label(key), self._edges(key), self._missing(key)
@@ -343,7 +344,8 @@ class ReadyQueue(Instrument):
         ran = "".join(f"<span class='agl-chip'>{escape(label)}</span>" for label in self.order)
         score = f"{len(self._ran) - 1} of {len(self.events)} · {early(self.score)}"
         parts = [
-            f"<section><h4>Order so far<span>{score}</span></h4><div class='agl-queue'>"
+            f"<section><div class='agl-h4'>Order so far<span>{score}</span></div>"
+            "<div class='agl-queue'>"
             f"<div>{ran or '<b>Which node runs first?</b>'}</div></div></section>"
         ]
         if "sums" in self._shown:
@@ -368,7 +370,7 @@ class ReadyQueue(Instrument):
             return ""
         heads = "<tr><th>node</th><th>has received</th><th>holds</th></tr>"
         return (
-            "<section><h4>Arrived, not yet passed on</h4>"
+            "<section><div class='agl-h4'>Arrived, not yet passed on</div>"
             f"<table>{heads}{''.join(rows)}</table></section>"
         )
 

@@ -300,7 +300,7 @@ def _slip(where: str, op: str, sent: tuple[float, float], g: float, a: float, b:
 
 @step(
     "3 · the order",
-    "Every value stands after all that were computed from it, in 6 graphs, one 3000 deep.",
+    "Every value stands after all that were computed from it, in 7 graphs, one 3000 deep.",
 )
 def sort(order: Any) -> None:
     for text, program in PROGRAMS.items():
@@ -556,9 +556,9 @@ LANDMARKS = (
     ("the order", ("order(",), "order, missing = reachable("),
     ("what is on its way", ("arrived =", "arrived: "), "arrived: dict"),
     ("the first gradient", ("1.0", "= 1"), "deliver(root, g)"),
-    ("the next node", ("for value in", "while "), "ready.popleft() if ready else order.pop()"),
+    ("the next node", ("for ", "while "), "ready.popleft() if ready else order.pop()"),
     ("its local rule", ("local(",), "out = run(node, g, wanted)"),
-    ("+=", ("+=", ".get("), "arrived[node] = g if before is None"),
+    ("+=", (".get(", "+="), "arrived[node] = g if before is None"),
     ("each goes to its parent", ("zip(", "for parent"), "zip(node.parents, out, strict=True)"),
 )
 
@@ -577,7 +577,7 @@ class Beside:
         self.rows = [
             (
                 idea,
-                next((x for x in mine if any(word in x for word in words)), "–"),
+                next((x for word in words for x in mine if word in x), "–"),
                 next(x for x in theirs if piece in x),
             )
             for idea, words, piece in LANDMARKS
