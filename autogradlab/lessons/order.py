@@ -444,7 +444,7 @@ def _depth(value: Dot) -> int:
     return 1 + max(map(_depth, value._parents), default=0)
 
 
-def _too_soon(newest: bool, right_first: bool, late: bool) -> Callable[[Dot], None]:
+def _too_soon(newest: bool, late: bool) -> Callable[[Dot], None]:
     """An engine that runs values as it meets them, each once. What comes after a leaf's turn is
     added all the same if `late`, else lost."""
 
@@ -454,7 +454,7 @@ def _too_soon(newest: bool, right_first: bool, late: bool) -> Callable[[Dot], No
             value = stack.pop() if newest else stack.pop(0)
             if value not in met:
                 met.append(value)
-                stack += value._parents[::1 if right_first else -1]
+                stack += value._parents
         for value in met:
             g = arrived.pop(id(value), 0.0)
             value.grad += 0.0 if value.op or late else g
@@ -486,7 +486,7 @@ ORDER = (
 )
 ENGINES: list[tuple[Callable[[Dot], None], str]] = [
     (_assigns, "Where two gradients meet, only the last one is kept: = replaces. Add with +=."),
-    *((_too_soon(*how), ORDER) for how in itertools.product((True, False), repeat=3)),
+    *((_too_soon(*how), ORDER) for how in itertools.product((True, False), repeat=2)),
     (
         _again,
         "A shared value has run once for each path and sent its earlier gradients again. It runs "

@@ -211,6 +211,15 @@ def late_dedup(root):
     return list(dict.fromkeys(without_seen(root)))
 
 
+def left_first(root, found=None):
+    found = [] if found is None else found
+    if root not in found:
+        found.append(root)
+        for parent in root.parents:
+            left_first(parent, found)
+    return found
+
+
 def recursive(root):
     done, seen = [], set()
 
@@ -335,6 +344,7 @@ WRONG = [
     (order.run, engine(seed=2.0), "All are twice too large."),
     (order.run, engine(add=False), "only the last one is kept: = replaces"),
     (order.run, engine(order=late_dedup), "before all its gradients had arrived"),
+    (order.run, engine(order=left_first), "before all its gradients had arrived"),
     (order.run, engine(order=breadth_first), "before all its gradients had arrived"),
     (order.run, engine(leaf=False), "as after the first. A leaf's .grad accumulates"),
     (order.run, in_grads, "still lying about on values in between"),
