@@ -501,4 +501,5 @@ progress(exercises)
 # each input, v has one for each output. *A jvp returns two things*: first the value, then the
 # tangent.
 #
-# **Next:** lesson 07, where you build the engine that makes these passes yourself.
+# **Next:** [07 · The order of the backward pass](07_order.ipynb), where you build the engine that
+# makes these passes yourself.

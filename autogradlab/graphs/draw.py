@@ -284,7 +284,8 @@ def _shape(pen: Pen, style: str, kind: str, w: float, h: float) -> str:
         d = f"M{_f(-x)} {_f(-y)}H{_f(x)}V{_f(y * 0.3)}L0 {_f(y)}L{_f(-x)} {_f(y * 0.3)}z"
     else:
         return rectangle(pen, style, (-x, -y, x, y), 4)
-    return path(pen, style, d, ' stroke-linejoin="round"')
+    join = "" if "stroke-linejoin" in pen(style) else ' stroke-linejoin="round"'
+    return path(pen, style, d, join)
 
 
 def _hatch(pen: Pen, kind: str, w: float, h: float, words: str) -> str:
@@ -326,8 +327,10 @@ def _sheet(pen: Pen, saved: str, w: float) -> str:
     return rectangle(pen, "sheet", (x, -6, x + 12, 6), 1) + lines
 
 
-def _cup_mark(pen: Pen, node: GraphNode, look: NodeLook, w: float, h: float, inner: float) -> str:
-    """The `.grad` cup beside a leaf: AccumulateGrad fills it."""
+def _cup_mark(
+    pen: Pen, node: GraphNode, look: NodeLook, w: float, h: float, inner: float, words: str = ""
+) -> str:
+    """The `.grad` cup beside a leaf: AccumulateGrad fills it. `words` stand over it instead."""
     left, top, bottom = w / 2 + 10, 4 - h / 2, h / 2 - 2
     right, middle = left + inner + 12, 8 - h / 2 + 6
     style = "cup empty" if look.grad is None else "cup"
@@ -338,7 +341,8 @@ def _cup_mark(pen: Pen, node: GraphNode, look: NodeLook, w: float, h: float, inn
         content = gradient_chip(
             pen, left + 6, middle, gradient_words(look.grad), now=look.phase == "running"
         )
-    label = text(pen, "small", (left + right) / 2, -h / 2 - 9, f"{node.label}.grad")
+    words = words or f"{node.label}.grad"
+    label = text(pen, "small", (left + right) / 2, -h / 2 - 9, words)
     return path(pen, style, d) + content + label
 
 
@@ -415,12 +419,7 @@ class Drawing:
         self.graph, self.pen, self.small = graph, pen, small
         last = look_after(recording, len(recording.events)) if recording else plain_look(graph)
         self.gradients = [gradient_words(e.gradient) if e.gradient else "" for e in last.edges]
-        grads = {k: n.grad for k, n in last.nodes.items()}
-        self.cups = {
-            k: gradient_chip_width(gradient_words(grads[k])) if grads[k] else 44.0
-            for k, n in graph.nodes.items()
-            if n.kind in ("leaf", "parameter") and recording and cups and not small
-        }
+        self.cups = self._cups(last) if recording and cups and not small else {}
         self.widths = _ribbon_widths(last, small)
         self.sizes = {k: self._size(n) for k, n in graph.nodes.items()}
         self.values = {} if small else self._value_chips()
@@ -446,6 +445,15 @@ class Drawing:
         return overlap
 
     # sizes ---------------------------------------------------------------------------------
+
+    def _cups(self, last: Look) -> dict[str, float]:
+        """Who has a cup, and the width of what is in it at the end."""
+        grads = {k: n.grad for k, n in last.nodes.items()}
+        return {
+            k: gradient_chip_width(gradient_words(grads[k])) if grads[k] else 44.0
+            for k, n in self.graph.nodes.items()
+            if n.kind in ("leaf", "parameter")
+        }
 
     def _size(self, node: GraphNode) -> tuple[float, float]:
         if self.small:
@@ -660,8 +668,11 @@ class Drawing:
             parts.append(_sheet(pen, state.saved, w))
         parts.append(_badge(pen, state, node.kind, w, h))
         if key in self.cups:
-            parts.append(_cup_mark(pen, node, state, w, h, self.cups[key]))
+            parts.append(self._cup(node, state, w, h))
         return "".join(parts)
+
+    def _cup(self, node: GraphNode, state: NodeLook, w: float, h: float) -> str:
+        return _cup_mark(self.pen, node, state, w, h, self.cups[node.key])
 
     def _label(self, node: GraphNode, state: NodeLook, w: float) -> str:
         tone = " infinite" if state.trouble else " waiting" if state.phase == "waiting" else ""

@@ -13,6 +13,7 @@ from .jacobian_painter import JacobianPainter
 from .module_tree import ModuleTree
 from .nudge_lab import NudgeLab
 from .predict_the_gradient import PredictTheGradient
+from .ready_queue import ReadyQueue
 from .shape_tracer import ShapeTracer
 from .tape_memory import TapeMemory
 from .train_step_inspector import TrainStepInspector
@@ -30,6 +31,7 @@ __all__ = [
     "ModuleTree",
     "NudgeLab",
     "PredictTheGradient",
+    "ReadyQueue",
     "ShapeTracer",
     "TapeMemory",
     "TrainStepInspector",
