@@ -64,7 +64,7 @@ def train(
     >>> from autogradlab import tensor
     >>> w = tensor(2.0, requires_grad=True)
     >>> [(m.stop, float(m.weight["w"])) for m in train(lambda w: w * w, {"w": w}, 0.5, 0, False, 1)]
-    [('start', 2.0), ('forward', 2.0), ('backward', 2.0), ('step', 0.0)]
+    [('start', 2.0), ('forward', 2.0), ('backward', 2.0), ('step', 0.0), ('zero_grad', 0.0)]
     """
     engine = engine_of(next(iter(parameters.values())))
     own = {n: p.detach().clone().requires_grad_(p.requires_grad) for n, p in parameters.items()}
@@ -96,7 +96,7 @@ def train(
         keep("step", i)
         if zero_grad:
             sgd.zero_grad()
-            keep("zero_grad", i)
+        keep("zero_grad", i)  # left out, it is a stop all the same: that the gradients stay is seen
     return moments
 
 
@@ -216,6 +216,8 @@ class TrainStepInspector(Instrument):
             added = any(before.grad[name] is not None for name in grads)
             how = "added to what was there" if added else "put there"
             return f"{start}In {listed(what)} the gradient is {how}; no weight moves."
+        if now.stop == "zero_grad" and not self.zero_grad:
+            return f"{start}It is left out: what is in .grad stays."
         if now.stop == "zero_grad":
             emptied = f"{listed(what)} {'is' if len(what) == 1 else 'are'} None again; "
             return f"{start}{emptied if what else ''}weights and momentum stay."
@@ -245,7 +247,7 @@ class TrainStepInspector(Instrument):
             return []
         before = self.moments[step - 1]
         if now.stop == "zero_grad":
-            return [[f"{name}.grad = None"]] if before.grad[name] is not None else []
+            return [[f"{name}.grad = None"]] if not same(before.grad[name], now.grad[name]) else []
         if now.grad[name] is None:
             return [[f"{name}.grad = None: no gradient comes here"]]
         found = []
@@ -390,7 +392,6 @@ class TrainStepInspector(Instrument):
             view.sentences = [self._sentence(step) for step in steps]
             view.stops = [m.stop if m.round == 1 else f"{m.stop} {m.round}" for m in moments]
             view.steps_keys = [""] * len(moments)
-            view.step = min(view.step, len(moments) - 1)
             view.revision += 1
 
     def _about(self, name: str) -> str:
@@ -477,7 +478,7 @@ class TrainStepInspector(Instrument):
         rows, at = self._lines(step), top + 20
         if not rows:
             words = "nothing has run" if not step else "only the loss is new"
-            words = words if now.stop in ("start", "forward") else "there was nothing to empty"
+            words = words if now.stop in ("start", "forward") else "nothing is emptied"
             parts.append(text(pen, "row note", 8, at, words))
         for pair in rows:
             for k, line in enumerate(pair):
