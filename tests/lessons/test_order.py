@@ -365,7 +365,7 @@ WRONG = [
     (order.run, engine(seed=...), "Dots are left, in this cell or in a step that it calls."),
     (order.run, engine(order=lambda root: ...), "Dots are left"),
     (order.run, sends_nothing, " came, nothing had arrived there."),
-    (order.remember, changed(__mul__=lambda *_: ..., __pow__=lambda *_: ...), "still give the dots"),
+    (order.remember, changed(__mul__=lambda *_: ..., __pow__=lambda *_: ...), "still give the"),
     (order.sort, counts_nothing, "It raised KeyError: a"),
     (order.fit, trainer(zero=False), "The gradients of earlier steps are still in .grad"),
     (order.fit, trainer(sign=1.0), "The step goes uphill"),
