@@ -46,6 +46,9 @@ class Dot:
             )
         return self._parents
 
+    def __repr__(self) -> str:
+        return self.name
+
     def __add__(self, other: Dot) -> Dot:
         return Dot(self.data + other.data, (self, other), "+", f"{self.name} + {other.name}")
 
@@ -133,6 +136,9 @@ class Step(Exercise):
                 "real graphs are deeper. Use a while loop and a list of what is still to be done."
             ) from None
         except Exception as error:
+            if "ellipsis" in str(error):
+                words = "Dots are left, in this cell or in a step that it calls."
+                raise _Diagnosis(words) from None
             raise _Diagnosis(f"It raised {_told(error)}") from None
 
 
@@ -163,7 +169,8 @@ def remember(Value: Any) -> None:
     still = [text for text, value in made.items() if value is ...]
     if len(still) == 3:
         raise _NotTried
-    need(not still, f"{' and '.join(still)} still gives the dots.")
+    verb = "gives" if len(still) == 1 else "give"
+    need(not still, f"{' and '.join(still)} still {verb} the dots.")
     torch, _ = reference()
     x, y = (torch.tensor(v, dtype=torch.float64) for v in (A, B))
     right = {"a + b": x + y, "a * b": x * y, "a ** 3": x**3}
@@ -384,7 +391,14 @@ def run(backward: Any) -> None:
     for text, program in PROGRAMS.items():
         a, b = leaves()
         root = program(a, b)
-        if backward(root) is ... and not (a.grad or b.grad):  # else it is only a forgotten line
+        try:
+            left = backward(root)
+        except KeyError as error:
+            raise _Diagnosis(
+                f"For {text}: when the turn of {error.args[0]} came, nothing had arrived there. "
+                "Does every value put what it sends under its parents? Is step 3 right?"
+            ) from None
+        if left is ... and not (a.grad or b.grad):  # else it is only a forgotten line
             raise _NotTried
         right, where = gradients(program, A, B), f"For {text}: "
         _compare((a.grad, b.grad), right, program, where)

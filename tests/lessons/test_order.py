@@ -273,6 +273,18 @@ def calls_what_is_not_there(root):
     return order_of_step_3(root)  # noqa: F821
 
 
+def counts_nothing(root):
+    uses = {root: 0}
+    for parent in root.parents:
+        uses[parent] -= 1
+
+
+def sends_nothing(root):
+    arrived = {root: 1.0}
+    for value in counted(root):
+        value.grad += arrived.pop(value)
+
+
 WRONG = [
     (order.remember, changed(__add__=plain_sum), "plain number 5.0, which has forgotten"),
     (order.remember, changed(__mul__=lambda s, o: Value.__add__(s, o)), "a * b has the data 5."),
@@ -350,6 +362,11 @@ WRONG = [
     (order.run, in_grads, "still lying about on values in between"),
     (order.run, as_they_come, "A shared value has run once for each path"),
     (order.run, calls_what_is_not_there, "Run the cell of the step that makes it."),
+    (order.run, engine(seed=...), "Dots are left, in this cell or in a step that it calls."),
+    (order.run, engine(order=lambda root: ...), "Dots are left"),
+    (order.run, sends_nothing, " came, nothing had arrived there."),
+    (order.remember, changed(__mul__=lambda *_: ..., __pow__=lambda *_: ...), "still give the"),
+    (order.sort, counts_nothing, "It raised KeyError: a"),
     (order.fit, trainer(zero=False), "The gradients of earlier steps are still in .grad"),
     (order.fit, trainer(sign=1.0), "The step goes uphill"),
     (order.fit, trainer(mean=True), "That is the mean of the squared errors"),
