@@ -204,3 +204,9 @@ def test_code_in_the_readme_runs_and_prints_what_it_says(capsys):
 def test_local_links_of_a_page_lead_somewhere(page: Path):
     links = [link for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text()) if ":" not in link]
     assert [link for link in links if not (ROOT / link.partition("#")[0]).exists()] == []
+
+
+def test_no_two_test_files_have_one_name():
+    """pytest would load the first for both, in folders without __init__.py."""
+    names = [path.name for path in sorted((ROOT / "tests").rglob("test_*.py"))]
+    assert len(names) == len(set(names)), {name for name in names if names.count(name) > 1}
