@@ -149,6 +149,13 @@ def hook_name(hook: Callable[..., Any]) -> str:
 # ----------------------------------------------------------------------------------- saved tensors
 
 
+class SavedTensor:
+    """What torch shows as `_raw_saved_…`: a saved tensor, not unpacked."""
+
+    def __init__(self, unpack_hook: Callable[[Any], Tensor] | None) -> None:
+        self.unpack_hook = unpack_hook  # None if no hook has packed it
+
+
 def pack(node: Node) -> None:
     """Hand every tensor a node has just saved to the innermost pack hook."""
     pack_hook, unpack_hook = modes.saved_hooks[-1]

@@ -148,7 +148,7 @@ class Node:
         return out[0] if len(out) == 1 else tuple(out)
 
     def __getattr__(self, name: str) -> Any:
-        if not name.startswith("_saved_"):
+        if not name.startswith(("_saved_", "_raw_saved_")):
             raise AttributeError(f"'{self.name()}' object has no attribute '{name}'")
         return self.plan.saved_value(self, name)
 

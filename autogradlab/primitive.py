@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from . import arrays as arrays_module
+from . import hooks
 from .modes import modes, reset, silence
 from .node import Binary, Node, Output, Unary, Wanted, edge
 from .tensor import Tensor, wrap
@@ -296,16 +297,26 @@ class Plan:
         return function(g, *values)
 
     def saved_value(self, node: Node, attribute: str) -> Any:
-        """What torch shows as `node._saved_…`: a tensor, a shape, a constant; None if not saved."""
-        name = attribute.removeprefix("_saved_").replace("_sym_sizes", "_shape")
-        if name in self.names:
+        """What torch shows as `node._saved_…`: a tensor, a shape, a constant; None if not saved. As
+        `node._raw_saved_…` whether a hook has packed it, for tensors only."""
+        name = attribute.removeprefix("_raw").removeprefix("_saved_")
+        name = name.replace("_sym_sizes", "_shape")
+        if attribute.startswith("_raw"):
+            data = (*self.primitive.formulas, *self.primitive.arrays, "result")
+            if name in data and any(name in needs for needs in self.primitive.needs.values()):
+                return hooks.SavedTensor(node.extras and node.extras.unpack)
+        elif name in self.names:
             i = self.names.index(name)
-            value = node.unpack(True)[i] if self.frees else node.saved[i]
+            data = name in (*self.primitive.formulas, *self.primitive.arrays)
+            # A constant is there as it is; to see a tensor, unpack hooks may have much to do.
+            whole = self.frees and (data or name.startswith("result") or node.saved is None)
+            value = node.unpack(True)[i] if whole else node.saved[i]
             if name in self.primitive.arrays and isinstance(value, tuple):
                 given = node.extras and node.extras.guards.get(name)
                 return given or tuple(None if isinstance(v, slice) else wrap(v) for v in value)
-            data = name in self.primitive.formulas or name in self.primitive.arrays
+            if value is None:
+                return None
             return wrap(np.asarray(value)) if data and not isinstance(value, Tensor) else value
-        if name in (*self.primitive.formulas, "result", *self.primitive.arrays):
+        elif any(name in needs for needs in self.primitive.needs.values()):
             return None
         raise AttributeError(f"'{node.name()}' object has no attribute '{attribute}'")

@@ -68,6 +68,11 @@ class FunctionCtx:
             raise RuntimeError(errors.FREED)
         return tuple(None if each is None else self._restore(*each) for each in self._saved)
 
+    @property
+    def _raw_saved_tensors(self) -> tuple[hooks.SavedTensor, ...]:
+        """The same, not unpacked."""
+        return tuple(hooks.SavedTensor(self._unpack) for _ in self._saved or ())
+
     def _restore(self, x: Any, version: int, output: int | None) -> Tensor:
         node = self._node()
         if self._unpack is not None:

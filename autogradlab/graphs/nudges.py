@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from .protocol import dtype_of, engine_of
+from .typed import parsed
 
 Function = Callable[[Any], Any]
 KINDS = ("forward", "backward", "central")
 SMALLEST = {"float32": 8, "float64": 16}  # last h is 1e−…
 
-LONGEST = 200  # characters of a typed expression
 LARGEST = 1e6  # of its numbers
 STEEPEST = 100  # of its exponents
 FUNCTIONS = ("abs", "cos", "exp", "log", "relu", "sigmoid", "sin", "sqrt", "tan", "tanh")
@@ -44,13 +44,8 @@ def typed(text: str) -> Function:
     ValueError: 'x.__class__' is not understood; write numbers, x, + - * / ** and abs, cos, exp, \
 log, relu, sigmoid, sin, sqrt, tan or tanh
     """
-    if len(text) > LONGEST:
-        raise ValueError(f"the expression is longer than {LONGEST} characters")
-    try:
-        tree = ast.parse(text.strip(), mode="eval").body
-        _check(tree, text)
-    except (SyntaxError, RecursionError, MemoryError):
-        raise ValueError(f"{text[:40]!r} is no expression") from None
+    tree = parsed(text)
+    _check(tree, text)
     return lambda x: _value(tree, x)
 
 

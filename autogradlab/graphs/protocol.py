@@ -225,7 +225,7 @@ def kept(node: Any) -> Iterator[tuple[str, Any]]:
 def own_tensors(node: Any) -> list[Any]:
     """What a Function of the user's own has saved for backward, and backward has not freed."""
     try:
-        if any(map(packed, getattr(node, "_raw_saved_tensors", None) or (node,))):
+        if any(map(packed, getattr(node, "_raw_saved_tensors", None) or ())):
             return []
         return [x for x in getattr(node, "saved_tensors", ()) or () if x is not None]
     except RuntimeError:  # freed, or written over since
@@ -234,10 +234,7 @@ def own_tensors(node: Any) -> list[Any]:
 
 def packed(saved: Any) -> bool:
     """Whether a hook has put away what was saved, and only unpacking it would show it."""
-    if getattr(saved, "unpack_hook", None) is not None:  # torch says so of each saved tensor
-        return True
-    extras = getattr(saved, "extras", None)  # our nodes of all of theirs
-    return getattr(extras, "unpack", None) is not None or bool(getattr(saved, "_unpack", None))
+    return getattr(saved, "unpack_hook", None) is not None
 
 
 class Call:

@@ -22,6 +22,26 @@ ONE = (
 FUNCTIONS = dict.fromkeys(ONE, 1) | dict.fromkeys(("maximum", "minimum"), 2)  # their inputs
 
 
+def parsed(text: str) -> ast.expr:
+    """The tree of an expression, of which nothing has been computed: who walks it lists what it
+    computes and refuses the rest.
+
+    Raises:
+        ValueError: the text is no expression, or has more than 200 characters.
+
+    >>> ast.dump(parsed(" x "))
+    "Name(id='x', ctx=Load())"
+    """
+    if not isinstance(text, str):
+        raise ValueError('give the expression as text, "a * b"')
+    if len(text) > LONGEST:
+        raise ValueError(f"an expression has at most {LONGEST} characters, not {len(text)}")
+    try:
+        return ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        raise ValueError(f'"{text.strip()[:40]}" is not a complete expression') from None
+
+
 class Typed:
     """A typed expression and what it gave.
 
@@ -48,12 +68,7 @@ class Typed:
     """
 
     def __init__(self, text: str, names: Mapping[str, Any], engine: Any) -> None:
-        if len(text) > LONGEST:
-            raise ValueError(f"an expression has at most {LONGEST} characters, not {len(text)}")
-        try:
-            tree = ast.parse(text.strip(), mode="eval").body
-        except (SyntaxError, ValueError, MemoryError, RecursionError):
-            raise ValueError(f'"{text.strip()}" is not a complete expression') from None
+        tree = parsed(text)
         self.names, self.engine = names, engine
         self.done: list[tuple[str, Any]] = []
         try:

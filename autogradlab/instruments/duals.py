@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..graphs.numbers import number
+from ..graphs.typed import parsed
 
-LONGEST = 200  # characters of an expression
 MOST = 24  # operations
 LARGEST_POWER = 64
 SUPERSCRIPTS = str.maketrans("0123456789−.", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻·")
@@ -215,13 +215,7 @@ def evaluate(expression: str, x: Dual) -> Any:
     >>> evaluate("x**2 + 3*sin(x)", Dual(0.0, 1.0))
     0 + 3·ε
     """
-    if len(expression) > LONGEST:
-        raise ValueError(f"An expression has at most {LONGEST} characters.")
-    try:
-        tree = ast.parse(expression.strip(), mode="eval")
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        raise ValueError("This is no expression in x, such as x*sin(x).") from None
-    return _walk(tree.body, x)
+    return _walk(parsed(expression), x)
 
 
 OPERATORS: dict[type, Callable[[Any, Any], Any]] = {

@@ -8,7 +8,7 @@ its own a reader can change it names in `STATE`.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +155,20 @@ def checked(state: str | Mapping[str, Any], kind: type[Instrument]) -> Mapping[s
         if name != "instrument" and not (name in kind.STATE and kind.STATE[name](value)):
             raise ValueError(f"this state does not fit: {str(name)[:40]} is {str(value)[:40]}")
     return state
+
+
+def stop_number(stops: Sequence[str], to: int | str) -> int:
+    """The number of a stop of the timeline, given by its number from 0 or by its name.
+
+    >>> stop_number(["start", "step"], "step")
+    1
+    """
+    if isinstance(to, str) and to not in stops:
+        raise ValueError(f"there is no stop {to!r}; there are {', '.join(stops)}")
+    step = stops.index(to) if isinstance(to, str) else to
+    if not 0 <= step < len(stops):
+        raise ValueError(f"there is no stop {step}: there are 0 to {len(stops) - 1}")
+    return step
 
 
 def chosen(controls: Iterable[str] | None, kind: type[Instrument]) -> tuple[str, ...]:

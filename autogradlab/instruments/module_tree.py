@@ -29,7 +29,7 @@ from ..graphs.tree import (
     stop_of,
 )
 from .backward_debugger import listed
-from .instrument import Instrument, chosen, texts
+from .instrument import Instrument, chosen, stop_number, texts
 from .svg_view import SvgView
 from .twin_graph import plural
 
@@ -192,13 +192,7 @@ class ModuleTree(Instrument):
 
     def jump(self, to: int | str) -> str:
         """Show a stop, by its number from 0 or by its name; returns its sentence."""
-        names = [stop.name for stop in self.stops]
-        if isinstance(to, str) and to not in names:
-            raise ValueError(f"there is no stop {to!r}; there are {listed(names)}")
-        step = names.index(to) if isinstance(to, str) else to
-        if not 0 <= step < len(names):
-            raise ValueError(f"there is no stop {step}: there are 0 to {len(names) - 1}")
-        self.view.step = step
+        self.view.step = stop_number([stop.name for stop in self.stops], to)
         return self.sentence
 
     def open(self, *paths: str) -> list[str]:

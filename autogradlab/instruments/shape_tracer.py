@@ -24,11 +24,12 @@ from ..graphs.numbers import nbytes
 from ..graphs.protocol import array_of, engine_of
 from ..graphs.read import Reading
 from ..graphs.style import attributes, css_class
+from ..graphs.typed import parsed
 from .backward_debugger import caller_names, listed
 from .instrument import Instrument, chosen
 from .svg_view import SvgView
 
-LONGEST, MOST, AXES = 200, 8, 3  # characters, operations, axes of a tensor
+MOST, AXES = 8, 3  # operations, axes of a tensor
 LABEL = 16  # characters
 FILM = 6  # frames of the still picture
 
@@ -246,18 +247,6 @@ class ShapeTracer(Instrument):
 
 
 # ----------------------------------------------------------------------------------- the expression
-
-
-def parsed(expression: str) -> ast.expr:
-    """The tree of an expression; whatever is not known is refused when it is walked."""
-    if not isinstance(expression, str):
-        raise ValueError('give the expression as text, "a * b"')
-    if len(expression) > LONGEST:
-        raise ValueError(f"this expression is longer than {LONGEST} characters")
-    try:
-        return ast.parse(expression.strip(), mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        raise ValueError(f"this is no expression: {expression!r}") from None
 
 
 def written(code: str) -> str:

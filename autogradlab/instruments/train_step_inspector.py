@@ -30,7 +30,7 @@ from ..graphs.protocol import array_of, engine_of, summarize
 from ..graphs.style import attributes, css_class, text_width
 from ..graphs.tree import cut
 from .backward_debugger import listed
-from .instrument import Instrument, chosen
+from .instrument import Instrument, chosen, stop_number
 from .svg_view import SvgView
 
 WIDTH, TOP, ROW, LINE = 692, 32, 48, 22  # px
@@ -277,13 +277,7 @@ class TrainStepInspector(Instrument):
         Raises:
             ValueError: there is no such stop.
         """
-        stops = list(self.view.stops)
-        if isinstance(to, str) and to not in stops:
-            raise ValueError(f"there is no stop {to!r}; there are {listed(stops)}")
-        step = stops.index(to) if isinstance(to, str) else to
-        if not 0 <= step < len(stops):
-            raise ValueError(f"there is no stop {step}: there are 0 to {len(stops) - 1}")
-        self.view.step = step
+        self.view.step = stop_number(self.view.stops, to)
         return self.sentence
 
     def step(self, n: int = 1) -> str:

@@ -25,6 +25,7 @@ from .svg_view import SvgView
 
 NAMED = 3  # differences that the sentence tells
 LIMIT = 2000  # nodes on each side
+OPENING = "<p>Select a node to compare it with its counterpart.</p>"  # while nothing is marked
 
 
 class TwinGraph(Instrument):
@@ -234,7 +235,7 @@ def view_of(twins: TwinGraph) -> SvgView:
         targets=targets,
         overlays=overlays,
         order=[["", None, None], *[["", None, None] for _ in rows], *order_],
-        panels=[opening(twins), *(comparison(twins, pair) for pair in twins.pairs)],
+        panels=[OPENING, *(comparison(twins, pair) for pair in twins.pairs)],
         sentences=[twins.sentence] * (len(twins.pairs) + 1),
         steps_keys=["", *((f"l{p.left}" if p.left else f"r{p.right}") for p in twins.pairs)],
         choices={key: i + 1 for i, _, key in halves},
@@ -256,11 +257,6 @@ def marks(ladder: Ladder, size: tuple[float, float]) -> str:
     focus = (-w - gap[1], -h - gap[1], w + gap[1], h + gap[1])
     ring = rectangle(css_class, "focus", focus, 7)
     return f'<g class="agl-mark-corners">{corners}</g><g class="agl-mark-focus">{ring}</g>'
-
-
-def opening(twins: TwinGraph) -> str:
-    """What stands in the table's place while nothing is marked."""
-    return "<p>Select a node to compare it with its counterpart.</p>"
 
 
 def comparison(twins: TwinGraph, pair: Pair) -> str:

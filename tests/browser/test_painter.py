@@ -66,7 +66,7 @@ def test_the_stepper_steps_slides_and_reads(lesson: Lesson):
     expect(sentence).to_contain_text("in 3 operations. No step has run.")
     field.fill("import os")
     field.press("Enter")
-    expect(shown).to_contain_text("This is no expression in x")
+    expect(shown).to_contain_text("is not a complete expression")
     assert unreadable(shown.locator(".agl-view")) == []
 
 

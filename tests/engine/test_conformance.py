@@ -102,6 +102,11 @@ r = (x*x).grad_fn._saved_self, (x*3).grad_fn._saved_other, (x*3).grad_fn._saved_
 r = b[:,i[:1]].grad_fn._saved_indices, b[i,:,i].grad_fn._saved_indices, b[...,i].grad_fn._saved_indices, x[i].grad_fn._saved_indices, b[:,0,i].grad_fn._saved_indices
 r = m.sum(0).grad_fn._saved_self_sym_sizes, m.sum(0).grad_fn._saved_keepdim, x.exp().grad_fn._saved_result
 y = (x**2).sum(); y.backward(); y.grad_fn.next_functions[0][0]._saved_self
+r = [hasattr(f.grad_fn, '_saved_' + n) for f in (x*3, x+x, x.exp(), x.tanh(), x**2, m.sum(0)) for n in ('self', 'other', 'result')]
+r = torch.nn.functional.nll_loss(m.log_softmax(1), torch.tensor([0, 1])).grad_fn._saved_weight
+r = [hasattr(f.grad_fn, '_raw_saved_' + n) for f in (x*x, x*3, x+x, x.exp(), x**2, m.sum(0)) for n in ('self', 'other', 'result', 'alpha', 'dim')]
+y, z = x*x, x.exp(); r = y.grad_fn._raw_saved_self.unpack_hook, z.grad_fn._raw_saved_result.unpack_hook
+with torch.autograd.graph.saved_tensors_hooks(lambda t: t, lambda t: t): y, z = x*x, x.exp()\\nr = callable(y.grad_fn._raw_saved_other.unpack_hook), callable(z.grad_fn._raw_saved_result.unpack_hook)
 x.numpy()
 np.asarray(x)
 r = float(x)

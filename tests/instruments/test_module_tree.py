@@ -170,7 +170,7 @@ def test_the_stops_of_a_training_step(engine):
     assert tree.jump("before").startswith("Before. No parameter has a gradient")
     assert tree.stop.gradient(read_tree(model)[0]) is None and tree.view.step == 0
     assert tree.jump(1) == tree.view.sentences[1]
-    with pytest.raises(ValueError, match="no stop 'later'; there are before, after backward and"):
+    with pytest.raises(ValueError, match="no stop 'later'; there are before, after backward,"):
         tree.jump("later")
     with pytest.raises(ValueError, match="no stop 3"):
         tree.jump(3)
