@@ -113,7 +113,7 @@ def backward(
                 wanted = tuple([p in needed for p in node.parents])
                 if (capture and node.is_leaf) or (node.parents and not any(wanted)):
                     continue
-            out = None
+            gradient = out = None  # a leaf may keep a gradient that nobody else holds
             simple = plan is not None and node.extras is None and not node.lifted
             if plain and simple and g is not None:
                 out = plan.quick(g, node.saved, node.versions)  # None: to be looked at first

@@ -17,7 +17,7 @@ import numpy as np
 from . import dtypes, errors, hooks
 from .arrays import Lifted, lifting
 from .modes import modes
-from .tensor import Tensor, wrap
+from .tensor import Tensor, owned, wrap
 
 if TYPE_CHECKING:
     from .primitive import Plan
@@ -297,7 +297,7 @@ class AccumulateGrad(Node):
             fresh = g.clone() if g._requires_grad else wrap(g.array.copy())
             leaf._grad = fresh if leaf._grad is None else leaf._grad + g
         elif leaf._grad is None:
-            leaf._grad = wrap(g.copy())  # never the incoming array itself
+            leaf._grad = wrap(owned(g))
         else:
             leaf._grad.write(leaf._grad.array + g)
         if leaf.extras is not None:

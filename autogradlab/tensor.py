@@ -6,6 +6,7 @@ Its arithmetic and its other operations are functions in `ops/`, attached there 
 
 from __future__ import annotations
 
+import sys
 import warnings
 import weakref
 from collections.abc import Callable, Iterable, Sequence
@@ -471,6 +472,25 @@ def wrap(array: Any, node: Node | None = None) -> Tensor:
     if node is not None:
         out.node, out._requires_grad = node, True
     return out
+
+
+# References to a gradient in the frames of a pass that hands it to a leaf, with the count's own.
+# Pythons after 3.13 do not count what a frame has borrowed: there every gradient is copied.
+PASS = 5 if sys.version_info < (3, 14) else 0
+
+
+def owned(g: Any) -> Any:
+    """A gradient for a leaf to keep: `g` itself if only the running pass holds it and its memory,
+    else a copy. Torch decides by the count of references, too."""
+    if g.__class__ is np.ndarray and sys.getrefcount(g) <= PASS:
+        flags, base = g.flags, g.base
+        if flags.c_contiguous and flags.writeable and (
+            base is None
+            or (base.__class__ is np.ndarray and base.base is None and base.size == g.size
+                and sys.getrefcount(base) <= 3)
+        ):  # fmt: skip
+            return g
+    return g.copy()
 
 
 def is_tensor(x: object) -> bool:

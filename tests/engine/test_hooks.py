@@ -45,3 +45,32 @@ PROGRAMS = [
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_hooks(program: str) -> None:
     assert_twins(START + program)
+
+
+# Whose memory a leaf's `.grad` is: a gradient that nobody else holds is kept as it is.
+OWNERS = [
+    "w = torch.randn(4, 2, 3, 3, requires_grad=True); y = F.conv2d(torch.randn(2, 2, 5, 5), w)\n"
+    "y.grad_fn.next_functions[1][0].register_hook(lambda s, c: print(c[0].data_ptr() == w.grad.data_ptr()))\n"
+    "y.sum().backward()",
+    "b = torch.randn(3, requires_grad=True); g = torch.ones(3); (x + b).backward(g)\n"
+    "print(x.grad.data_ptr() == g.data_ptr(), x.grad.data_ptr() == b.grad.data_ptr())",
+    "kept = []; x.register_hook(kept.append); (x * 2).sum().backward()\n"
+    "print(kept[0].data_ptr() == x.grad.data_ptr())",
+    "kept = []; y = x * 2; y.register_hook(kept.append); (y + 0).sum().backward(); x.grad.fill_(5)\nprint(kept)",
+    "kept = []\nclass F(torch.autograd.Function):\n  @staticmethod\n  def forward(ctx, x): return x * 1\n"
+    "  @staticmethod\n  def backward(ctx, g): kept.append(g * 2); return kept[0]\n"
+    "F.apply(x).sum().backward(); print(kept[0].data_ptr() == x.grad.data_ptr())",
+    "y = (x * x).sum(); y.backward(retain_graph=True); x.grad.fill_(5); x.grad = None; y.backward(); print(x.grad)",
+    "s = torch.ones(3); y = (x * s).sum(); y.backward(retain_graph=True); x.grad.fill_(5); print(s)\n"
+    "x.grad = None; y.backward(); print(x.grad)",
+    "b = torch.randn(3, requires_grad=True); torch.stack([x, b]).exp().sum().backward(); x.grad.fill_(5); print(b.grad)",
+    "b = torch.randn(1, 3, requires_grad=True); torch.cat([x[None], b]).exp().sum().backward(); x.grad.fill_(5); print(b.grad)",
+    "y = x.exp(); y.backward(y.detach()); x.grad.fill_(5); print(y)",
+    "g, = torch.autograd.grad(x.exp().sum(), x); x.exp().backward(g); x.grad.fill_(5); print(g)",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("program", OWNERS)
+def test_whose_memory_a_gradient_is(program: str) -> None:
+    start = "F = torch.nn.functional; x = torch.tensor([1., 2., 3.], requires_grad=True)\n"
+    assert_twins(start + program)
