@@ -191,6 +191,8 @@ class Lesson:
 
     def close(self) -> None:
         """Close the page and end its kernel."""
+        if self.page.is_closed():
+            return
         self.page.evaluate("window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
         self.page.close()
 

@@ -1,4 +1,4 @@
-"""Every lesson, untouched, in a real JupyterLab: Run All, and nothing is wrong anywhere."""
+"""Every lesson in a real JupyterLab, untouched and solved: Run All, and nothing is wrong."""
 
 from pathlib import Path
 
@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.browser.lab import Lesson, screenshot, unreadable
+from tests.lessons.solutions import STUB
 from tools.notebooks import WIDGET_VIEW
 
 LESSONS = sorted(path.name for path in Path(__file__).parents[2].glob("notebooks/*.ipynb"))
@@ -69,3 +70,17 @@ def test_nothing_is_fetched_and_nothing_is_wrong(lesson: Lesson):
         lesson.show(cell["index"])
     assert lesson.outside == []
     assert lesson.errors == []
+
+
+@pytest.mark.parametrize("name", [name for name in LESSONS if name[0].isdigit()])
+def test_with_every_solution_filled_in_every_checker_says_right(name: str, open_lesson):
+    lesson = open_lesson(f"solved_{name}", width=900)
+    lesson.run_all()
+    cells = lesson.code_cells()
+    assert [o["evalue"] for c in cells for o in c["outputs"] if o["output_type"] == "error"] == []
+    checks = [cell for cell in cells if STUB.search("".join(cell["source"]))]
+    told = [text(cell) for cell in checks]
+    assert told
+    assert [line for line in told if "✓ Right." not in line] == []
+    assert any(f"✓ {len(told)} of {len(told)} exercises right" in text(cell) for cell in cells)
+    lesson.close()

@@ -11,6 +11,7 @@ import pytest
 
 import autogradlab
 from autogradlab.lessons import Exercise
+from tests.lessons.solutions import DETAILS, solutions, stubs
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 PROJECT = tomllib.loads((NOTEBOOKS.parent / "pyproject.toml").read_text())["project"]
@@ -19,8 +20,6 @@ MODULES = {  # the exercises of 04_chain_rule are in autogradlab/lessons/chain_r
     path.stem: importlib.import_module(f"autogradlab.lessons.{path.stem.partition('_')[2]}")
     for path in sorted(NOTEBOOKS.glob("[0-9]*.py"))
 }
-DETAILS = re.compile(r"<details><summary>(.*?)</summary>(.*?)</details>", re.DOTALL)
-STUB = re.compile(r"exercises\.(\w+)\.check\((\w+)\)$")
 
 
 @pytest.fixture(params=sorted(NOTEBOOKS.glob("[0-9]*.py")), ids=lambda path: path.stem)
@@ -42,35 +41,18 @@ def unsolved():
                 each.solved = False
 
 
-def stubs(cells):
-    """(position, exercise, name of the answer) of each exercise cell."""
-    found = [(i, STUB.search(cell.source)) for i, cell in enumerate(cells)]
-    return [(i, match[1], match[2]) for i, match in found if match]
-
-
 def test_untouched_stubs_are_not_tried_and_solutions_are_right(lesson, cells):
     module = MODULES[lesson.stem]
-    code = "\n".join(
-        block
-        for cell in cells
-        for title, body in DETAILS.findall(cell.source)
-        if title == "Solution"
-        for block in re.findall(r"```python\n(.*?)```", body, re.DOTALL)
-    )
-    solutions = {}  # answer name → its successive solutions, in the order of the lesson
-    for part in re.split(r"\n(?=\S)", code):
-        name = re.match(r"(?:def |class )?(\w+)", part)
-        if name and part.strip():
-            solutions.setdefault(name[1], []).append(part)
+    answers = solutions(cells)
     solved = {"torch": autogradlab}  # a solution may call those before it
     for i, exercise, name in stubs(cells):
         names = {"exercises": module}
         exec(cells[i].source.rpartition("exercises.")[0], names)
         each = getattr(module, exercise)
         assert repr(each.check(names[name])) == "not tried yet"
-        exec(solutions[name].pop(0), solved)
+        exec(answers[name].pop(0), solved)
         assert each.check(solved[name]).state == "right", exercise
-    assert not any(solutions.values())
+    assert not any(answers.values())
 
 
 def test_the_lesson_asks_every_exercise_once(lesson, cells):
@@ -112,7 +94,7 @@ def test_headings_links_and_opening(lesson, cells):
     assert levels[0] == 1 and levels.count(1) == 1
     assert all(b <= a + 1 for a, b in itertools.pairwise(levels))
     for target in re.findall(r"\]\((?!http)([^)]+)\)", text):
-        assert (NOTEBOOKS / target).with_suffix(".py").exists(), target
+        assert (NOTEBOOKS / target).with_suffix(".py").exists() or target == "README.md", target
     assert "![" not in text  # an image on another host is a request a lesson does not make
     where = REPOSITORY.removeprefix("https://github.com/")
     page = f"notebooks/{lesson.stem}.ipynb"
