@@ -1,5 +1,5 @@
-"""One JupyterLab for all browser tests of a worker, on copies of the lessons, as they are and (their
-names with `solved_` in front) with every exercise solved."""
+"""One JupyterLab for all browser tests of a worker, on copies of the lessons: as they are, and with
+every exercise solved (`solved_` before their names)."""
 
 import shutil
 from collections.abc import Callable, Iterator
