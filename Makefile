@@ -5,21 +5,24 @@
 # make bench      speed and memory beside PyTorch, HIPS autograd, MyGrad and micrograd
 # make lint       ruff and codespell
 # make differences  rewrite docs/differences.md from the tests
+# make badges REPO=owner/name  let badges and install lines point to a fork
 #
 # PYTHON       the interpreter .venv is made with (3.11 or newer)
 # TORCH_INDEX  an index with CPU builds of PyTorch, to spare Linux the CUDA download (see README.md)
 # LAB_ARGS     arguments for JupyterLab, such as --no-browser
+# REPO         a fork on GitHub, as owner/name
 
 PYTHON ?= python3
 TORCH_INDEX ?=
 LAB_ARGS ?=
+REPO ?=
 VENV := .venv
 PY := $(VENV)/bin/python
 # --constraint: the whole set of versions is fixed, whatever is newest today.
 INSTALL = $(PY) -m pip install --constraint constraints.txt \
 	$(if $(TORCH_INDEX),--extra-index-url "$(TORCH_INDEX)")
 
-.PHONY: lab test notebooks mutate differences bench lint clean
+.PHONY: lab test notebooks mutate differences badges bench lint clean
 
 lab: $(VENV)/lab-installed $(VENV)/trusted
 	$(PY) -m jupyterlab --ServerApp.root_dir=notebooks \
@@ -36,6 +39,9 @@ mutate: $(VENV)/test-installed
 
 differences: $(VENV)/test-installed
 	$(PY) tools/differences.py
+
+badges:
+	$(PYTHON) tools/badges.py $(REPO)
 
 bench: $(VENV)/bench-installed
 	$(PY) -m benchmarks

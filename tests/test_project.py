@@ -17,7 +17,7 @@ import autogradlab
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "autogradlab"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-UPPER = ("twin", "graphs", "instruments", "lessons")
+UPPER = ("__main__", "twin", "graphs", "instruments", "lessons")
 README, CONTRIBUTING = ROOT / "README.md", ROOT / "CONTRIBUTING.md"
 
 
