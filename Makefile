@@ -2,6 +2,7 @@
 # make test       install the test tools too, and run every test
 # make notebooks  rebuild notebooks/*.ipynb from their text sources notebooks/*.py
 # make mutate     break every entry of the table of derivatives: a test must notice each time
+# make colab, oldest, newest, torchless   the tests with other versions, see tools/profiles.py
 # make bench      speed and memory beside PyTorch, HIPS autograd, MyGrad and micrograd
 # make lint       ruff and codespell
 # make differences  rewrite docs/differences.md from the tests
@@ -22,7 +23,8 @@ PY := $(VENV)/bin/python
 INSTALL = $(PY) -m pip install --constraint constraints.txt \
 	$(if $(TORCH_INDEX),--extra-index-url "$(TORCH_INDEX)")
 
-.PHONY: lab test notebooks mutate differences badges bench lint clean
+.PHONY: lab test notebooks mutate differences badges bench lint clean \
+	colab oldest newest torchless
 
 lab: $(VENV)/lab-installed $(VENV)/trusted
 	$(PY) -m jupyterlab --ServerApp.root_dir=notebooks \
@@ -39,6 +41,9 @@ mutate: $(VENV)/test-installed
 
 differences: $(VENV)/test-installed
 	$(PY) tools/differences.py
+
+colab oldest newest torchless:
+	$(PYTHON) tools/profiles.py $@
 
 badges:
 	$(PYTHON) tools/badges.py $(REPO)

@@ -1,0 +1,91 @@
+"""Run the tests with another set of versions, each in a virtual environment of its own.
+
+    colab      what Google Colab ships; installing autogradlab must change none of it; all lessons
+    oldest     the lowest version that pyproject.toml allows of everything but PyTorch; the suite
+    newest     the newest version of everything but PyTorch; the suite
+    torchless  no PyTorch: derivatives against nudges, lessons, doctests
+
+`make colab` and so on; PYTHON is the interpreter. Environments are kept in build/profiles.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+EXTRAS = PROJECT["optional-dependencies"]
+# What Colab had in August 2026, of what we touch (googlecolab/backend-info).
+COLAB = [
+    *("numpy==2.1.3", "ipywidgets==7.7.1", "anywidget==0.9.21", "ipython==7.34.0"),
+    *("ipykernel==6.17.1", "traitlets==5.7.1", "matplotlib==3.10.0", "graphviz==0.21"),
+    "scikit-learn==1.6.1",
+]
+LESSONS = ["notebooks"]
+WITHOUT_TORCH = ["tests/torchless", "autogradlab"]
+
+
+def pinned(name: str) -> str:
+    """A requirement as constraints.txt has it."""
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    return next(line for line in lines if line.startswith(f"{name}=="))
+
+
+def requirements(profile: str) -> list[str]:
+    """What the environment of a profile is made of, besides autogradlab itself."""
+    every = [*PROJECT["dependencies"], *EXTRAS["lab"], *EXTRAS["test"]]
+    every = [each for each in every if not each.startswith(("autogradlab", "torch>="))]
+    if profile == "oldest":  # the newest release of the lowest series
+        return [pinned("torch"), *(each.replace(">=", "~=") + ".0" * (each.count(".") == 1)
+                                   for each in every)]  # fmt: skip
+    if profile == "newest":
+        return [pinned("torch"), *every]
+    tools = ["pytest", "pytest-xdist", "nbval", "hypothesis", "jupytext", "nbclient", "hatchling"]
+    if profile == "colab":
+        return [pinned("torch"), *COLAB, *tools]
+    return [*tools, "ipykernel", "scikit-learn"]
+
+
+def changes(python: Path) -> dict[str, str]:
+    """The packages that installing autogradlab would change, with what pip would put there."""
+    run = [python, "-m", "pip", "install", "--dry-run", "--quiet", "--report"]
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder, "report.json")
+        subprocess.run([*run, report, ROOT], check=True)
+        found = [each["metadata"] for each in json.loads(report.read_text())["install"]]
+    listing = [python, "-m", "pip", "list", "--format=json"]
+    out = subprocess.run(listing, check=True, capture_output=True, text=True).stdout
+    present = {each["name"].lower() for each in json.loads(out)}
+    return {f["name"]: f["version"] for f in found if f["name"].lower() in present}
+
+
+def main(profile: str, arguments: list[str]) -> int:
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    folder = ROOT / "build/profiles" / f"{profile}-{version}"
+    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    pip = [python, "-m", "pip", "install", "--quiet"]
+    if not python.exists():
+        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+    print(f"{profile}, Python {version}: installing", flush=True)
+    subprocess.run([*pip, *requirements(profile)], check=True)
+    if profile == "colab" and (changed := changes(python)):
+        print(f"installing autogradlab would change {changed}")
+        return 1
+    subprocess.run([*pip, "--editable", ROOT], check=True)
+    tests = {"colab": LESSONS, "torchless": WITHOUT_TORCH}.get(profile, [])
+    command = [python, "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile"]
+    return subprocess.run([*command, *tests, *arguments], cwd=ROOT).returncode
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("profile", choices=["colab", "oldest", "newest", "torchless"])
+    given, rest = parser.parse_known_args()
+    sys.exit(main(given.profile, rest))
