@@ -209,6 +209,7 @@ STYLES: dict[str, dict[str, str]] = {
     "recorder caption now": _line("ink", 2, "now-tint"),
     "recorder words": _text("ink", 13, MONO),
     "recorder note": _text("ink2", 11, SANS),
+    "second order": _line("rule", 1),
     "painter cell 0": _line("rule", 1, "paper"),
     "painter cell 1": _line("grad", 1, "paper"),
     "painter cell 2": {**_line("grad", 1, "grad-tint"), "fill-opacity": "0.5"},
