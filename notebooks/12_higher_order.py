@@ -23,7 +23,7 @@ import autogradlab as torch
 # %% [markdown]
 # ## Two-minute warm-up
 #
-# 1. A backward pass fills a row of the Jacobian. What does one jvp fill?
+# 1. A backward pass fills a row of the Jacobian. And a jvp?
 # 2. `y.backward(retain_graph=True)` runs twice. What is in `x.grad`?
 #
 # <details><summary>Answers</summary>
@@ -36,12 +36,12 @@ import autogradlab as torch
 # %% [markdown]
 # ## How fast does the slope change?
 #
-# y = x³ has the slope 3x². That changes, too: its own slope is 6x, the *second derivative*. At
-# x = 4 they are 48 and 24.
+# y = x³ has the slope 3x². Its own slope is 6x, the *second derivative*. At x = 4 they are 48 and
+# 24.
 #
-# `torch.autograd.grad(y, x)` returns the gradients, one for each input, as a tuple; it leaves
-# `.grad` alone. **Predict** what happens when it is asked for the gradient of the gradient. The
-# cell announces an error.
+# `torch.autograd.grad(y, x)` returns a tuple, a gradient for each input; it leaves `.grad` alone.
+# **Predict** what happens when we ask for the gradient of the gradient. The cell announces an
+# error.
 
 # %%
 # %%twin raises=RuntimeError
@@ -127,13 +127,13 @@ x.grad = None
 
 # %% [markdown]
 # 72 is 48 + 24: `.grad` adds, here two different derivatives. The warning names another trouble: x
-# holds `x.grad`, whose graph holds x, a *reference cycle*. Memory that nobody needs piles up.
-# `x.grad = None` cuts the cycle; `torch.autograd.grad` makes none.
+# holds `x.grad`, whose graph holds x, a *reference cycle*, and memory piles up. `x.grad = None`
+# cuts it; `torch.autograd.grad` makes none.
 #
 # ## Many inputs: the Hessian
 #
-# The gradient of f has a number for each input, and each has a gradient of its own. These are the
-# rows of the *Hessian*, H. Take f = x₀² · x₁ + x₁³ at [1, 2].
+# The gradient has a number for each input, and each has a gradient of its own. These are the rows
+# of the *Hessian*, H. Take f = x₀² · x₁ + x₁³ at [1, 2].
 #
 # **Predict** the gradient (two numbers), then H (two rows of two).
 

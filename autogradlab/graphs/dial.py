@@ -315,17 +315,19 @@ class Dial:
         return ROSE * (a * x * x + (b + c) * x * y + d * y * y) / self.most
 
     def _lobes(self, sign: int) -> str:
-        """The part of the curve with one sign, closed through the middle."""
+        """The part of the curve with one sign: lobes closed in the middle, or one closed line."""
         cx, cy = self.hub
+        start = round(self.found.eigen[sign == 1][1])  # where it is least
+        sizes = [(a, sign * self._size(a)) for a in range(start, start + 361, 2)]
         d, inside = "", False
-        for angle in range(-180, 182, 2):
-            (x, y), size = unit(angle), sign * self._size(angle)
-            if size > 1e-6:
-                start = "L" if inside else f"M{cx:.1f} {cy:.1f}L"
-                d += f"{start}{cx + size * x:.1f} {cy - size * y:.1f}"
-                inside = True
+        for angle, size in sizes:
+            (x, y), shown = unit(angle), size > 1e-6
+            if shown:
+                into = "L" if inside else f"M{cx:.1f} {cy:.1f}L" if angle > start else "M"
+                d += f"{into}{cx + size * x:.1f} {cy - size * y:.1f}"
             elif inside:
-                d, inside = d + "Z", False
+                d += "Z"
+            inside = shown
         return d
 
     def _eigen(self, k: int) -> str:
@@ -369,7 +371,7 @@ class Dial:
     def _range(self) -> Pair:
         """Least and largest value of the slices, without what shoots off."""
         every = sorted(y for line in self.along.values() for y in line if math.isfinite(y))
-        cut = len(every) // 50
+        cut = len(every) // 8
         low, high = every[cut], every[-1 - cut]
         low, high = min(low, self.found.value), max(high, self.found.value)
         room = 0.06 * (high - low) or 1.0

@@ -254,12 +254,12 @@ class GraphOfTheGraph(Instrument):
             return f"<section>{found}</section>"
         ran = self.both.nodes[each.by] if step.act == 2 and each.by else each
         came = step.moment.came.get(ran.key)
-        rows = f"<td>received</td><td>{gradient_html(came)}</td>" if came else ""
+        rows = f"<div>received {gradient_html(came)}</div>" if came else ""
         if ran is not each:
             value = escape(numbers(each.node.value)) if each.node.value else "…"
             rows += (
-                f"<td>records</td><td><code>{escape(each.node.label)}</code> "
-                f"<span class='agl-v'>{value}</span> {escape(each.node.name)}</td>"
+                f"<div>records <b><code>{escape(each.node.label)}</code></b> "
+                f"<span class='agl-v'>{value}</span> {escape(each.node.name)}</div>"
             )
         heading = f"{escape(ran.node.name)} <code>{escape(ran.node.label)}</code>"
         order = "second order" if ran.order == 2 else "first order"
@@ -267,7 +267,7 @@ class GraphOfTheGraph(Instrument):
         rule = f"<p class='agl-rule'>rule <code>{escape(rule)}</code></p>" if rule else ""
         return (
             f"<section>{found}</section><section><h3>{heading}<small>{order}, runs</small></h3>"
-            f"<table><tr>{rows}</tr></table>{rule}</section>"
+            f"<div class='agl-queue'>{rows}</div>{rule}</section>"
         )
 
     def _make_controls(self) -> tuple[Any, ...]:
