@@ -96,6 +96,7 @@ def test_the_dial_is_turned_by_drag_keys_and_slider(lesson: Lesson):
     expect(sentence).to_contain_text("At 140°")
     shown.locator(".agl-scrubber").press("ArrowLeft")
     expect(sentence).to_contain_text("At 135°")
+    expect(shown.locator(".widget-readout").first).to_have_text("135")  # by way of the kernel
     slider = shown.locator(".widget-slider [role=slider], .widget-slider .noUi-handle").first
     slider.press("ArrowRight")
     expect(sentence).to_contain_text("At 140°")
