@@ -238,15 +238,21 @@ class Hairpin:
         return "".join(parts)
 
     def seed(self, moment: Moment) -> str:
-        """The gradient 1 that the first backward pass starts from, on its way up."""
+        """The gradient 1 that the first backward pass starts from, on its way up; and, while the
+        second band is empty, that it is."""
+        words = ""
+        if not any(n.order == 2 and n.node.kind == "op" and key in moment.there
+                   for key, n in self.both.nodes.items()):  # fmt: skip
+            words = "nothing is recorded" if moment.seed else "nothing is recorded yet"
+            words = text(self.pen, "note middle", self.middles[2], self.height / 2, words)
         if not moment.seed:
-            return ""
+            return words
         (x, y), (w, _), to = self.centres["y"], self.sizes["y"], self.middles[2]
         wide = gradient_chip_width("1")
         tie = f"M{x + w / 2:.1f} {y:.1f}H{to - wide / 2:.1f}"
         if drawn := [self.frames[k][3] for k in self.groups if self.groups[k][0] in moment.there]:
             tie += f"M{to:.1f} {y - 10:.1f}V{max(drawn):.1f}"
-        return path(self.pen, "tie", tie) + gradient_chip(self.pen, to - wide / 2, y, "1")
+        return words + path(self.pen, "tie", tie) + gradient_chip(self.pen, to - wide / 2, y, "1")
 
     def parts(self, moment: Moment) -> list[str]:
         """All of it, back to front, in the order of `places`."""

@@ -177,7 +177,8 @@ class GraphOfTheGraph(Instrument):
         """The tensor to look at, and the names of tensors."""
         if not isinstance(what, str):
             return what, self.names
-        mentioned = [self.names[w] for w in re.findall(r"\w+", what) if w in self.names]
+        words = re.findall(r"\w+", what)
+        mentioned = [self.names[word] for word in words if word in self.names]
         first = next(iter([*mentioned, *self.names.values()]), None)
         if first is None:
             raise ValueError("there is no tensor to use: give names={'x': x}")
@@ -186,7 +187,8 @@ class GraphOfTheGraph(Instrument):
         result = Typed(what, own, engine).result
         if not getattr(result, "requires_grad", False) or result.grad_fn is None:
             raise ValueError("no operation in it is on a tensor that requires a gradient")
-        return result, {**{n: x for n, x in own.items() if n != "y"}, "y": result}
+        name = next(n for n in ("y", "z", "u", "result") if n not in words)
+        return result, {**own, name: result}
 
     # -------------------------------------------------------------------------------- widget
 
@@ -276,7 +278,9 @@ class GraphOfTheGraph(Instrument):
 
         made: dict[str, Any] = {}
         if "expression" in self._shown and self.expression:
-            made["expression"] = Text(self.expression, description="y =", continuous_update=False)
+            made["expression"] = Text(
+                self.expression, description="expression", continuous_update=False
+            )
         if "create_graph" in self._shown:
             made["create_graph"] = Checkbox(
                 self.create_graph, description="create_graph", indent=False

@@ -102,6 +102,7 @@ def test_without_create_graph_nothing_is_recorded(engine):
     assert made.both.of_order(2) == [] and made.both.second == ()
     made.jump(len(made.steps) - 1)
     assert made.sentence.endswith("a pass back from it raises an error.")
+    assert ">nothing is recorded<" in made.svg()
     x = leaf(engine)
     (g,) = engine.autograd.grad(engine.sin(x**2), x)
     with pytest.raises(RuntimeError, match="does not have a grad_fn"):
@@ -118,6 +119,8 @@ def test_mixed_derivatives_and_several_numbers(engine):
     said = [step.sentence for step in made.steps]
     assert any("x received 6: the second derivative, d²y/dx²." in each for each in said)
     assert any("a received 4: the mixed derivative, d²y/dxda." in each for each in said)
+    made = GraphOfTheGraph("y**3", {"y": x})  # the result is not called as the leaf
+    assert made.title == "z = y³" and made.both.label("g") == "dz/dy"
     x = engine.tensor([1.0, 2.0], requires_grad=True)
     y = (x**3).sum()
     made = GraphOfTheGraph(y, {"x": x, "y": y})
