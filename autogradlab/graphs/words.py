@@ -262,6 +262,10 @@ WORDS: dict[str, Words] = {
         (lambda c, a, *rest: negative(scaled(c, ONE)),),
     ),
     "MulBackward0": Words(lambda c, a, b: times(a, b), (lambda c, a, b: b, lambda c, a, b: a)),
+    # torch's name where a number multiplies within a backward pass
+    "MulBackward1": Words(
+        lambda c, a: times(literal(c.saved("other")), a), (lambda c, a: literal(c.saved("other")),)
+    ),
     "DivBackward0": Words(
         lambda c, a, b: over(a, b),
         (lambda c, a, b: over(ONE, b), lambda c, a, b: negative(over(a, power(b, TWO)))),

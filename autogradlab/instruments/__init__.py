@@ -4,10 +4,12 @@ They take tensors of either engine and use the autograd protocol only.
 """
 
 from .backward_debugger import BackwardDebugger
+from .curvature_dial import CurvatureDial
 from .dual_stepper import DualStepper
 from .error_curve import ErrorCurve
 from .flow_waterfall import FlowWaterfall
 from .freeze_board import FreezeBoard
+from .graph_of_the_graph import GraphOfTheGraph
 from .graph_recorder import GraphRecorder
 from .jacobian_painter import JacobianPainter
 from .module_tree import ModuleTree
@@ -22,10 +24,12 @@ from .vjp_explorer import VJPExplorer
 
 __all__ = [
     "BackwardDebugger",
+    "CurvatureDial",
     "DualStepper",
     "ErrorCurve",
     "FlowWaterfall",
     "FreezeBoard",
+    "GraphOfTheGraph",
     "GraphRecorder",
     "JacobianPainter",
     "ModuleTree",

@@ -38,7 +38,8 @@ function render({ model, el }) {
   const svg = document.createElementNS(SVG, "svg");
   for (const [name, value] of Object.entries({ ...focusable, tabindex: 0, role: "group" })) svg.setAttribute(name, value);
   const breaks = model.get("stops").length ? ", b sets a breakpoint" : "";
-  svg.setAttribute("aria-label", `${model.get("title")}: arrows move between nodes, Enter selects${breaks}`);
+  const keys = model.get("targets").length ? `: arrows move between nodes, Enter selects${breaks}` : breaks && ": arrows move between steps";
+  svg.setAttribute("aria-label", model.get("title") + keys);
   stage.append(svg);
   const about = make("div", { class: "agl-about", "aria-live": "polite" }, stage);
 
@@ -248,7 +249,7 @@ function render({ model, el }) {
   const halting = (step) => model.get("halts").includes(step)
     || (model.get("breakpoints").includes(running(step)) && running(step) !== running(step - 1));
 
-  on(scrubber, "keydown", (event) => {
+  const scrub = (event) => {
     const moves = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, PageUp: 10, PageDown: -10 };
     if (event.key in moves) go(model.get("step") + moves[event.key]);
     else if (event.key === "b") stopAt(running(model.get("step")));
@@ -257,7 +258,8 @@ function render({ model, el }) {
     else return;
     event.preventDefault();
     event.stopPropagation();
-  });
+  };
+  on(scrubber, "keydown", scrub);
   const point = (event) => {
     const box = track.getBoundingClientRect();
     const step = Math.round(((event.clientX - box.left) / box.width) * last);
@@ -276,6 +278,13 @@ function render({ model, el }) {
     const key = event.target.closest("[data-key]")?.dataset.key;
     if (key) select(key);
   });
+  // A drawing may have places that stand for steps: press one, or turn over them as over a dial.
+  const turn = (event) => {
+    const at = event.buttons && event.target.closest("[data-step]")?.dataset.step;
+    if (at) go(+at);
+  };
+  on(svg, "pointerdown", turn);
+  on(svg, "pointermove", turn);
   on(svg, "pointerover", (event) => {
     const key = event.target.closest("[data-key]")?.dataset.key;
     tell(key ?? (svg.matches(":focus-visible") ? focus : model.get("selected")));
@@ -295,6 +304,7 @@ function render({ model, el }) {
     return [...near].sort((p, q) => far(p) - far(q))[0];
   };
   on(svg, "keydown", (event) => {
+    if (!targets.size) return scrub(event);
     if (event.key.startsWith("Arrow")) {
       focus = beside(event.key.slice(5)) ?? focus;
       follow(focus);
