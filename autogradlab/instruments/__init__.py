@@ -8,6 +8,7 @@ from .dual_stepper import DualStepper
 from .error_curve import ErrorCurve
 from .flow_waterfall import FlowWaterfall
 from .freeze_board import FreezeBoard
+from .gradcheck_microscope import GradcheckMicroscope
 from .graph_recorder import GraphRecorder
 from .jacobian_painter import JacobianPainter
 from .module_tree import ModuleTree
@@ -26,6 +27,7 @@ __all__ = [
     "ErrorCurve",
     "FlowWaterfall",
     "FreezeBoard",
+    "GradcheckMicroscope",
     "GraphRecorder",
     "JacobianPainter",
     "ModuleTree",
