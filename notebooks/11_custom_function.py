@@ -37,10 +37,9 @@ import autogradlab as torch
 # %% [markdown]
 # ## Forward and backward
 #
-# So far every operation brought its backward along. Now you write both. A *Function* is a class
-# with two static methods. `forward` computes the value. What backward will need it leaves in `ctx`,
-# the *context*: `save_for_backward` keeps tensors, `saved_tensors` gives them back. `backward`
-# takes the gradient that comes in and returns the one to send on.
+# So far every operation brought its backward along. Now you write both, as a *Function*: a class
+# with two static methods. `forward` computes the value, and leaves in `ctx`, the *context*, what
+# `backward` will need. `backward` takes the incoming gradient and returns the one to send on.
 
 # %%
 class Cube(torch.autograd.Function):
@@ -104,7 +103,7 @@ Times.apply(x, 3.0).backward()
 # attributes.
 #
 # `ctx.needs_input_grad` says which gradients are wanted, so that the others need not be computed.
-# **Predict** what is printed when w is frozen.
+# **Predict** what is printed, when w needs no gradient.
 
 # %%
 # %%twin
@@ -122,8 +121,7 @@ class Product(torch.autograd.Function):
         return g * w if wants_x else None, g * x if wants_w else None
 
 
-w = torch.tensor(5.0)
-Product.apply(x, w).backward()
+Product.apply(x, torch.tensor(5.0)).backward()
 
 # %% [markdown]
 # Two more things you will meet. An output that has no gradient, a mask for example, is announced by
@@ -411,8 +409,7 @@ print(f"loss {loss:.6f}  b {b:.6f}  d {d:.6f}")
 # %%
 # %%twin
 def train(predict):
-    b = torch.tensor(-1.0, dtype=f64, requires_grad=True)
-    d = torch.tensor(0.3, dtype=f64, requires_grad=True)
+    b, d = (torch.tensor(v, dtype=f64, requires_grad=True) for v in (-1.0, 0.3))
     for _ in range(300):
         loss = (predict(b, d) - y).pow(2).sum()
         loss.backward()
