@@ -24,7 +24,7 @@ import autogradlab as torch
 # ## Two-minute warm-up
 #
 # 1. y = x³ at x = 2, and a gradient of 5 comes in. What is sent on to x?
-# 2. A difference quotient is taken with h = 1e−12 in float64. Why is it poor?
+# 2. Why is a difference quotient with h = 1e−12 poor, even in float64?
 #
 # <details><summary>Answers</summary>
 #
@@ -106,7 +106,6 @@ Times.apply(x, 3.0).backward()
 # **Predict** what is printed, when w needs no gradient.
 
 # %%
-# %%twin
 class Product(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x, w):
@@ -121,6 +120,8 @@ class Product(torch.autograd.Function):
         return g * w if wants_x else None, g * x if wants_w else None
 
 
+# %%
+# %%twin
 Product.apply(x, torch.tensor(5.0)).backward()
 
 # %% [markdown]
@@ -353,18 +354,18 @@ for cube in (Cube.apply, Early.apply):
           torch.autograd.gradgradcheck(cube, at, raise_exception=False))  # fmt: skip
 
 # %% [markdown]
-# In `forward` nothing is recorded: the slope of `Early` is a constant, and its second derivative
-# comes out as zero, without a word. Save *inputs or outputs*, and compute the rest in `backward`;
-# or put `@once_differentiable` above `backward`, and a second derivative raises.
+# `forward` records nothing: the slope of `Early` is a constant, and its second derivative comes out
+# as zero, without a word. Save *inputs or outputs*, and compute the rest in `backward`; or put
+# `@once_differentiable` above `backward`, and a second derivative raises.
 #
 # ## A ladder of six rungs
 #
-# A sine between −π and π is nearly a polynomial of third degree. We fit
+# Between −π and π a sine is nearly
 #
-# ŷ = b · P₃(d · x), with P₃(z) = (5z³ − 3z) / 2,
+# ŷ = b · P₃(d · x), with the *Legendre polynomial* P₃(z) = (5z³ − 3z) / 2.
 #
-# by gradient descent, six times. First in NumPy, with all derivatives by hand. (No torch in it, so
-# there is nothing to compare.)
+# We fit b and d by gradient descent, six times. First in NumPy, with derivatives by hand (no torch,
+# so no twin cell).
 
 # %%
 import math
