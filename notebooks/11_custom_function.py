@@ -355,8 +355,7 @@ for cube in (Cube.apply, Early.apply):
 
 # %% [markdown]
 # `forward` records nothing: the slope of `Early` is a constant, and its second derivative comes out
-# as zero, without a word. Save *inputs or outputs*, and compute the rest in `backward`; or put
-# `@once_differentiable` above `backward`, and a second derivative raises.
+# as zero, without a word. Save *inputs or outputs*, and compute the rest in `backward`.
 #
 # ## A ladder of six rungs
 #

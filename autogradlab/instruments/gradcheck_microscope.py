@@ -69,7 +69,7 @@ class GradcheckMicroscope(Instrument):
     >>> x = tensor([1.0, 2.0], dtype=float64, requires_grad=True)
     >>> scope = GradcheckMicroscope(lambda x: x**3, x)
     >>> scope.nudge(1e-2)
-    'gradcheck passes at h = 0.01. The worst difference is 0.0001, at y₀ by x₀, where 0.00301 is \
+    'gradcheck passes at h = 0.01. The worst difference is 1e−4, at y₀ by x₀, where 0.00301 is \
 allowed.'
     >>> scope.passes, scope.analytic.tolist()
     (True, [[3.0, 0.0], [0.0, 12.0]])
@@ -190,8 +190,9 @@ allowed.'
         return np.where(np.isnan(share), np.inf, share)
 
     def _worst(self, now: Nudged) -> tuple[int, int]:
-        i, j = np.unravel_index(np.argmax(self._share(now)), now.jacobian.shape)
-        return int(i), int(j)
+        # Of cells that differ equally, but for rounding, the first.
+        shares = [float(f"{share:.3g}") for share in self._share(now).ravel()]
+        return divmod(shares.index(max(shares)), len(self.columns))
 
     def _sentence(self, now: Nudged) -> str:
         h = f"at h = {number(now.h)}"
@@ -207,9 +208,11 @@ allowed.'
                 f"gradcheck passes {h}. The worst difference is {number(abs(a - n), 2)}, at {where}"
                 f", where {allowed} is allowed."
             )
+        kind, _, words = now.objection.partition(": ")
+        if kind != "GradcheckError":
+            return f"gradcheck raises {h}. It says: {now.objection}"
         share = self._share(now)
         if not (share > 1).any():
-            words = now.objection.partition(": ")[2] or now.objection
             first = re.split(r"[,.]", words)[0]
             agree = "No cell differs too much, but "
             return f"gradcheck fails {h}. {agree}{OBJECTIONS.get(first, f'it says: {first}')}."

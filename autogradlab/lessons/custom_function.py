@@ -203,7 +203,7 @@ verdicts = Exercise(
             " point, computed in one type.",
         ),
         Mistake(
-            (0, 1, 0, 0),
+            (0, 1, 0, 1),
             "You have all four the wrong way round. A 1 stands for passes.",
         ),
         Mistake(
@@ -258,17 +258,17 @@ def noticed(you: np.ndarray) -> bool:
 
 def _unnoticed(you: np.ndarray) -> str:
     x = float(np.squeeze(you))
+    if x > 1e7:
+        return f"At {show(you)} a nudge of 1e−6 is lost in rounding: a right backward fails, too."
     if x > 0:
         return (
             f"gradcheck passes at {show(you)}: there y is x², and 2x is its derivative. Where is y"
             " something else?"
         )
-    if abs(x) < 1e-3:
-        return (
-            f"gradcheck passes at {show(you)}: the two differ by {show(np.abs(2 * you))} at most,"
-            " and 1e−5 is allowed."
-        )
-    return f"At {show(you)} the nudge of 1e−6 is lost in rounding. Take a number of usual size."
+    return (
+        f"gradcheck passes at {show(you)}: the two differ by {show(np.abs(2 * you))} at most, and"
+        " 1e−5 is allowed."
+    )
 
 
 caught = Exercise(
