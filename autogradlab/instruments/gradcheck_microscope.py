@@ -271,7 +271,7 @@ allowed.'
             ),
         )
         which = "selected" if key else "the worst cell"
-        head = f"<h4>{escape(self._name(i, j))}<span>{which}</span></h4>"
+        head = f'<div class="agl-h4">{escape(self._name(i, j))}<span>{which}</span></div>'
         body = "".join(
             f"<tr><td>{name}</td><td>{shown}</td><td>{escape(how) if '<' not in how else how}</td>"
             "</tr>"
