@@ -220,10 +220,11 @@ GradcheckMicroscope(Linear.apply, (x, W), names=["x", "W"])
 # The wrong cells are wrong at every h: no valley. The sign of a wrong backward is a **flat line
 # above what is allowed**.
 #
-# ## Five ways to fool it
+# ## Five ways to be misled
 #
-# gradcheck looks at one point, in one type, with one batch. First, the point. **Predict** the
-# verdict for the same forgetful Linear, where W is symmetric.
+# gradcheck looks at one point, in one type, with one batch. So it can pass what is wrong, and fail
+# what is right. First, the point. **Predict** the verdict for the same forgetful Linear, where W is
+# symmetric.
 
 # %%
 # %%twin
@@ -231,9 +232,9 @@ S = torch.tensor([[2.0, 1.0], [1.0, 3.0]], dtype=f64, requires_grad=True)
 print(torch.autograd.gradcheck(Linear.apply, (x, S)))
 
 # %% [markdown]
-# **1 · Symmetric, and other handsome inputs.** It passes, and is as wrong as before. The same with
-# `torch.ones`, zeros, or an eye. Here is a cube whose author forgot to square. **Predict** both
-# verdicts: 3x instead of 3x², at ones and at random numbers.
+# **1 · Special inputs.** It passes, and is as wrong as before: a symmetric matrix hides a missing
+# transpose. Zeros, ones and identity matrices hide other things. Here is a cube whose author wrote
+# 3x instead of 3x². **Predict** both verdicts, at ones and at random numbers.
 
 # %%
 # %%twin
@@ -301,7 +302,7 @@ for rows in (1, 3):
 GradcheckMicroscope(AddBias.apply, (batch, b), names=["x", "b"])
 
 # %% [markdown]
-# A batch of one hides it. Check with at least two rows, and with sizes that differ.
+# A batch of one hides it, three rows do not. Check with at least two, and with sizes that differ.
 #
 # **5 · Chance.** A backward that is a little different each time, as with a dropout that draws a
 # new mask, or with sums in changing order on a GPU. **Predict** the verdict, where the noise is
@@ -424,8 +425,8 @@ def train(predict):
 ladder["autograd"] = train(lambda b, d: b * (5 * (d * x) ** 3 - 3 * (d * x)) / 2)
 
 # %% [markdown]
-# **Rung 4, Function.** P₃ becomes an operation of its own: one node instead of six, one saved
-# tensor, and a derivative that a person has simplified. It is checked first.
+# **Rung 4, Function.** P₃ becomes an operation of its own: one node instead of five, with a
+# derivative that a person has simplified. It is checked first.
 
 # %%
 class LegendrePolynomial3(torch.autograd.Function):
