@@ -455,7 +455,7 @@ class Tensor:
     __str__ = __repr__
 
     def __format__(self, spec: str) -> str:
-        if not self.array.ndim:
+        if not self.array.ndim and type(self) is Tensor:  # not of a Parameter, as in torch
             return self.item().__format__(spec)
         return object.__format__(self, spec)
 

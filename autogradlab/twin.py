@@ -781,6 +781,15 @@ def plain(message: Any) -> str:
     return re.sub(r"\s*\(Triggered internally at .*?\)", "", str(message), flags=re.S).strip()
 
 
+def same_type(ours: BaseException | None, theirs: BaseException | None) -> bool:
+    """Whether two errors are of one class, or of the same class of either engine."""
+    a, b = type(ours), type(theirs)
+    package, _, rest = a.__module__.partition(".")
+    return a is b or (package == "autogradlab" and (f"torch.{rest}", a.__name__) == (
+        b.__module__, b.__name__
+    ))
+
+
 def own_frames(warning: str) -> str:
     """A warning without the stack frames of this package, which a traceback in it may have."""
     here = re.escape(str(Path(__file__).parent))
@@ -947,7 +956,7 @@ class Twin:
         texts = ours.error_text(), theirs.error_text()
         if raises and ours.error is None:
             check.differ("the cell", f"was to raise {raises}", *texts)
-        elif type(ours.error) is not type(theirs.error):
+        elif not same_type(ours.error, theirs.error):
             check.differ("the error", "differs", *texts)
         elif raises:
             same = check.text("the error", *texts)

@@ -12,8 +12,8 @@ from .data import Summary
 
 
 def number(x: float, digits: int = 4) -> str:
-    """One number: exact integers below 1e6 as they are, else `digits` significant digits; two below
-    1e-3 and from 1e5 on. The minus is U+2212.
+    """One number: exact integers below 1e6 as they are, else `digits` significant digits; at most
+    two below 1e-3 and from 1e5 on. The minus is U+2212.
 
     >>> number(36.0), number(-0.123456), number(28.44, digits=3)
     ('36', '−0.1235', '28.4')
@@ -35,7 +35,7 @@ def _significant(x: float, digits: int) -> str:
     if -3 <= exponent < 5:
         text = f"{x:.{max(0, digits - 1 - exponent)}f}"
         return text.rstrip("0").rstrip(".") if "." in text else text
-    mantissa, _, power = f"{x:.1e}".partition("e")
+    mantissa, _, power = f"{x:.{min(digits - 1, 1)}e}".partition("e")
     return f"{mantissa.removesuffix('.0')}e{int(power)}"
 
 

@@ -9,6 +9,7 @@ from .dual_stepper import DualStepper
 from .error_curve import ErrorCurve
 from .flow_waterfall import FlowWaterfall
 from .freeze_board import FreezeBoard
+from .gradcheck_microscope import GradcheckMicroscope
 from .graph_of_the_graph import GraphOfTheGraph
 from .graph_recorder import GraphRecorder
 from .jacobian_painter import JacobianPainter
@@ -29,6 +30,7 @@ __all__ = [
     "ErrorCurve",
     "FlowWaterfall",
     "FreezeBoard",
+    "GradcheckMicroscope",
     "GraphOfTheGraph",
     "GraphRecorder",
     "JacobianPainter",

@@ -18,6 +18,7 @@ from .svg_view import SvgView
 from .twin_graph import plural
 
 LARGEST = 8  # inputs, and outputs
+NARROW = 18.0  # px; of a cell without numbers
 CELL, HIGH = 72.0, 36.0  # px; of a cell of the table
 LEFT, TOP = 136.0, 76.0  # px; where its first cell begins
 SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
@@ -281,27 +282,46 @@ class JacobianPainter(Instrument):
         return (rows[index - 1 : index] if index else columns[:1]), rows[index + 1 : index + 2]
 
 
-def draw_cell(pen: Pen, box: Box, x: float | None, most: float) -> str:
-    """One number: tinted by its size, with a bar for it, hatched at the left if it is negative."""
+def draw_cell(pen: Pen, box: Box, x: float | None, most: float, kind: str = "") -> str:
+    """One number: tinted by its size, with a bar for it, hatched at the left if it is negative. The
+    kind is that of a gradient, or "value". Where there is no room for a number, none is written."""
     left, top, right, bottom = box
     middle = (left + right) / 2, (top + bottom) / 2
     if x is None:
         return rectangle(pen, "pill", box, 2)
     if x != x or abs(x) == float("inf"):
-        return rectangle(pen, "infinite", box, 2) + text(pen, "infinite words", *middle, number(x))
+        words = fitting(x, right - left - 2, 11)
+        return rectangle(pen, "infinite", box, 2) + text(pen, "infinite words", *middle, words)
     share = abs(x) / most if most and most != float("inf") else 0.0
     size = "0" if not x else "1" if share < 1 / 3 else "2" if share < 2 / 3 else "3"
-    parts = [rectangle(pen, f"painter cell {size}", box, 2)]
+    tone = f" {kind}" if kind else ""
+    parts = [rectangle(pen, f"painter cell{tone} {size}", box, 2)]
     if x:
         wide = max(2.0, share * (right - left - 2))
-        parts.append(rectangle(pen, "cap", (left + 1, bottom - 4, left + 1 + wide, bottom - 1)))
+        bar = (left + 1, bottom - 4, left + 1 + wide, bottom - 1)
+        parts.append(rectangle(pen, "dual cap" if kind else "cap", bar))
     if x < 0:
-        lines = "".join(f"M{left + 1:g} {top + 8 + 6 * k:g}l6-6" for k in range(4))
-        parts.append(path(pen, "painter hatch", lines))
-    aside = 4 if x < 0 else 0  # a long number stays clear of the hatch
-    style = "number" if x else "number none"
-    parts.append(text(pen, style, middle[0] + aside, middle[1] - 1, number(x, 3)))
+        times = min(4, int((bottom - top - 4) // 6))
+        lines = "".join(f"M{left + 1:g} {top + 8 + 6 * k:g}l6-6" for k in range(times))
+        parts.append(path(pen, f"painter hatch{tone}", lines))
+    aside = 8 if x < 0 else 0  # a long number stays clear of the hatch
+    for style, points, least in (("number", 12, 3), ("tracer number", 11, 1)):
+        if words := fitting(x, right - left - aside - 2, points, least):
+            style = style if x else "number none"
+            parts.append(text(pen, style, middle[0] + aside / 2, middle[1] - 1, words))
+            break
     return "".join(parts)
+
+
+def fitting(x: float, room: float, size: float, least: int = 1) -> str:
+    """A number with as many digits, at most three, as there is room for; nothing if for none, or in
+    a cell so narrow that a few numbers would stand among blanks."""
+    if room < NARROW:
+        return ""
+    for digits in range(3, least - 1, -1):
+        if text_width(words := number(x, digits), size) <= room:
+            return words
+    return ""
 
 
 def _marks() -> str:

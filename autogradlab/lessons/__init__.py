@@ -4,7 +4,14 @@ each lesson with their checkers, the self-test, and still pictures of an idea.""
 from .exercise import Exercise, Mistake, Verdict, progress
 from .op_table import op_table, op_tests
 from .panel import Panel, self_test
-from .pictures import Picture, gradient_times_nudge, junctions, twin_cell, vector_times_jacobian
+from .pictures import (
+    Picture,
+    gradient_times_nudge,
+    junctions,
+    own_function,
+    twin_cell,
+    vector_times_jacobian,
+)
 from .weights import resnet18_weights
 
 __all__ = [
@@ -17,6 +24,7 @@ __all__ = [
     "junctions",
     "op_table",
     "op_tests",
+    "own_function",
     "progress",
     "resnet18_weights",
     "self_test",

@@ -81,18 +81,8 @@ def junctions(recordings: dict[str, Recording]) -> Picture:
 
 def _climb(x: float, top: float, bottom: float, value: str, gradient: str) -> str:
     """An upright ribbon with its value on the left and its gradient on the right."""
-    middle = (top + bottom) / 2
-    line, chevrons = (
-        f"M{x:g} {bottom:g}V{top:g}",
-        f"M{x - 3:g} {middle - 14:g}l3-3 3 3m-6 28l3-3 3 3",
-    )
-    return (
-        draw.path(pen, "ribbon", line, ' stroke-width="10"')
-        + draw.path(pen, "ribbon passed", line, ' stroke-width="8"')
-        + draw.path(pen, "chevrons passed", chevrons)
-        + draw.value_chip(pen, x - 12 - draw.value_chip_width(value), middle, value)
-        + draw.gradient_chip(pen, x + 10, middle, gradient)
-    )
+    left, middle = x - 12 - draw.value_chip_width(value), (top + bottom) / 2
+    return draw.value_chip(pen, left, middle, value) + _rise(x, top, bottom, gradient)
 
 
 def vector_times_jacobian(
@@ -136,6 +126,56 @@ def vector_times_jacobian(
         parts.append(draw.gradient_chip(pen, start + cell * j + 40 - width / 2, y, number(x)))
     size = (start + cell * len(inputs) + 24, y + 30)
     return Picture(draw.svg(*size, "v transposed times J", sentence, "".join(parts)), sentence)
+
+
+def own_function(x: float, y: float, came: float, sent: float) -> Picture:
+    """A Function, forward on the left and backward on the right, and between them the ctx in which
+    the one leaves x for the other.
+
+    >>> own_function(2, 8, 1, 12)
+    forward makes 8 of x = 2 and keeps x in ctx; backward receives 1, takes x out of ctx, and \
+sends 12.
+    """
+    sentence = (
+        f"forward makes {number(y)} of x = {number(x)} and keeps x in ctx; backward receives"
+        f" {number(came)}, takes x out of ctx, and sends {number(sent)}."
+    )
+    parts = [
+        draw.path(pen, "value edge", "M140 34V84m-4-6l4 6 4-6M140 136V190m-4-6l4 6 4-6"),
+        draw.value_chip(pen, 140 - 14 - draw.value_chip_width(f"x = {number(x)}"), 58,
+                        f"x = {number(x)}"),
+        draw.value_chip(pen, 140 - 14 - draw.value_chip_width(f"y = {number(y)}"), 162,
+                        f"y = {number(y)}"),
+        draw.path(pen, "value edge", "M224 110H272m-6-4l6 4-6 4M408 110H456m-6-4l6 4-6 4"),
+    ]  # fmt: skip
+    for left, name, rule in ((56, "forward", "x * x * x"), (456, "backward", "g * 3 * x * x")):
+        parts.append(draw.rectangle(pen, "plain", (left, 84, left + 168, 136), 4))
+        parts.append(draw.text(pen, "number strong", left + 84, 101, name))
+        parts.append(draw.text(pen, "expression", left + 84, 121, rule))
+    parts.append(draw.rectangle(pen, "waiting", (272, 72, 408, 148), 4))
+    parts.append(draw.text(pen, "number strong", 340, 92, "ctx"))
+    parts.append(draw.rectangle(pen, "sheet", (294, 114, 306, 126), 1))
+    parts.append(draw.path(pen, "sheet lines", "M297 118h6m-6 4h6"))
+    parts.append(draw.value_chip(pen, 314, 120, f"x = {number(x)}"))
+    parts.append(draw.text(pen, "note", 272, 166, "kept until backward has run"))
+    for top, bottom, words in ((34, 84, number(sent)), (136, 190, number(came))):
+        parts.append(_rise(540, top, bottom, words))
+    return Picture(draw.svg(640, 216, "A Function", sentence, "".join(parts)), sentence)
+
+
+def _rise(x: float, top: float, bottom: float, gradient: str) -> str:
+    """An upright ribbon with its gradient on the right."""
+    middle = (top + bottom) / 2
+    line, chevrons = (
+        f"M{x:g} {bottom:g}V{top:g}",
+        f"M{x - 3:g} {middle - 14:g}l3-3 3 3m-6 28l3-3 3 3",
+    )
+    return (
+        draw.path(pen, "ribbon", line, ' stroke-width="10"')
+        + draw.path(pen, "ribbon passed", line, ' stroke-width="8"')
+        + draw.path(pen, "chevrons passed", chevrons)
+        + draw.gradient_chip(pen, x + 10, middle, gradient)
+    )
 
 
 def gradient_times_nudge(

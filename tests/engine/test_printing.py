@@ -158,6 +158,18 @@ def test_a_number_takes_a_format(array, spec):
         assert format(ours, spec) == expected
 
 
+@pytest.mark.parametrize("spec", ["", ".3f", ">12"])
+def test_a_parameter_takes_none(spec):
+    """Only a plain tensor is formatted as its number."""
+    said = []
+    for engine in (torch, autogradlab):
+        try:
+            said.append(format(engine.nn.Parameter(engine.tensor(1.5)), spec))
+        except TypeError as error:
+            said.append(str(error))
+    assert said[0] == said[1]
+
+
 def test_print_options_of_a_large_array():
     array = np.random.default_rng(0).standard_normal((60, 40))
     for options in ({"profile": "full"}, {"profile": "short"}, {"precision": 10},

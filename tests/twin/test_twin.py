@@ -77,6 +77,8 @@ def test_only_announced_errors_are_compared(notebook):
     report, printed = cell(notebook, source, raises="RuntimeError")
     assert report.agrees and printed.startswith("RuntimeError: grad can be implicitly created")
     assert not cell(notebook, "x = 1", raises="RuntimeError")[0].agrees
+    source = "x = torch.ones(2, requires_grad=True)\ntorch.autograd.gradcheck(lambda x: x * x, x)"
+    assert cell(notebook, source, raises="GradcheckError")[0].agrees  # of each engine its own
     with pytest.raises(ZeroDivisionError):
         cell(notebook, "1 / 0", raises="RuntimeError")
 
