@@ -334,8 +334,10 @@ board
 
 # %%
 print(board.freeze_all_but("fc"))
-print(board.reset(), board.freeze("layer4"), sep="\n")
-print(board.facts["conv1.weight"].grad is None)
+board.unfreeze()
+print(board.freeze("layer4"))
+print("conv1 has no gradient:", board.facts["conv1.weight"].grad is None)
+print(board.reset())
 
 # %% [markdown]
 # All but fc frozen: of 133 nodes 5 are left, and nothing to speak of is saved. With layer4 alone

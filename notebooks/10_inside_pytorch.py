@@ -6,7 +6,7 @@
 #
 # **Afterwards you can** walk through PyTorch's own graph, say what each node keeps in memory and for
 # how long, read the version-counter error, and use hooks and checkpointing. **Time:** 40 minutes.
-# **You need:** lessons 03, 07 and 09.
+# **You need:** lessons 03, 07 and 09, and PyTorch itself beside this package.
 
 # %% [markdown]
 # ## Set-up
@@ -168,7 +168,7 @@ memory
 
 # %%
 print(memory.keepers("tanh"))
-print(memory.jump("tanh"))
+print(memory.keepers("second"))
 
 # %% [markdown]
 # The tanh needs its result for its own derivative, the layer after it needs the same numbers as its
@@ -354,7 +354,7 @@ print(len(runs))
 # %%
 def chain(checkpointed):
     torch.manual_seed(0)
-    y = torch.rand(32, 64, requires_grad=True)
+    y = torch.rand(256, 64, requires_grad=True)
     for _ in range(4):
         pair = nn.Sequential(nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, 64), nn.Tanh())
         again = torch.utils.checkpoint.checkpoint
@@ -434,12 +434,16 @@ for name, count in sorted(Counter(names).items(), key=lambda pair: (-pair[1], pa
 
 # %% [markdown]
 # 62 leaves, one for each parameter; 20 convolutions with a batch norm each. Who keeps the memory?
-# **Predict** which part of the network holds most: near the image, or near the loss?
+# **Predict** which part of the network holds most: near the image, where the pictures are large, or
+# near the loss, where the weights are many?
 
 # %%
 TapeMemory(loss, model)
 
 # %% [markdown]
+# The weights, with one small image. They are in memory anyway; what comes on top of them grows with
+# every image of a batch, and that is what fills a computer.
+#
 # ## Exercise 1 · Who keeps the memory?
 # *Difficulty ●●●○○ · 6 minutes*
 #
