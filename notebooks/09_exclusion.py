@@ -51,19 +51,15 @@ print(f"a requires a gradient: {a.requires_grad}")
 print(f"b requires a gradient: {b.requires_grad}")
 
 # %% [markdown]
-# One input is enough, as in lesson 03. b is in the graph; a is not, nor is the way to x in
-# `x + z`. That is *exclusion*: what nobody wants a gradient for is not recorded, saves nothing, and
-# costs nothing in the backward pass.
+# One input is enough (lesson 03). b is in the graph; a is not, nor is the way to x in `x + z`. That
+# is *exclusion from the DAG*, the directed acyclic graph: what nobody wants a gradient for is not
+# recorded and saves nothing.
 #
-# (The graph is often called a *DAG*, a directed acyclic graph: its edges have a direction, and
-# following them never leads round in a circle.)
-
-# %% [markdown]
 # ## The idea in one picture
 #
-# Q = 3a³ − b² again. To *freeze* a tensor is to set its `requires_grad` to False. **Predict**
-# before you press **freeze** beside a: which nodes go, and how many bytes are no longer saved? Then
-# freeze b instead, then both.
+# To *freeze* a tensor is to set its `requires_grad` to False. **Predict** before you press
+# **freeze** beside a: which nodes go, and how many bytes are no longer saved? Then freeze b
+# instead, then both.
 
 # %%
 from autogradlab.instruments import FreezeBoard

@@ -4,9 +4,9 @@
 # [Open in Colab](https://colab.research.google.com/github/autogradlab/autogradlab/blob/v0.1.0/notebooks/10_inside_pytorch.ipynb)
 # · [Open in Binder](https://mybinder.org/v2/gh/autogradlab/autogradlab/v0.1.0?urlpath=lab/tree/notebooks/10_inside_pytorch.ipynb)
 #
-# **Afterwards you can** walk through PyTorch's own graph, say what each node keeps in memory and for
-# how long, read the version-counter error, and use hooks and checkpointing. **Time:** 40 minutes.
-# **You need:** lessons 03, 07 and 09, and PyTorch itself beside this package.
+# **Afterwards you can** walk through PyTorch's own graph, say what each node keeps in memory and
+# for how long, read the version-counter error, and use hooks and checkpointing. **Time:** 40
+# minutes. **You need:** lessons 03, 07 and 09, and PyTorch beside this package.
 
 # %% [markdown]
 # ## Set-up
@@ -156,7 +156,7 @@ layers = OrderedDict(first=first, tanh=nn.Tanh(), second=second, relu=nn.ReLU(),
 net = nn.Sequential(layers)
 with watch(net) as watched:  # notes which module makes which node
     loss = net(torch.rand(128, 64)).pow(2).mean()
-memory = TapeMemory(loss, net, watched, depth=1)
+memory = TapeMemory(loss, net, watched, names={"loss": loss}, depth=1)
 memory
 
 # %% [markdown]
@@ -348,26 +348,32 @@ print(len(runs))
 
 # %% [markdown]
 # Twice: that is the price, about one more forward pass. The gain is to be seen over a deeper
-# network. Eight layers, plain, and in four checkpoints of two. **Predict** how their bytes at the
-# start compare.
+# network: eight layers, plain, and in four checkpointed blocks of two. **Predict** how their bytes
+# at the start compare. (`record_backward` runs one pass and notes what is held at each step.)
 
 # %%
-def chain(checkpointed):
-    torch.manual_seed(0)
-    y = torch.rand(256, 64, requires_grad=True)
-    for _ in range(4):
+from autogradlab.graphs import record_backward
+
+
+def tape(checkpointed):
+    blocks = OrderedDict()
+    for i in range(1, 5):
         pair = nn.Sequential(nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, 64), nn.Tanh())
-        again = torch.utils.checkpoint.checkpoint
-        y = again(pair, y, use_reentrant=False) if checkpointed else pair(y)
-    return y.pow(2).mean()
+        blocks[f"block{i}"] = pair
+    y = torch.rand(256, 64)
+    for block in blocks.values():
+        y = checkpoint(block, y, use_reentrant=False) if checkpointed else block(y)
+    loss = y.pow(2).mean()
+    return record_backward(loss, model=nn.Sequential(blocks), names={"loss": loss})
 
 
-TapeMemory(compare={"plain": chain(False), "checkpointed": chain(True)})
+# %%
+TapeMemory(compare={"plain": tape(False), "checkpointed": tape(True)}, depth=1)
 
 # %% [markdown]
-# Not counted are the four inputs, and one block at a time while it runs again. So for n layers in
-# blocks of k, n / k inputs are kept and k layers at the worst moment. **Predict** the best k for
-# 64 layers.
+# What is left is the input of the square. Not counted are the inputs of the four blocks, and one
+# block at a time while it runs again. So of n layers in blocks of k, n / k inputs are kept, and k
+# layers at the worst moment. **Predict** the best k for 64 layers.
 
 # %%
 n = 64
@@ -438,7 +444,7 @@ for name, count in sorted(Counter(names).items(), key=lambda pair: (-pair[1], pa
 # near the loss, where the weights are many?
 
 # %%
-TapeMemory(loss, model)
+TapeMemory(loss, model, names={"loss": loss})
 
 # %% [markdown]
 # The weights, with one small image. They are in memory anyway; what comes on top of them grows with

@@ -1,5 +1,5 @@
-"""The exercises of lesson 09: who takes part in a graph, half a detach, a network frozen but for its
-last layer, and a function whose values leave the graph."""
+"""The exercises of lesson 09: who takes part in a graph, half a detach, a network frozen but for
+its last layer, and a function whose values leave the graph."""
 
 from __future__ import annotations
 
@@ -64,7 +64,9 @@ def _numbers(answer: Any) -> Any:
     """True and False as 1 and 0, at any depth."""
     if isinstance(answer, list | tuple):
         return [_numbers(each) for each in answer]
-    return int(answer) if isinstance(answer, bool | np.bool_) else answer
+    if isinstance(answer, bool | np.bool_) or "bool" in str(getattr(answer, "dtype", "")):
+        return answer * 1
+    return answer
 
 
 _GRAD = ".grad is not None"
@@ -155,8 +157,10 @@ def _engines() -> Iterator[ModuleType]:
 
 
 def small_network(engine: ModuleType) -> Any:
-    """A network with the names of a ResNet, and few parameters."""
+    """A network with the names of a ResNet, and few parameters; a notebook's random numbers stay
+    as they are."""
     nn = engine.nn
+    before = engine.get_rng_state()
 
     class Small(nn.Module):
         def __init__(self) -> None:
@@ -169,7 +173,11 @@ def small_network(engine: ModuleType) -> Any:
         def forward(self, x: Any) -> Any:
             return self.fc(self.layer1(self.bn1(self.conv1(x))).mean((2, 3)))
 
-    return Small()
+    try:
+        engine.manual_seed(0)
+        return Small()
+    finally:
+        engine.set_rng_state(before)
 
 
 class FineTune(Exercise):
@@ -230,7 +238,8 @@ class FineTune(Exercise):
             raise _Diagnosis("It is the other way round: fc is frozen, and the rest learns.")
         for name in sorted(learns - wanted):
             raise _Diagnosis(f"{name} still learns. Only fc should.")
-        raise _Diagnosis(f"{', '.join(wanted - learns)} is frozen. Both tensors of fc should learn.")
+        (name,) = wanted - learns
+        raise _Diagnosis(f"{name} is frozen. Both tensors of fc should learn.")
 
     def _look_at_list(self, handed: list[Any], own: dict[str, Any]) -> None:
         names = {id(parameter): name for name, parameter in own.items()}
@@ -241,7 +250,7 @@ class FineTune(Exercise):
                     f"The list has names in it, {each[:20]!r}. An optimizer wants the tensors."
                 )
             if id(each) not in names:
-                raise _Diagnosis(f"The list has something in it that is no parameter: {_kind(each)}.")
+                raise _Diagnosis(f"The list holds something that is no parameter: {_kind(each)}.")
             given.append(names[id(each)])
         frozen = [name for name in given if not name.startswith("fc.")]
         if frozen:
@@ -250,9 +259,8 @@ class FineTune(Exercise):
                 f" {len(frozen)} are frozen. Leave those out."
             )
         if missing := {"fc.weight", "fc.bias"} - set(given):
-            raise _Diagnosis(
-                f"The flags are right, but the optimizer does not get {' and '.join(sorted(missing))}."
-            )
+            left_out = " and ".join(sorted(missing))
+            raise _Diagnosis(f"The flags are right, but the optimizer does not get {left_out}.")
         if len(given) != 2:
             raise _Diagnosis("A tensor is in the list twice.")
 
@@ -340,7 +348,7 @@ class Mend(Exercise):
         for engine in _engines():
             try:
                 value, found = measured(answer, engine, w, x)
-            except _Diagnosis:
+            except (_NotTried, _Diagnosis):
                 raise
             except Exception as error:
                 failures.append(error)
@@ -389,9 +397,10 @@ def still_cut(found: np.ndarray, engine: ModuleType, w: list[float], x: list[flo
                 )
                 return f"{start}: {PLACES[cut[0]][1]}"
     right = measured(version(engine), engine, w, x)[1]
+    i = 0 if not _same(found[0], right[0]) else 1
     return (
-        f"The number is right, the gradient of w is not: it is {show(found[0])}, and by nudges"
-        f" {show(right[0])}."
+        f"The number is right, the gradient of {'wx'[i]} is not: it is {show(found[i])}, and by"
+        f" nudges {show(right[i])}."
     )
 
 
@@ -402,7 +411,8 @@ def _unchanged(answer: Any) -> bool:
     own, code = version(autogradlab, PLACES).__code__, getattr(answer, "__code__", None)
     if code is None:
         return False
-    return (code.co_code, code.co_names, code.co_consts) == (own.co_code, own.co_names, own.co_consts)
+    parts = [(each.co_code, each.co_names, each.co_consts) for each in (code, own)]
+    return parts[0] == parts[1]
 
 
 spread = Mend(

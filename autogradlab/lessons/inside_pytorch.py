@@ -15,7 +15,9 @@ from .exercise import (
     Exercise,
     Mistake,
     Verdict,
+    _amount,
     _Diagnosis,
+    _fits,
     _has_ellipsis,
     _kind,
     _NotTried,
@@ -36,8 +38,11 @@ class Amounts(Exercise):
     asked: tuple[str, ...] = ()
 
     def _diagnose(self, you: np.ndarray, case: dict[str, Any]) -> str:
-        if you.shape != np.shape(self.right) or _same(you, np.array(self.right)):
-            return super()._diagnose(you, case)
+        if not _fits(you, np.array(self.right)):
+            return f"The answer is {len(self.right)} numbers; this is {_amount(you)}."
+        you = np.squeeze(you)
+        if _same(you, np.array(self.right)):
+            return ""
         wrong = int(np.argmax(you != self.right))
         for mistake in self.mistakes:
             if len(mistake.gives) == len(self.right):
@@ -170,8 +175,9 @@ def _try_hooks(engine: ModuleType, pack: Any, unpack: Any) -> None:
 
         return noting(work)
 
-    x = engine.tensor([[0.03, -0.8, 1.7], [2.5, 0.4, -1.1]], requires_grad=True)
-    W = engine.tensor([[0.6, -0.2], [1.3, 0.9], [-0.7, 0.35]], requires_grad=True)
+    waves = [np.sin(np.arange(96.0) * k).astype(np.float32) for k in (1, 2)]
+    x = engine.tensor((2 * waves[0].reshape(12, 8)).tolist(), requires_grad=True)
+    W = engine.tensor(waves[1].reshape(8, 12).tolist(), requires_grad=True)
     try:
         with engine.autograd.graph.saved_tensors_hooks(packing, unpacking):
             y = ((x @ W).tanh() * (x @ W)).sum()
@@ -194,6 +200,8 @@ def _try_hooks(engine: ModuleType, pack: Any, unpack: Any) -> None:
 def _compare(engine: ModuleType, t: Any, given: Any) -> None:
     """Whether what comes back is near enough to what was saved."""
     if not engine.is_tensor(t):
+        if hasattr(t, "grad_fn"):  # of the other engine, which comes next
+            raise TypeError("unpack returns a tensor of another engine")
         raise _Diagnosis(f"unpack must return a tensor; this is {_kind(t)}.")
     if tuple(t.shape) != tuple(given.shape):
         raise _Diagnosis(
