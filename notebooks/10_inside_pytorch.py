@@ -176,9 +176,9 @@ print(memory.keepers("second"))
 #
 # ## Hooks on what is saved
 #
-# In this block PyTorch hands each tensor it saves to `pack`, keeps what that returns, and calls
-# `unpack` when backward wants it back. These two only count. **Predict** the number of bytes
-# for x of three numbers.
+# In a `saved_tensors_hooks` block PyTorch hands each tensor it saves to a function *pack* and keeps
+# what that returns. When backward wants the tensor, it calls *unpack*. This pack counts bytes and
+# changes nothing, nor does the unpack. **Predict** what is printed, for x of three numbers.
 
 # %%
 # %%twin
@@ -190,12 +190,8 @@ def pack(t):
     return t
 
 
-def unpack(t):
-    return t
-
-
 x = torch.tensor([1.0, 2.0, 3.0], requires_grad=True)
-with torch.autograd.graph.saved_tensors_hooks(pack, unpack):
+with torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t):
     y = (x * x).exp().sum()
 print(sizes)
 
@@ -332,15 +328,13 @@ print(w.grad)
 # %%twin
 from torch.utils.checkpoint import checkpoint
 
-runs = []
-
 
 def block(x):
     runs.append("forward")
     return (x.exp() * x).tanh()
 
 
-x = torch.tensor([0.1, 0.2], requires_grad=True)
+runs, x = [], torch.tensor([0.1, 0.2], requires_grad=True)
 y = checkpoint(block, x, use_reentrant=False).sum()
 print(len(runs))
 y.backward()
@@ -348,32 +342,59 @@ print(len(runs))
 
 # %% [markdown]
 # Twice: that is the price, about one more forward pass. The gain is to be seen over a deeper
-# network: eight layers, plain, and in four checkpointed blocks of two. **Predict** how their bytes
-# at the start compare. (`record_backward` runs one pass and notes what is held at each step.)
+# network: sixteen layers, plain, or in four checkpointed blocks of four.
+
+# %%
+blocks = OrderedDict()
+for i in range(1, 5):
+    layers = [layer for _ in range(4) for layer in (nn.Linear(64, 64), nn.Tanh())]
+    blocks[f"block{i}"] = nn.Sequential(*layers)
+deep = nn.Sequential(blocks)
+
+
+def loss_of(checkpointed):
+    y = torch.ones(1024, 64)
+    for block in deep:
+        y = checkpoint(block, y, use_reentrant=False) if checkpointed else block(y)
+    return y.pow(2).mean()
+
+
+# %% [markdown]
+# `record_backward` runs one backward pass and notes what the graph holds at each step. **Predict**
+# how the two compare at the start.
 
 # %%
 from autogradlab.graphs import record_backward
 
-
-def tape(checkpointed):
-    blocks = OrderedDict()
-    for i in range(1, 5):
-        pair = nn.Sequential(nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, 64), nn.Tanh())
-        blocks[f"block{i}"] = pair
-    y = torch.rand(256, 64)
-    for block in blocks.values():
-        y = checkpoint(block, y, use_reentrant=False) if checkpointed else block(y)
-    loss = y.pow(2).mean()
-    return record_backward(loss, model=nn.Sequential(blocks), names={"loss": loss})
-
-
-# %%
-TapeMemory(compare={"plain": tape(False), "checkpointed": tape(True)}, depth=1)
+tapes = {
+    name: record_backward(loss_of(name == "checkpointed"), model=deep)
+    for name in ("plain", "checkpointed")
+}
+TapeMemory(compare=tapes, depth=1)
 
 # %% [markdown]
-# What is left is the input of the square. Not counted are the inputs of the four blocks, and one
-# block at a time while it runs again. So of n layers in blocks of k, n / k inputs are kept, and k
-# layers at the worst moment. **Predict** the best k for 64 layers.
+# All that is left in the graph is the input of the square. Not counted are the inputs of the four
+# blocks, and what a block holds while it runs again, one block at a time. So ask Python for the
+# most memory that was in use at once. **Predict** the ratio: as small as in the picture, or larger?
+
+# %%
+import tracemalloc
+
+
+def peak(checkpointed):
+    tracemalloc.start()
+    loss_of(checkpointed).backward()
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return most
+
+
+print(f"{peak(True) / peak(False):.1f}")
+
+# %% [markdown]
+# Four inputs, and four layers at the worst moment: eight instead of sixteen, and what any pass
+# needs besides. Of n layers in blocks of k, n / k inputs are kept, and k layers at once.
+# **Predict** the best k for 64 layers.
 
 # %%
 n = 64
@@ -381,7 +402,7 @@ for k in (1, 2, 4, 8, 16, 32, 64):
     print(f"blocks of {k:2}: {n // k} inputs + {k} layers = {n // k + k}")
 
 # %% [markdown]
-# The root of n: 16 instead of 64 for one more forward pass. The second run gets the same random
+# The root of n: 16 instead of 64, for one more forward pass. The second run gets the same random
 # numbers, so that dropout drops the same. But what a block does besides, such as a batch norm's
 # running mean, it does twice.
 #
