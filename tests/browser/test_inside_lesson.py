@@ -1,5 +1,7 @@
 """The instruments of lesson 10 in a browser: twin graphs and the memory of a backward pass."""
 
+import re
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, expect
@@ -23,13 +25,15 @@ def view(lesson: Lesson, words: str) -> Locator:
 
 
 def part(shown: Locator, words: str) -> Locator:
-    return shown.locator(".agl-stage g[data-key]").filter(has_text=words).first
+    """The node, or row, whose text begins with these words."""
+    begins = re.compile(rf"^\s*{re.escape(words)}")
+    return shown.locator(".agl-stage g[data-key]").filter(has_text=begins).first
 
 
 def test_a_product_has_saved_what_is_wanted(lesson: Lesson):
     twins = view(lesson, 'theirs["loss"]')
     expect(twins.locator(".agl-sentence")).to_contain_text("Same graph. 6 nodes, 5 edges")
-    part(twins, "MmBackward0").click()
+    part(twins, "x @ WMm").click()
     expect(twins.locator(".agl-has-corners")).to_have_count(2)
     saved = twins.locator("table tr").filter(has_text="saved")
     expect(saved).to_contain_text("self")
@@ -48,8 +52,17 @@ def test_memory_is_freed_step_by_step(lesson: Lesson):
     memory.get_by_role("button", name="step forward").click()
     expect(memory.locator(".agl-counter b")).to_have_text("1")
     part(memory, "tanh").click()
+    expect(memory.locator(".agl-panel table")).to_contain_text("tanh keeps")
     expect(memory.locator(".agl-panel table")).to_contain_text("second")
     assert unreadable(memory) == []
+
+
+def test_names_on_a_crowded_scrubber_stay_hidden_when_the_width_changes(lesson: Lesson):
+    memory = view(lesson, "depth=1)\nmemory")
+    for width in (1000, 940, 900):
+        lesson.page.set_viewport_size({"width": width, "height": 1600})
+        lesson.page.wait_for_timeout(300)
+        assert unreadable(memory) == [], width
 
 
 def test_a_checkpoint_is_compared(lesson: Lesson):
