@@ -300,7 +300,8 @@ learning = [name for name, p in model.named_parameters() if p.requires_grad]
 print(learning)
 
 # %% [markdown]
-# A new layer is made to learn. All that is left to train are 5,130 of 11 million numbers.
+# A new layer requires gradients from the start. What is left to train are 5,130 of 11 million
+# numbers.
 #
 # The optimizer gets those alone. Four images of random pixels stand for the new data. **Predict:**
 # how many tensors get a gradient, and is layer4 as before?
@@ -318,9 +319,9 @@ print(sum(p.grad is not None for p in model.parameters()))
 print(torch.equal(before, model.layer4[1].conv2.weight))
 
 # %% [markdown]
-# Two: `fc.weight` and `fc.bias`. How much of the graph was recorded for that? **Predict** with the
-# board: at first all learns. Then press **Freeze all but fc**. What happens if you freeze layer4
-# alone: which other modules still get a gradient?
+# Two: `fc.weight` and `fc.bias`. How much of the graph was recorded for that? On this board all
+# learns at first. **Predict** how many of the 133 nodes are left before you press **Freeze all but
+# fc**. Then reset, and freeze layer4 alone: which other modules still get a gradient?
 
 # %%
 for parameter in model.parameters():
@@ -361,8 +362,8 @@ for step in range(20):
 # %% [markdown]
 # Twenty steps, one forward pass of the network.
 #
-# One trap is left. All is frozen here, and inside no_grad. **Predict:** does a forward pass in
-# `train()` mode change the network?
+# One trap is left. Inside no_grad nothing is recorded, let alone learned. **Predict:** does a
+# forward pass in `train()` mode change the network all the same?
 
 # %%
 # %%twin
@@ -373,8 +374,8 @@ with torch.no_grad():
 print(torch.equal(mean, model.bn1.running_mean))
 
 # %% [markdown]
-# It does: a running mean is no parameter, and no gradient moves it. `model.eval()` above kept it
-# still. Three switches, and none does the work of another:
+# It does: no gradient moves a running mean, so freezing does not keep it. `model.eval()` above did.
+# None of three switches does the work of another:
 #
 # | switch | what it decides |
 # |---|---|
@@ -385,8 +386,8 @@ print(torch.equal(mean, model.bn1.running_mean))
 # %% [markdown]
 # ## The detach nobody meant
 #
-# Much of the time a value leaves the graph by accident. Nine ways to hand x on. **Predict** which
-# keep its history.
+# Often a value leaves the graph by accident. Nine ways to hand x on: **predict** which keep its
+# history.
 
 # %%
 # %%twin

@@ -120,6 +120,8 @@ twins.select("b²")
 twins
 
 # %% [markdown]
+# Another node, the same gradient. b · b names b twice, but that is one piece of memory.
+#
 # ## What a node saves, by name
 #
 # The names are attributes of the node, `_saved_…`. Here c requires no gradient. **Predict** which
