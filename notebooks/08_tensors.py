@@ -497,4 +497,4 @@ progress(exercises)
 # (n) against (n, 1). *The size of tensor a must match the size of tensor b*: write the shapes flush
 # right, and find the axis where neither is 1.
 #
-# **Next:** 09, exclusion from the graph (not yet written).
+# **Next:** [09 · Exclusion from the graph](09_exclusion.ipynb): who takes part, and who does not.

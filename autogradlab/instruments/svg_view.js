@@ -339,6 +339,7 @@ function render({ model, el }) {
     width_before = root.clientWidth;
     root.classList.toggle("agl-narrow", width_before < 760);
     // Names on the scrubber only where they all fit; else that of the step shown.
+    track.classList.remove("agl-crowded"); // what is hidden has no width
     const slot = track.clientWidth / last;
     const crowded = !few || dots.some((dot) => dot.querySelector("span").scrollWidth > slot - 4);
     track.classList.toggle("agl-crowded", crowded);
