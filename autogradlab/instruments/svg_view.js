@@ -38,7 +38,8 @@ function render({ model, el }) {
   const svg = document.createElementNS(SVG, "svg");
   for (const [name, value] of Object.entries({ ...focusable, tabindex: 0, role: "group" })) svg.setAttribute(name, value);
   const breaks = model.get("stops").length ? ", b sets a breakpoint" : "";
-  svg.setAttribute("aria-label", `${model.get("title")}: arrows move between nodes, Enter selects${breaks}`);
+  const drags = model.get("drags");
+  svg.setAttribute("aria-label", drags || `${model.get("title")}: arrows move between nodes, Enter selects${breaks}`);
   stage.append(svg);
   const about = make("div", { class: "agl-about", "aria-live": "polite" }, stage);
 
@@ -241,7 +242,7 @@ function render({ model, el }) {
         model.set("playing", false);
         model.save_changes();
       }
-    }, 900));
+    }, model.get("pace")));
   }
   const running = (step) => model.get("steps_keys")[step];
   // A row of many nodes stops when the first of them runs.
@@ -270,15 +271,24 @@ function render({ model, el }) {
   });
   on(scrubber, "pointermove", (event) => scrubber.hasPointerCapture(event.pointerId) && go(point(event)));
 
+  const under = (event, name) => event.target.closest(`[data-${name}]`)?.dataset[name];
   on(svg, "click", (event) => {
-    const fold = event.target.closest("[data-fold]")?.dataset.fold;
-    if (fold) return model.send({ fold });
-    const key = event.target.closest("[data-key]")?.dataset.key;
-    if (key) select(key);
+    const fold = under(event, "fold"), key = under(event, "key");
+    if (fold) model.send({ fold });
+    else if (key) select(key);
   });
+  // A drag sends places in the drawing, each when Python has drawn the one before it.
+  let waiting = false;
+  const drag = ({ type, target, pointerId, clientX, clientY }) => {
+    if (type === "pointerdown" && target.closest("[data-drag]")) svg.setPointerCapture(pointerId);
+    if (!svg.hasPointerCapture(pointerId) || (waiting && type === "pointermove")) return;
+    const { left, top, width: wide } = svg.getBoundingClientRect();
+    waiting = true;
+    model.send({ drag: [clientX - left, clientY - top].map((px) => (px * width) / wide) });
+  };
+  for (const name of ["pointerdown", "pointermove", "pointerup"]) on(svg, name, drag);
   on(svg, "pointerover", (event) => {
-    const key = event.target.closest("[data-key]")?.dataset.key;
-    tell(key ?? (svg.matches(":focus-visible") ? focus : model.get("selected")));
+    tell(under(event, "key") ?? (svg.matches(":focus-visible") ? focus : model.get("selected")));
   });
   on(svg, "focus", marks);
   on(svg, "blur", marks);
@@ -295,8 +305,10 @@ function render({ model, el }) {
     return [...near].sort((p, q) => far(p) - far(q))[0];
   };
   on(svg, "keydown", (event) => {
-    if (event.key.startsWith("Arrow")) {
-      focus = beside(event.key.slice(5)) ?? focus;
+    const way = event.key.startsWith("Arrow") && event.key.slice(5);
+    if (way && drags) model.send({ arrow: way });
+    else if (way && targets.size) {
+      focus = beside(way) ?? focus;
       follow(focus);
       marks();
     } else if (event.key === "Enter" || event.key === " ") {
@@ -350,6 +362,7 @@ function render({ model, el }) {
   });
   narrow.observe(root);
   const again = () => {
+    waiting = false;
     draw();
     show();
   };
