@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Any
 
@@ -197,9 +198,9 @@ class TrajectoryRace(Instrument):
     def svg(self) -> str:
         """The race up to the step that is shown; all of it where none has been chosen."""
         last = self.view.step or self.steps
-        steps = [self._step(attributes, k) for k in range(1, last + 1)]
-        parts = [self._ground(attributes), *steps, self._marks(attributes, last)]
-        return svg(WIDTH, HEIGHT, self.title, self.summary, "".join(parts))
+        way = self._way(attributes, 1, last)
+        body = self._ground(attributes) + way + self._marks(attributes, last)
+        return svg(WIDTH, HEIGHT, self.title, self.summary, body)
 
     # ---------------------------------------------------------------------------- computing
 
@@ -244,7 +245,7 @@ class TrajectoryRace(Instrument):
         with view.hold_sync():
             view.expression = self.title
             view.sentences = [self._sentence(k) for k in range(self.steps + 1)]
-            ways = [[(0, ""), (k, self._step(css_class, k))] for k in steps]
+            ways = [[(0, ""), (k, self._way(css_class, k, k))] for k in steps]
             marks = [(k, self._marks(css_class, k)) for k in (0, *steps)]
             view.set_forms([[(0, self._ground(css_class))], *ways, marks], self.steps + 1)
             view.revision += 1
@@ -256,7 +257,7 @@ class TrajectoryRace(Instrument):
         self.pieces = {
             name: [
                 within(self._at(p), self._at(q)) if _finite((*p, *q)) else None
-                for p, q in zip(track.points, track.points[1:], strict=False)
+                for p, q in pairwise(track.points)
             ]
             for name, track in self.tracks.items()
         }
@@ -371,25 +372,22 @@ class TrajectoryRace(Instrument):
             parts.append(text(pen, "small end", left - 4, bottom - share * (bottom - top), words))
         return "".join(parts)
 
-    def _step(self, pen: Pen, step: int) -> str:
-        """What one step adds to every track: its piece of line, a dot at its end, and f."""
+    def _way(self, pen: Pen, first: int, last: int) -> str:
+        """What these steps add to every track: a piece of line, dots, and the curve of f."""
         lines, dots = [], ""
         for i, (name, track) in enumerate(self.tracks.items()):
-            pieces = self.pieces[name]
-            if step > len(pieces):
+            done, pieces = self.pieces[name][: first - 1], self.pieces[name][first - 1 : last]
+            if not pieces:
                 continue
-            if (piece := pieces[step - 1]) and piece[0] != piece[1]:
-                way = sum(math.dist(*p) for p in pieces[: step - 1] if p)  # the dashes go on
-                shift = f' stroke-dashoffset="{way:.0f}"'
-                lines.append(path(pen, f"race trail {i}", _d(piece), shift))
-            x, y = self._at(track.points[step])
-            apart = math.dist(self._at(track.points[step - 1]), (x, y)) > CLOSE
-            if apart and self._in_box(track.points[step]):
-                dots += f"M{x:.1f} {y:.1f}h0"
-            before, now = track.values[step - 1 : step + 1]
-            ends = self._on_chart(step - 1, before), self._on_chart(step, now)
-            shift = f' stroke-dashoffset="{step * (ends[1][0] - ends[0][0]):.0f}"'
-            lines.append(path(pen, f"race trail {i}", _d(ends), shift))
+            before = sum(math.dist(*piece) for piece in done if piece)  # the dashes go on
+            lines.append(_line(pen, f"race trail {i}", pieces, before))
+            values = list(enumerate(track.values))[first - 1 : last + 1]
+            curve = [self._on_chart(step, value) for step, value in values]
+            before = curve[0][0] - self._chart[0]
+            lines.append(_line(pen, f"race trail {i}", list(pairwise(curve)), before))
+            for point, piece in zip(track.points[first : last + 1], pieces, strict=True):
+                if piece and math.dist(*piece) > CLOSE and self._in_box(point):
+                    dots += "M{:.1f} {:.1f}h0".format(*self._at(point))
         return "".join(lines) + (path(pen, "race dots", dots) if dots else "")
 
     def _marks(self, pen: Pen, step: int) -> str:
@@ -577,9 +575,15 @@ def _finite(numbers: Iterable[float]) -> bool:
     return all(map(math.isfinite, numbers))
 
 
-def _d(ends: Ends) -> str:
-    (x, y), (u, v) = ends
-    return f"M{x:.1f} {y:.1f}L{u:.1f} {v:.1f}"
+def _line(pen: Pen, style: str, pieces: Iterable[Ends | None], before: float) -> str:
+    """Pieces of line as one path, its dashes as if it had begun `before` px earlier."""
+    d, pen_at = "", None
+    for piece in pieces:
+        if piece and piece[0] != piece[1]:
+            start, end = ("{:.1f} {:.1f}".format(*p) for p in piece)
+            d += f"L{end}" if start == pen_at else f"M{start}L{end}"
+            pen_at = end
+    return path(pen, style, d, f' stroke-dashoffset="{before:.0f}"') if d else ""
 
 
 def _pointer(pen: Pen, p: Point, way: Point) -> str:
