@@ -139,23 +139,28 @@ def run(
     for group in groups:
         group["lr"] = group["lr"] * faster
 
-    def closure() -> Any:
+    def measure() -> Any:
         with engine.enable_grad():
-            y = one(f(point[0], point[1]))
-            point.grad = _gradient(engine, y, point)
+            return one(f(point[0], point[1]))
+
+    def closure() -> Any:
+        y = measure()
+        point.grad = _gradient(engine, y, point)
         return y
 
     closure_parameter = signature(optimizer.step).parameters.get("closure")
     needs_closure = closure_parameter is not None and closure_parameter.default is Parameter.empty
-    points, values = [_here(point)], [_height(f, point)]
+    y = measure()
+    points, values = [_here(point)], [y.item()]
     for _ in range(steps):
         if needs_closure:
             optimizer.step(closure)
         else:
-            closure()
+            point.grad = _gradient(engine, y, point)
             optimizer.step()
+        y = measure()
         points.append(_here(point))
-        values.append(_height(f, point))
+        values.append(y.item())
         if not _near(points[-1], values[-1]) or _far(points[-1], box):
             break
     return Track(name, _options(groups), tuple(points), tuple(values), steps)

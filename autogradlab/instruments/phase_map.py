@@ -17,7 +17,7 @@ from ..graphs.numbers import number
 from ..graphs.style import attributes, css_class, text_width
 from .instrument import Instrument, chosen
 from .svg_view import SvgView
-from .trajectory_race import ARROWS
+from .trajectory_race import ARROWS, near
 from .vjp_explorer import is_pair
 
 WIDTH, HEIGHT = 690.0, 388.0  # px
@@ -260,7 +260,9 @@ after 21 steps; critical damping at this lr is momentum 0.25.
             x = self._at(k, 0)[0]
             parts.append(text(pen, "small", x, bottom + 12, number(k / self.steepest, 3)))
             if k in (1, 2):
-                parts.append(text(pen, "number", x, bottom + 28, f"{k}/λ"))
+                one = len(self.curvatures) == 1
+                words = f"{k}/{'λ' if one else number(self.steepest)}"
+                parts.append(text(pen, "number", x, bottom + 28, words))
             parts.append(text(pen, "small end", left - 6, self._at(0, k / 4)[1], number(k / 4)))
         parts += [text(pen, "note", left, bottom + 46, "learning rate →"),
                   text(pen, "note", 8, top - 16, "↑ momentum"),
@@ -360,7 +362,7 @@ after 21 steps; critical damping at this lr is momentum 0.25.
         return tuple(self._controls.values())
 
     def _slid(self, name: str, value: float) -> None:
-        if value != getattr(self, name):  # moved by hand, not by move()
+        if not near(value, getattr(self, name), self._controls[name]):  # moved by hand
             self._go(**{name: value})
 
     def _on_message(self, message: Any) -> None:

@@ -119,7 +119,7 @@ class TrajectoryRace(Instrument):
         self.view = SvgView(
             title="Trajectory Race",
             tag=f"{ENGINES.get(self.engine.__name__, self.engine.__name__)} · {dtype_of(start)}",
-            look="below chart drags" if moves else "below chart",
+            look="below chart race drags" if moves else "below chart race",
             drags="Trajectory Race: arrows move the start" if moves else "",
             pace=150,
             view=[WIDTH, HEIGHT],
@@ -224,6 +224,7 @@ class TrajectoryRace(Instrument):
         finally:
             self.engine.set_rng_state(state)
         self.f, self.heights = function, heights
+        self._grounds: dict[Pen, str] = {}
         self.expression = (known.expression if known else f) if isinstance(f, str) else ""
         name = getattr(f, "__name__", "f")
         named = f"f = {name}" if name not in ("f", "<lambda>") else "f(x, y)"
@@ -309,7 +310,9 @@ class TrajectoryRace(Instrument):
 
     def _ground(self, pen: Pen) -> str:
         """What no step changes: the landscape, the legend and the axes of the chart."""
-        return self._landscape(pen) + self._legend(pen) + self._axes(pen)
+        if pen not in self._grounds:  # drawn once: it stays while the start is dragged
+            self._grounds[pen] = self._landscape(pen)
+        return self._grounds[pen] + self._legend(pen) + self._axes(pen)
 
     def _landscape(self, pen: Pen) -> str:
         left, top, right, bottom = PLOT
@@ -337,7 +340,8 @@ class TrajectoryRace(Instrument):
         )  # fmt: skip
         names = text(pen, "number", right - 8, bottom + 28, "x")
         names += text(pen, "number", left - 28, top + 8, "y")
-        names += text(pen, "note", left, bottom + 28, "+ lowest · ◇ start")
+        words = "+ lowest · ◇ start" + (": drag it, or use the arrow keys" if place else "")
+        names += text(pen, "note", left, bottom + 28, words)
         pluses = "".join(
             path(pen, "sign", f"M{x - 5:.1f} {y:.1f}h10M{x:.1f} {y - 5:.1f}v10")
             for x, y in (at((j, i)) for i, j in lowest(self.heights)[:4])
@@ -400,7 +404,8 @@ class TrajectoryRace(Instrument):
         parts = [start, path(pen, "now line", f"M{at:.1f} {top:g}V{bottom:g}")]
         spots = {name: self._spot(name, step) for name in self.tracks} if step else {}
         taken = [p for p, _ in spots.values()]
-        lead = min((t.values[step] for t in self.tracks.values() if not gone(t, step)), default=0)
+        heights = [t.values[step] for t in self.tracks.values() if not gone(t, step)]
+        lead = min(heights) if step and heights else None
         for i, (name, track) in enumerate(self.tracks.items()):
             row = PLOT[1] + 30 + ROW * i
             lost = gone(track, step)
@@ -456,7 +461,7 @@ class TrajectoryRace(Instrument):
         from ipywidgets import Dropdown, FloatLogSlider, FloatSlider, Text
 
         (a, b), (c, d) = self.box
-        wide = {"continuous_update": True, "step": 0.05}
+        fine = {"step": 0.01}
         made: dict[str, Any] = {}
         if "f" in self._chosen and self.expression:
             shown = self._shown("landscape")
@@ -466,8 +471,8 @@ class TrajectoryRace(Instrument):
             made["f"] = Text(value=self.expression, description="f(x, y)", continuous_update=False)
         if "start" in self._chosen:
             x, y = self.start.tolist()
-            made["x"] = FloatSlider(value=x, min=a, max=b, description="start x", **wide)
-            made["y"] = FloatSlider(value=y, min=c, max=d, description="start y", **wide)
+            made["x"] = FloatSlider(value=x, min=a, max=b, description="start x", **fine)
+            made["y"] = FloatSlider(value=y, min=c, max=d, description="start y", **fine)
         if "lr" in self._chosen:
             made["faster"] = FloatLogSlider(
                 value=self.faster, base=10, min=-1, max=1, step=0.05, description="all lr ×",
@@ -485,7 +490,7 @@ class TrajectoryRace(Instrument):
 
     def _moved(self, name: str, new: Any) -> None:
         """A control was used; what cannot be done is said under the picture."""
-        if new == self._shown(name) or new == "own":
+        if new == "own" or near(new, self._shown(name), self._controls[name]):
             return
         try:
             if name in ("x", "y"):
@@ -541,6 +546,16 @@ def letters(names: Iterable[str]) -> list[str]:
 def gone(track: Track, step: int) -> bool:
     """Whether an optimizer is too far away to be followed after so many steps."""
     return track.ended is not None and step >= track.ended
+
+
+def near(value: Any, shown: Any, control: Any) -> bool:
+    """Whether a control shows what it did before: a slider in the browser goes to its next mark by
+    itself, and says so."""
+    if isinstance(value, str):
+        return value == shown
+    if base := getattr(control, "base", None):  # a slider on a log scale
+        value, shown = math.log(value, base), math.log(shown, base)
+    return abs(value - shown) < 0.505 * control.step
 
 
 def _farewell(track: Track) -> str:
