@@ -257,8 +257,8 @@ adam = Walk(
     why="100 steps on three quadratics, and w is where PyTorch's Adam takes it.",
     cases=(
         {"start": (2.0, 1.0), "curvature": 3.0},
+        {"start": (0.0, 2.0), "curvature": 1.0},  # a gradient that is 0
         {"start": (2.0, 1.0), "curvature": 1e-4},  # gradients so small that eps counts
-        {"start": (0.0, 2.0), "curvature": 1.0},  # and one that is 0
     ),
     otherwise=lambda you: (
         "From some step on w is elsewhere than PyTorch's. After the first step the corrected"
@@ -276,7 +276,6 @@ adam = Walk(
             "eps is inside the root. With gradients this small it counts: add it after the root.",
             inside=True,
         ),
-        _slip("eps is missing. With gradients this small it counts.", eps=0.0),
         _slip("v averages g. It is the average of the squares, g².", square=False),
         _slip("The two betas are swapped: the squares have the longer memory.",
               betas=(BETA2, BETA1)),

@@ -70,7 +70,7 @@ def test_every_track_is_that_of_a_plain_loop_of_torch(engine, name):
         points, heights = by_torch(FUNCTIONS[name], make, 100)
         track = made.tracks[who]
         assert len(track.points) == 101 and track.ended is None
-        room = 1e-12 if name == "bowl" else 1e-10  # the others magnify a rounding
+        room = 1e-12 if name == "bowl" else 1e-8  # where the slope turns, a rounding grows
         for mine, theirs in zip(track.points, points, strict=True):
             assert mine == pytest.approx(theirs, rel=0, abs=room)
         assert track.values == pytest.approx(heights, rel=1e-9, abs=1e-12)
