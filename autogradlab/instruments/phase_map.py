@@ -17,7 +17,7 @@ from ..graphs.numbers import number
 from ..graphs.style import attributes, css_class, text_width
 from .instrument import Instrument, chosen
 from .svg_view import SvgView
-from .trajectory_race import ARROWS, near
+from .trajectory_race import ARROWS
 from .vjp_explorer import is_pair
 
 WIDTH, HEIGHT = 690.0, 388.0  # px
@@ -347,13 +347,15 @@ after 21 steps; critical damping at this lr is momentum 0.25.
             from ipywidgets import FloatSlider
 
             fine = self.farthest / 400
+            # Where it follows the hand, a slider of ipywidgets 8 also sends back what Python set.
             made = {
                 "lr": lambda: FloatSlider(
                     value=self.lr, min=fine, max=self.farthest, step=fine, description="lr",
-                    readout_format=".3g"
+                    readout_format=".3g", continuous_update=False,
                 ),
                 "momentum": lambda: FloatSlider(
-                    value=self.momentum, min=0.0, max=1.0, step=0.01, description="momentum"
+                    value=self.momentum, min=0.0, max=1.0, step=0.01, description="momentum",
+                    continuous_update=False,
                 ),
             }  # fmt: skip
             self._controls = {name: made[name]() for name in self._chosen}
@@ -362,7 +364,7 @@ after 21 steps; critical damping at this lr is momentum 0.25.
         return tuple(self._controls.values())
 
     def _slid(self, name: str, value: float) -> None:
-        if not near(value, getattr(self, name), self._controls[name]):  # moved by hand
+        if value != getattr(self, name):  # moved by hand, not by move()
             self._go(**{name: value})
 
     def _on_message(self, message: Any) -> None:

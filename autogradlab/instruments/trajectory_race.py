@@ -193,7 +193,7 @@ class TrajectoryRace(Instrument):
         return f"{steps} {first.name} {verb} {height}{self._outside(first, step)}.{rest}"
 
     def _outside(self, track: Track, step: int) -> str:
-        return "" if self._in_box(track.points[step]) else ", outside the picture"
+        return "" if self._in_box(track.points[step]) else " (outside the picture)"
 
     def svg(self) -> str:
         """The race up to the step that is shown; all of it where none has been chosen."""
@@ -461,7 +461,8 @@ class TrajectoryRace(Instrument):
         from ipywidgets import Dropdown, FloatLogSlider, FloatSlider, Text
 
         (a, b), (c, d) = self.box
-        fine = {"step": 0.01}
+        # Where it follows the hand, a slider of ipywidgets 8 also sends back what Python set.
+        fine = {"step": 0.01, "continuous_update": False}
         made: dict[str, Any] = {}
         if "f" in self._chosen and self.expression:
             shown = self._shown("landscape")
@@ -476,7 +477,7 @@ class TrajectoryRace(Instrument):
         if "lr" in self._chosen:
             made["faster"] = FloatLogSlider(
                 value=self.faster, base=10, min=-1, max=1, step=0.05, description="all lr ×",
-                readout_format=".2f",
+                readout_format=".2f", continuous_update=False,
             )  # fmt: skip
         return made
 
@@ -490,7 +491,7 @@ class TrajectoryRace(Instrument):
 
     def _moved(self, name: str, new: Any) -> None:
         """A control was used; what cannot be done is said under the picture."""
-        if new == "own" or near(new, self._shown(name), self._controls[name]):
+        if new in ("own", self._shown(name)):
             return
         try:
             if name in ("x", "y"):
@@ -546,16 +547,6 @@ def letters(names: Iterable[str]) -> list[str]:
 def gone(track: Track, step: int) -> bool:
     """Whether an optimizer is too far away to be followed after so many steps."""
     return track.ended is not None and step >= track.ended
-
-
-def near(value: Any, shown: Any, control: Any) -> bool:
-    """Whether a control shows what it did before: a slider in the browser goes to its next mark by
-    itself, and says so."""
-    if isinstance(value, str):
-        return value == shown
-    if base := getattr(control, "base", None):  # a slider on a log scale
-        value, shown = math.log(value, base), math.log(shown, base)
-    return abs(value - shown) < 0.505 * control.step
 
 
 def _farewell(track: Track) -> str:

@@ -176,8 +176,6 @@ def test_controls():
     assert made.momentum == 0.3
     made.move(0.123456, 0.5)
     assert lr.value == 0.123456
-    lr.value = 0.12  # the browser's slider goes to its mark: not a move
-    assert made.lr == 0.123456
     fixed = PhaseMap(1.0, lr=0.5, momentum=0.0, controls=["lr"])
     fixed._on_message({"drag": [232.0, 100.0]})
     assert (fixed.lr, fixed.momentum) == (2.0, 0.0) and len(fixed.controls) == 1

@@ -11,7 +11,7 @@ import torch
 import autogradlab
 from autogradlab.graphs.race import LANDSCAPES, on_grid, run
 from autogradlab.instruments import TrajectoryRace
-from autogradlab.instruments.trajectory_race import letters, near, within
+from autogradlab.instruments.trajectory_race import letters, within
 
 ENGINES = pytest.mark.parametrize("engine", [autogradlab, torch], ids=["ours", "torch"])
 TEXT = "{http://www.w3.org/2000/svg}text"
@@ -65,14 +65,15 @@ def by_torch(f, make, steps, point=START):
 @ENGINES
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_every_track_is_that_of_a_plain_loop_of_torch(engine, name):
-    made = race(engine, name, steps=100)
+    # Later RMSprop leaps across the floor of the valley, and each leap magnifies a rounding.
+    steps = 60 if name == "valley" else 100
+    made = race(engine, name, steps=steps)
     for who, make in optimizers(torch).items():
-        points, heights = by_torch(FUNCTIONS[name], make, 100)
+        points, heights = by_torch(FUNCTIONS[name], make, steps)
         track = made.tracks[who]
-        assert len(track.points) == 101 and track.ended is None
-        room = 1e-12 if name == "bowl" else 1e-8  # where the slope turns, a rounding grows
+        assert len(track.points) == steps + 1 and track.ended is None
         for mine, theirs in zip(track.points, points, strict=True):
-            assert mine == pytest.approx(theirs, rel=0, abs=room)
+            assert mine == pytest.approx(theirs, rel=0, abs=1e-12)
         assert track.values == pytest.approx(heights, rel=1e-9, abs=1e-12)
 
 
@@ -136,7 +137,7 @@ def test_diverging_is_told_with_its_step(engine):
     far = next(k for k, (_, y) in enumerate(points) if abs(y) > 10 * 4.8)
     assert made.tracks["SGD"].ended == far and made.tracks["SGD"].diverged
     assert made.go(far - 1) == (f"After {far - 1} steps SGD is at "
-        f"{made.tracks['SGD'].values[far - 1]:.0f}, outside the picture.")  # fmt: skip
+        f"{made.tracks['SGD'].values[far - 1]:.0f} (outside the picture).")  # fmt: skip
     assert made.go(far) == f"After {far} steps nobody is left. SGD diverged at step {far}."
     assert f"diverged at {far}" in texts(made)
 
@@ -260,7 +261,6 @@ def test_controls():
     field.value = "x.__class__"
     assert made.view.sentences[0].startswith('Not understood. "x.__class__"')
     assert made.expression == LANDSCAPES["saddle"].expression
-    assert near(0.1, 0.104, x) and not near(0.1, 0.11, x)  # the browser's slider goes to its mark
     quiet = race(controls=["transport"])
     assert quiet.controls == () and "data-drag" not in str(quiet.view.variants)
     quiet._on_message({"arrow": "Left"})
