@@ -511,7 +511,7 @@ TrajectoryRace(
 
 # %% [markdown]
 # Momentum diverged at a learning rate at which SGD does not: the first steps in the steep wall add
-# up. With *all lr ×* at 0.3 it stays. No order holds everywhere: it changes with start, landscape
+# up. With *all lr ×* near 0.3 it stays. No order holds everywhere: it changes with start, landscape
 # and learning rate, so a fair comparison tunes each.
 #
 # The race runs any optimizer, PyTorch's too: give it a `start` of theirs.

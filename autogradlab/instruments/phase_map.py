@@ -332,7 +332,9 @@ after 21 steps; critical damping at this lr is momentum 0.25.
                 parts.append(path(pen, f"race trail {i}", f"M{x:g} {bottom + 34:g}h20"))
                 parts.append(text(pen, "row note", x + 24, bottom + 34, names[i]))
                 x += 32 + text_width(names[i], 11, mono=False)
-        if self.rate < 1:
+        if self.rate > 1 + phase.EDGE:
+            parts.append(text(pen, "phase name", (left + right) / 2, middle - 16, "grows on"))
+        elif self.rate < 1:
             for sign in (1, -1):
                 edge = [at(k, sign * self.rate**k) for k in range(STEPS + 1)]
                 parts.append(path(pen, "tie", drawn(edge, tuple)))

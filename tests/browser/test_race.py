@@ -8,7 +8,6 @@ from playwright.sync_api import Locator, expect
 
 from tests.browser.lab import Lesson, screenshot, unreadable
 
-
 PICTURES = {'"valley",': "race", "PhaseMap(1.0": "map", "lr=2 / 21": "map_of_two"}
 
 

@@ -49,10 +49,14 @@ def test_every_crossed_side_is_on_one_line():
 
 
 def test_in_the_middle_of_a_pass_the_middle_decides():
-    z = np.array([[1.0, 0.0], [0.0, 1.0]])
-    low, high = contour(z, 0.6), contour(z, 0.4)  # the middle is below, and above
-    assert len(low) == len(high) == 2
-    assert {tuple(sorted(line)) for line in low} != {tuple(sorted(line)) for line in high}
+    z = np.array([[1.0, 0.0], [0.0, 1.0]])  # 0.5 in the middle
+
+    def cut_off(level):
+        """The heights of the corners that the two lines part from the rest."""
+        middles = [np.mean(line, axis=0).round().astype(int) for line in contour(z, level)]
+        return [z[row, column] for column, row in middles]
+
+    assert cut_off(0.6) == [1, 1] and cut_off(0.4) == [0, 0]
 
 
 def test_what_is_not_finite_has_no_line():
