@@ -52,7 +52,6 @@ class Typed:
 
     Attributes:
         result: a tensor, or a number if no tensor was used.
-        done: for each operation that gave a tensor, in the order they ran, its text and its result.
 
     Raises:
         ValueError: the text is not such an expression, in plain words.
@@ -70,7 +69,7 @@ class Typed:
     def __init__(self, text: str, names: Mapping[str, Any], engine: Any) -> None:
         tree = parsed(text)
         self.names, self.engine = names, engine
-        self.done: list[tuple[str, Any]] = []
+        self._done: list[tuple[ast.expr, Any]] = []
         try:
             with engine.enable_grad():
                 self.result = self._value(tree)
@@ -78,6 +77,12 @@ class Typed:
             raise ValueError(f"the numbers cannot be computed: {error}") from None
         except (RuntimeError, TypeError) as error:  # shapes that do not fit, for example
             raise ValueError(str(error).partition("\n")[0]) from None
+
+    @property
+    def done(self) -> list[tuple[str, Any]]:
+        """For each operation that gave a tensor, in the order they ran, its text and its result.
+        (The text is made only when it is asked for: that takes longer than to compute.)"""
+        return [(ast.unparse(node), value) for node, value in self._done]
 
     def _value(self, node: ast.expr) -> Any:
         if isinstance(node, ast.Constant) and type(node.value) in (int, float):
@@ -131,7 +136,7 @@ class Typed:
 
     def _made(self, node: ast.expr, value: Any) -> Any:
         if hasattr(value, "grad_fn"):
-            self.done.append((ast.unparse(node), value))
-        if len(self.done) > MOST:
+            self._done.append((node, value))
+        if len(self._done) > MOST:
             raise ValueError(f"an expression has at most {MOST} operations here")
         return value

@@ -15,11 +15,13 @@ from .graph_recorder import GraphRecorder
 from .jacobian_painter import JacobianPainter
 from .module_tree import ModuleTree
 from .nudge_lab import NudgeLab
+from .phase_map import PhaseMap
 from .predict_the_gradient import PredictTheGradient
 from .ready_queue import ReadyQueue
 from .shape_tracer import ShapeTracer
 from .tape_memory import TapeMemory
 from .train_step_inspector import TrainStepInspector
+from .trajectory_race import TrajectoryRace
 from .twin_graph import TwinGraph
 from .vjp_explorer import VJPExplorer
 
@@ -36,11 +38,13 @@ __all__ = [
     "JacobianPainter",
     "ModuleTree",
     "NudgeLab",
+    "PhaseMap",
     "PredictTheGradient",
     "ReadyQueue",
     "ShapeTracer",
     "TapeMemory",
     "TrainStepInspector",
+    "TrajectoryRace",
     "TwinGraph",
     "VJPExplorer",
 ]

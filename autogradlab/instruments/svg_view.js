@@ -38,8 +38,9 @@ function render({ model, el }) {
   const svg = document.createElementNS(SVG, "svg");
   for (const [name, value] of Object.entries({ ...focusable, tabindex: 0, role: "group" })) svg.setAttribute(name, value);
   const breaks = model.get("stops").length ? ", b sets a breakpoint" : "";
+  const drags = model.get("drags");
   const keys = model.get("targets").length ? `: arrows move between nodes, Enter selects${breaks}` : breaks && ": arrows move between steps";
-  svg.setAttribute("aria-label", model.get("title") + keys);
+  svg.setAttribute("aria-label", drags || model.get("title") + keys);
   stage.append(svg);
   const about = make("div", { class: "agl-about", "aria-live": "polite" }, stage);
 
@@ -242,7 +243,7 @@ function render({ model, el }) {
         model.set("playing", false);
         model.save_changes();
       }
-    }, 900));
+    }, model.get("pace")));
   }
   const running = (step) => model.get("steps_keys")[step];
   // A row of many nodes stops when the first of them runs.
@@ -272,22 +273,28 @@ function render({ model, el }) {
   });
   on(scrubber, "pointermove", (event) => scrubber.hasPointerCapture(event.pointerId) && go(point(event)));
 
+  const under = (event, name) => event.target.closest(`[data-${name}]`)?.dataset[name];
   on(svg, "click", (event) => {
-    const fold = event.target.closest("[data-fold]")?.dataset.fold;
-    if (fold) return model.send({ fold });
-    const key = event.target.closest("[data-key]")?.dataset.key;
-    if (key) select(key);
+    const fold = under(event, "fold"), key = under(event, "key");
+    if (fold) model.send({ fold });
+    else if (key) select(key);
   });
   // A drawing may have places that stand for steps: press one, or turn over them as over a dial.
-  const turn = (event) => {
-    const at = event.buttons && event.target.closest("[data-step]")?.dataset.step;
-    if (at) go(+at);
-  };
+  const turn = (event) => event.buttons && under(event, "step") && go(+under(event, "step"));
   on(svg, "pointerdown", turn);
   on(svg, "pointermove", turn);
+  // A drag sends places in the drawing, each when Python has drawn the one before it.
+  let waiting = false;
+  const drag = ({ type, target, pointerId, clientX, clientY }) => {
+    if (type === "pointerdown" && target.closest("[data-drag]")) svg.setPointerCapture(pointerId);
+    if (!svg.hasPointerCapture(pointerId) || (waiting && type === "pointermove")) return;
+    const { left, top, width: wide } = svg.getBoundingClientRect();
+    waiting = true;
+    model.send({ drag: [clientX - left, clientY - top].map((px) => (px * width) / wide) });
+  };
+  for (const name of ["pointerdown", "pointermove", "pointerup"]) on(svg, name, drag);
   on(svg, "pointerover", (event) => {
-    const key = event.target.closest("[data-key]")?.dataset.key;
-    tell(key ?? (svg.matches(":focus-visible") ? focus : model.get("selected")));
+    tell(under(event, "key") ?? (svg.matches(":focus-visible") ? focus : model.get("selected")));
   });
   on(svg, "focus", marks);
   on(svg, "blur", marks);
@@ -304,9 +311,11 @@ function render({ model, el }) {
     return [...near].sort((p, q) => far(p) - far(q))[0];
   };
   on(svg, "keydown", (event) => {
-    if (!targets.size) return scrub(event);
-    if (event.key.startsWith("Arrow")) {
-      focus = beside(event.key.slice(5)) ?? focus;
+    const way = event.key.startsWith("Arrow") && event.key.slice(5);
+    if (way && drags) model.send({ arrow: way });
+    else if (!targets.size) scrub(event);
+    else if (way) {
+      focus = beside(way) ?? focus;
       follow(focus);
       marks();
     } else if (event.key === "Enter" || event.key === " ") {
@@ -361,6 +370,7 @@ function render({ model, el }) {
   });
   narrow.observe(root);
   const again = () => {
+    waiting = false;
     draw();
     show();
   };

@@ -38,12 +38,16 @@ class SvgView(anywidget.AnyWidget):
             beside it.
         halts: steps at which Play stops, as it does at breakpoints.
         choices: for an instrument whose steps are selections, the step that shows a key.
+        drags: where something can be dragged, what the arrow keys move; see below.
+        pace: milliseconds that Play gives a step.
         step, selected, breakpoints: what the reader chose, kept in step with Python.
         revision: grows when all of the above has changed and is to be drawn anew.
 
     Without stops there is no transport. A form in a panel sends its fields, and the name of the
     button that was pressed as "button", as a message; `data-focus` says where the focus is then. An
-    element with `data-fold`, clicked or opened with Enter, sends that as "fold".
+    element with `data-fold`, clicked or opened with Enter, sends that as "fold". Where `drags` is
+    said, an element with `data-drag` sends where it is pressed and dragged to as "drag", [x, y] in
+    px of the drawing, and an arrow key its way as "arrow"; each is answered by a new revision.
     """
 
     _esm = HERE / "svg_view.js"
@@ -65,6 +69,8 @@ class SvgView(anywidget.AnyWidget):
     steps_keys = traitlets.List().tag(sync=True)
     look = traitlets.Unicode("").tag(sync=True)
     choices = traitlets.Dict().tag(sync=True)
+    drags = traitlets.Unicode("").tag(sync=True)
+    pace = traitlets.Int(900).tag(sync=True)
     curve = traitlets.Unicode("").tag(sync=True)
     held = traitlets.List(traitlets.Unicode()).tag(sync=True)
     halts = traitlets.List(traitlets.Int()).tag(sync=True)
