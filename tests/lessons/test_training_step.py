@@ -120,6 +120,8 @@ ACCEPTED = {
     lesson.changed: [
         np.array([[0, 0, 0, 1], [0, 1, 0, 0], [1, 0, 1, 0], [0, 1, 0, 0]]),
         [(0, 0, 0, 1), (0, 1, 0, 0), torch.tensor([1, 0, 1, 0]), [0, 1.0, 0, 0]],
+        [[False, False, False, True], [0, True, 0, 0], np.array([True, False, True, False]),
+         [0, 1, 0, 0]],
     ],
     lesson.sgd: [
         longer,
@@ -135,6 +137,8 @@ WRONG = [
     (lesson.kept, 27.3, "That is the mean"),
     (lesson.kept, 30 + 6 * (3 * 2.3 - 1), "The step went up"),
     (lesson.kept, 10 + 2 * (3 * 1.9 - 1), "A 3 is missing"),
+    (lesson.kept, 0.9 * 30 + 24.6, "That is a momentum"),
+    (lesson.kept, 1.7, "That is the weight after the step"),
     (lesson.kept, [30, 24.6], "The answer is 1 number; this is 2 numbers."),
     (lesson.frozen, 0, "Frozen tensors are not computed for"),
     (lesson.frozen, 15, "conv1 and bn1 are still served"),
@@ -208,6 +212,7 @@ WRONG = [
     (lesson.changed, [[0, 0, 0, 2]] * 4, "Each number is 1, changed, or 0, as before."),
     (lesson.changed, [[0, 1, 0, 0], [1, 0, 1, 0]], "The answer is 4 × 4 numbers; this is 2 × 4"),
     (lesson.sgd, lambda w, v, g: (w - 0.01 * g, 0.9 * v + g), "The momentum is not used"),
+    (lesson.sgd, lambda w, v, g: (w - 0.01 * g, g), "The momentum is lost"),
     (lesson.sgd, lambda w, v, g: (w - 0.01 * v, 0.9 * v + g), "The old momentum moved the weight"),
     (lesson.sgd, lambda w, v, g: (w + 0.01 * (0.9 * v + g), 0.9 * v + g), "The step went up"),
     (lesson.sgd, lambda w, v, g: (w - (0.9 * v + g), 0.9 * v + g), "The learning rate is missing"),
