@@ -330,9 +330,11 @@ STEP = (
 
 
 def test_without_torchvision_both_sides_take_a_step(no_torchvision, capsys):
+    resnet18_weights(trained=True)
+    said = "torchvision is not installed: the weights are random, from seed 0.\n"
+    assert capsys.readouterr().out == said
     notebook = {"__name__": "__main__", "weights": resnet18_weights()}
-    said = capsys.readouterr().out
-    assert said.startswith("torchvision is not installed: the weights are random, from seed 0")
+    assert capsys.readouterr().out == "The weights are random, from seed 0.\n"
     assert find_spec("torchvision").name == "torchvision"
     twin = Twin(notebook, torch)
     reports = [twin.cell(cell) for cell in STEP]
@@ -361,12 +363,12 @@ def torchvision_with(monkeypatch, get_state_dict):
     monkeypatch.setitem(sys.modules, "torchvision.models", inside)
 
 
-def test_with_torchvision_its_trained_weights_are_taken(monkeypatch, capsys):
+def test_with_torchvision_its_trained_weights_are_taken_when_asked_for(monkeypatch, capsys):
     torch.manual_seed(9)
     trained = torch_resnet().state_dict()
     torchvision_with(monkeypatch, lambda progress: trained)
-    weights = resnet18_weights()
-    assert "torchvision is here: the weights are its trained ones." in capsys.readouterr().out
+    weights = resnet18_weights(trained=True)
+    assert "The weights are torchvision's, trained on ImageNet." in capsys.readouterr().out
     assert weights.keys() == trained.keys()
     for name, x in weights.items():
         np.testing.assert_array_equal(x.numpy(), trained[name].numpy())
@@ -377,11 +379,22 @@ def test_with_torchvision_its_trained_weights_are_taken(monkeypatch, capsys):
         assert report.agrees and not report.note, report
 
 
+def test_with_torchvision_the_default_prints_and_gives_the_same(no_torchvision, capsys):
+    without, said = resnet18_weights(), capsys.readouterr().out
+    with pytest.MonkeyPatch.context() as patch:
+        torchvision_with(patch, None)
+        weights = resnet18_weights()
+        assert capsys.readouterr().out == said
+    for name, x in weights.items():
+        np.testing.assert_array_equal(x.numpy(), without[name].numpy())
+
+
 def test_without_the_network_it_says_so(monkeypatch, capsys):
     def unreachable(progress):
         raise OSError("no route")
 
     torchvision_with(monkeypatch, unreachable)
-    weights = resnet18_weights()
-    assert "cannot be fetched: random ones, seed 0" in capsys.readouterr().out
+    weights = resnet18_weights(trained=True)
+    said = "The trained weights cannot be fetched: the weights are random, from seed 0."
+    assert said in capsys.readouterr().out
     assert len(weights) == len(models.resnet18().state_dict())
