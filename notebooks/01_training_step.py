@@ -258,7 +258,7 @@ tree
 # ## A second step
 #
 # Once more, in one cell, as people write it. **Predict:** has the first step made the loss smaller?
-# (It takes a few seconds.)
+# (Takes some seconds.)
 
 # %%
 # %%twin

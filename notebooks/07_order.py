@@ -241,7 +241,7 @@ M.backward()
 print(a.grad, b.grad, c.grad)
 
 # %% [markdown]
-# c.grad is 2: half of the second pass has happened. The order says which half. After this error
+# c.grad is 2: half of the second pass has happened. The order says which. After this error
 # `.grad` cannot be trusted: empty it, and compute M again. (For a + c nothing was saved: a second
 # call goes through.)
 #

@@ -49,9 +49,10 @@ def twin_cell() -> Picture:
     for words, (x, y) in boxes.items():
         parts.append(draw.rectangle(pen, "plain", (x - 68, y - 20, x + 68, y + 20), 4))
         parts.append(draw.text(pen, "expression", x, y, words))
-    parts.append(draw.rectangle(pen, "ready", (420, 50, 712, 90), 4))
-    parts.append(draw.text(pen, "expression", 566, 70, "✓ same in PyTorch: x, y"))
-    return Picture(draw.svg(732, 140, "A twin cell", sentence, "".join(parts)), sentence)
+    parts.append(draw.rectangle(pen, "ready", (420, 50, 680, 90), 4))
+    parts.append(draw.text(pen, "expression", 550, 70, "✓ same in PyTorch: x, y"))
+    parts.append(draw.text(pen, "note", 420, 110, "or ✗, with both results side by side"))
+    return Picture(draw.svg(700, 140, "A twin cell", sentence, "".join(parts)), sentence)
 
 
 def junctions(recordings: dict[str, Recording]) -> Picture:
