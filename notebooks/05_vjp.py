@@ -196,7 +196,7 @@ print(a.grad, b.grad)
 # %% [markdown]
 # ## Twice: the graph is gone
 #
-# Go back through Q once more: the sum is a new one, the graph above it is the same. **Predict** what
+# Go back through Q once more: the sum is a new one, the graph above it the same. **Predict** what
 # happens.
 
 # %%

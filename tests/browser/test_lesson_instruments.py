@@ -119,7 +119,7 @@ def test_the_nudge_lab_takes_another_function_x_and_way(lesson: Lesson):
     expect(code).to_have_text("f(x) = sin(3*x)")
     field.fill("__import__('os')")
     field.press("Enter")
-    expect(shown).to_contain_text("not allowed")
+    expect(shown).to_contain_text("is not understood; write numbers, x")
     expect(code).to_have_text("f(x) = sin(3*x)")
     assert unreadable(shown) == []
 
