@@ -51,7 +51,7 @@ def twin_cell() -> Picture:
         parts.append(draw.text(pen, "expression", x, y, words))
     parts.append(draw.rectangle(pen, "ready", (420, 50, 680, 90), 4))
     parts.append(draw.text(pen, "expression", 550, 70, "✓ same in PyTorch: x, y"))
-    parts.append(draw.text(pen, "note", 420, 110, "or ✗, with both results side by side"))
+    parts.append(draw.text(pen, "note", 420, 110, "or what differs, with both results"))
     return Picture(draw.svg(700, 140, "A twin cell", sentence, "".join(parts)), sentence)
 
 
