@@ -85,15 +85,15 @@ Panel(VBox([slider, sentence]), sentence.value)
 # %% [markdown]
 # Below 0 the gradient is negative: there x² *shrinks* when x grows.
 #
-# No derivative is written down in that cell. `requires_grad=True` asks the engine to record what is
+# No derivative is written in that cell. `requires_grad=True` asks the engine to record what is
 # done with x; `backward()` goes back through the record and leaves the gradient in `x.grad`. This
-# is *automatic differentiation*.
+# is *automatic differentiation*. (Three lines do that, the rest is the slider.)
 
 # %% [markdown]
 # ## The idea in one picture: every claim is checked
 #
-# Why believe the lab's engine? A cell that begins with `%%twin` runs twice: on autogradlab, and on
-# the real PyTorch installed beside it. Then everything the cell made is compared.
+# Why believe it? A cell that begins with `%%twin` runs twice: on autogradlab, and on the real
+# PyTorch. Then everything it made is compared.
 
 # %%
 from autogradlab.lessons import twin_cell
@@ -116,8 +116,8 @@ print(x.grad)
 # that the printed text is the same, character for character. A cell that compares nothing never
 # gets a ✓.
 #
-# Your turn: change the formula in the next cell, or the number, and run it. Whatever you try is
-# checked.
+# Your turn: change the formula in the next cell, or the number, and run it. Then add the line
+# `print(torch.__version__)`: that is not the same, and you see what a ✗ looks like.
 
 # %%
 # %%twin

@@ -106,8 +106,10 @@ for stop in ("step", "step 2"):
 # ## A network of 11 million weights
 #
 # ResNet-18 (2015) is a network for images: 3 colours in, a score for each of 1,000 kinds of things
-# out. Its weights are tensors, called *parameters*. To start with we use weights that torchvision,
-# PyTorch's package for images, has trained; where it is missing, random ones.
+# out. Its weights are tensors, called *parameters*. We start from random ones, the same on every
+# machine. (Where torchvision is installed, PyTorch's package for images,
+# `resnet18_weights(trained=True)` gives trained ones: then the numbers below are others, and what
+# is said of them stays. Where it is not, PyTorch's side uses the lab's code on PyTorch's layers.)
 
 # %%
 from autogradlab.lessons import resnet18_weights
@@ -115,11 +117,11 @@ from autogradlab.lessons import resnet18_weights
 weights = resnet18_weights()
 
 # %% [markdown]
-# In a twin cell `torchvision.models` is the lab's own collection on our side, PyTorch's on the
-# other. `double()` turns all numbers to float64, 16 digits instead of the 7 of float32. The
-# reason: a network *decides*. A relu asks "above 0?", a max-pool "which is largest?". In float32
-# two engines differ in the seventh digit, a close decision then falls the other way, and what
-# follows differs visibly. With 16 digits, practically none is that close.
+# On our side `torchvision.models` is the lab's own collection. `load_state_dict` puts the weights
+# in. `double()` turns all numbers to float64, 16 digits instead of the 7 of float32. The reason: a
+# network *decides*. A relu asks "above 0?", a max-pool "which is largest?". In float32 two engines
+# differ in the seventh digit, a close decision then falls the other way, and what follows differs
+# visibly. With 16 digits, practically none is that close.
 #
 # **Predict:** do 18 layers have thousands of parameters, or millions?
 
@@ -151,7 +153,7 @@ labels = torch.rand(1, 1000, dtype=torch.float64)
 from autogradlab.instruments import ModuleTree
 
 tree = ModuleTree(model, name="start")
-tree.sentence
+print(tree.sentence)
 
 # %% [markdown]
 # ## Forward
@@ -168,7 +170,7 @@ print(prediction.shape, loss)
 print("running mean changed:", model.bn1.running_mean[0].item() != mean_before)
 
 # %%
-tree.snapshot("forward")
+print(tree.snapshot("forward"))
 
 # %% [markdown]
 # No parameter has changed. Something else has: a *batch norm* layer like `bn1` brings the numbers
@@ -186,11 +188,11 @@ print(sum(p.grad is not None for p in model.parameters()))
 print(model.conv1.weight.grad.shape, model.conv1.weight.shape)
 
 # %%
-tree.snapshot("backward")
+print(tree.snapshot("backward"))
 
 # %% [markdown]
 # All 62, each of the shape of its parameter, and all of them equal to PyTorch's: that is the
-# *62 gradients* of the ✓ line. (The last line of the network, `fc.bias`, is added to each of the
+# *62 gradients* of the ✓ line. (The last parameter, `fc.bias`, is added to each of the
 # 1,000 scores, and the loss adds those up: each of its gradients is 1.)
 #
 # ## A cell run twice
@@ -221,7 +223,7 @@ new = model.fc.bias[0].item()
 print(g, abs(new - (old - 0.01 * g)) < 1e-12)
 
 # %%
-tree.snapshot("step")
+print(tree.snapshot("step"))
 
 # %% [markdown]
 # All 62 tensors have moved, each weight against its own gradient (where that is 0, it stays). They
@@ -234,7 +236,7 @@ optim.zero_grad()
 print(model.fc.bias.grad)
 
 # %%
-tree.snapshot("zero_grad")
+print(tree.snapshot("zero_grad"))
 
 # %% [markdown]
 # ## All stops of the network
@@ -248,14 +250,15 @@ tree.jump("step")
 tree
 
 # %% [markdown]
-# The bars have a *logarithmic* scale: from one line to the next, the number is multiplied. A *norm*
-# is the length of a tensor: the root of the sum of all squares. Under the tree, the table says for
-# each stop how many tensors have a gradient, and how far the weights moved.
+# Near the image: `conv1` has the largest. (Lesson 13 says why one can grow on its way back.)
+# A *norm* is the length of a tensor, the root of the sum of all squares. Its bar has a
+# *logarithmic* scale: each line is a factor. The table below says how many tensors have a gradient
+# at each stop, and how far the weights moved.
 #
 # ## A second step
 #
-# Once more, in one cell, as people write it. **Predict:** has the loss become smaller by the first
-# step? (This cell takes a few seconds.)
+# Once more, in one cell, as people write it. **Predict:** has the first step made the loss smaller?
+# (Takes some seconds.)
 
 # %%
 # %%twin
@@ -318,7 +321,8 @@ exercises.frozen.check(answer)
 # %% [markdown]
 # <details><summary>Hint 1</summary>
 #
-# Open layer1 in the Module Tree, then one of its blocks, then what is in the block.
+# Open layer1 in the Module Tree, then one of its blocks, then what is in the block: each hexagon is
+# a tensor. A `Conv2d`, a *convolution*, slides a small pattern of weights over the image.
 #
 # </details>
 # <details><summary>Hint 2</summary>

@@ -214,7 +214,8 @@ print(response)
 # ## Two inputs: nudge one, hold the other
 #
 # L = a² · b with a = 3 and b = 2. Nudge a alone: the response per nudge is the *partial derivative*
-# of L for a. Then b alone. For a, b is a fixed factor: 2a · b. For b, a² is: a².
+# of L for a. Then b alone. For a, b is a fixed factor: 2a · b. For b, the fixed factor is a², and
+# the derivative of b is 1: a².
 #
 # **Predict** both; autograd finds both in one go.
 

@@ -86,7 +86,8 @@ GraphRecorder("3*a**3 - b**2")
 # ## The same by hand
 #
 # An arrow shows the way of a value. The node stores the other direction, where its gradient will
-# go, in `next_functions`. **Predict** the names.
+# go, in `next_functions`: pairs of a node and a number, here always 0 (it matters where an
+# operation has several results). **Predict** the names.
 
 # %%
 # %%twin
@@ -251,7 +252,7 @@ y.backward()
 # back. When you meet this message, look for a forgotten `requires_grad=True`, a `no_grad`, or a
 # `detach()`.
 #
-# In the recorder such a step says why. Step to 1 and to 3:
+# In the recorder such a step has a dash instead of a number. Go to both dashes: what do they say?
 
 # %%
 c = torch.tensor(4.0)

@@ -5,8 +5,8 @@
 # · [Open in Binder](https://mybinder.org/v2/gh/autogradlab/autogradlab/v0.1.0?urlpath=lab/tree/notebooks/04_chain_rule.ipynb)
 #
 # **Afterwards you can** carry a gradient by hand from the end of a calculation to its start, and
-# say what each operation does to it on the way. **Time:** 35 minutes. **You need:** lesson 00,
-# Python, and derivatives from school.
+# say what each operation does to it on the way. **Time:** 35 minutes. **You need:** lessons
+# 02 and 03.
 
 # %% [markdown]
 # ## Set-up
@@ -23,13 +23,13 @@ import autogradlab as torch
 # %% [markdown]
 # ## Two-minute warm-up
 #
-# 1. x is 3 and grows to 3.001. By how much does x² grow, roughly?
-# 2. A `%%twin` cell ends in `✓ same in PyTorch: x, y · 1 gradient`. What was compared?
+# 1. The gradient of L is [12, 9] for a and b. Nudge a by 0.1, b by −0.1: how far does L move?
+# 2. y = x · x was recorded. What has its node saved, and why?
 #
 # <details><summary>Answers</summary>
 #
-# 1. By 0.006. The gradient of x² at 3 is 6, so x² grows six times as much as x.
-# 2. The tensors x and y, and one gradient, with those PyTorch made from the same cell.
+# 1. By 12 · 0.1 − 9 · 0.1 = 0.3 (lesson 02: gradient · nudge).
+# 2. x: the local derivative reads it on the way back (lesson 03).
 #
 # </details>
 
@@ -37,7 +37,7 @@ import autogradlab as torch
 # ## A nudge travels forward, a gradient travels back
 #
 # Take two steps: u = 3 · x, then y = u². With x = 2, u is 6 and y is 36. Nudge x by 0.001.
-# **Predict:** how large is the nudge of u, and how large that of y?
+# **Predict:** how large are the nudges of u and y?
 
 # %%
 x, nudge = 2.0, 0.001
@@ -77,8 +77,8 @@ g
 # %% [markdown]
 # ## The idea in one picture
 #
-# An operation with two inputs has a local derivative for each: how fast the result grows when that
-# input grows and the other stays (a *partial derivative*).
+# An operation with two inputs has a local derivative for each, its partial derivative: how fast the
+# result grows when that input grows and the other stays.
 #
 # Below, a = 2, b = 4, and a gradient of 6 comes in. **Predict** what arrives at a and b in each.
 
@@ -122,8 +122,8 @@ c = torch.tensor(-5.0, requires_grad=True)
 L = (a * b + c) ** 2
 
 # %% [markdown]
-# The picture below is its *graph*: what was computed from what. The ends a, b, c are *leaves*:
-# tensors you made yourself, each with a cup (`.grad`) that collects what arrives.
+# The picture below is its graph, as the recorder of lesson 03 drew it. New are the cups beside the
+# leaves a, b, c: each is a `.grad`, and collects what arrives.
 #
 # Nothing has run yet: only the gradient 1 at L is given. Press **▶** (or the right arrow key) for
 # the next step, **◀** to go back. **Before each step, predict** what it sends, the first one too;
@@ -149,8 +149,8 @@ print(debugger.step())
 # ## Every gradient in between, checked
 #
 # After `backward()` only leaves have a `.grad`. A tensor that was computed, like p = a · b, passes
-# its gradient on and keeps nothing: its `.grad` is `None`, and PyTorch warns when you read it. Ask
-# before the backward pass with `retain_grad()`, and it keeps a copy.
+# its gradient on and keeps nothing: its `.grad` is `None`, with the warning you met in lesson 03.
+# Ask before the backward pass with `retain_grad()`, and it keeps a copy.
 #
 # So we can compare each step of the debugger with PyTorch. **Predict** the six numbers.
 

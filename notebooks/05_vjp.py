@@ -196,16 +196,16 @@ print(a.grad, b.grad)
 # %% [markdown]
 # ## Twice: the graph is gone
 #
-# Call `backward()` once more on the same result. **Predict** what happens.
+# Go back through Q once more: the sum is a new one, the graph above it the same. **Predict** what
+# happens.
 
 # %%
 # %%twin raises=RuntimeError
 Q.sum().backward()
 
 # %% [markdown]
-# The power needed a for its local derivative, so the forward pass had *saved* it in the graph. The
-# first backward pass used what was saved and freed it, to give the memory back. A second pass finds
-# nothing: "Trying to backward through the graph a second time".
+# You know it from lesson 03: the power had saved a, and the first backward pass freed it. A second
+# pass finds nothing there.
 #
 # Two ways out. Compute Q again (what training does in every step), or say before the first pass
 # that the graph is to stay: `retain_graph=True`. **Predict** the two lines.
@@ -224,7 +224,8 @@ print(a.grad)
 # [36, 81], then [72, 162]: `.grad` *accumulates*. What arrives is added to what is there; nothing
 # is replaced. That is "where paths meet, add" once more, only that the second path came later.
 #
-# In training one therefore empties `.grad` before each step. Setting it to `None` does it.
+# In training one therefore empties `.grad` before each step: that was the `zero_grad()` of lesson
+# 01. For a single tensor, setting it to `None` does it.
 
 # %%
 # %%twin
@@ -280,7 +281,7 @@ exercises.weighted.check(answer)
 # ## Exercise 2 · Extract a row
 # *Difficulty ●●○○○ · 3 minutes*
 #
-# y = [x₀ + x₁, x₀ − x₁, 2 · x₀]. Which v makes `x.grad` the last row of its Jacobian, [2, 0]?
+# y = [x₀ + x₁, x₀ − x₁, 2 · x₀]. Find a v that makes `x.grad` the last row of its Jacobian, [2, 0].
 
 # %%
 v = ...
@@ -304,6 +305,7 @@ exercises.row.check(v)
 # ```
 #
 # One backward pass gives one row. A whole Jacobian takes as many passes as there are outputs.
+# (`[1, 1, 0]` is right, too: in this Jacobian the first two rows add up to the last.)
 #
 # </details>
 #

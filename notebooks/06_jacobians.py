@@ -190,7 +190,7 @@ torch.func.jvp(f, (x,), (torch.tensor([1.0, 0.0]),))
 
 # %% [markdown]
 # The direction must have the shape of x. The names help: in vᵀJ the vector stands left, at the
-# rows, in J·u right, at the columns.
+# rows; in J·u (u is the direction) it stands right, at the columns.
 #
 # ## Dual numbers
 #

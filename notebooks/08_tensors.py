@@ -93,6 +93,7 @@ print(g_copies.shape, g_b.shape, g_b == b.grad)
 # | | axis 0 | axis 1 |
 # |---|---|---|
 # | a | 2 | 3 |
+# | b | | 3 |
 # | c | 2 | 1 |
 #
 # c has shape (2, 1), so it is copied 3 times along axis 1. Its axis stays when the gradient is
@@ -104,7 +105,8 @@ c = torch.tensor([[100.0], [200.0]], requires_grad=True)
 y = a * c
 y.backward(gradient=torch.ones(2, 3))
 g_c = a.sum(1, keepdim=True)
-print(c.grad, g_c == c.grad)
+print(c.grad)
+print(torch.equal(g_c, c.grad))
 
 # %% [markdown]
 # ## A mistake that runs
@@ -176,18 +178,25 @@ print(torch.equal(W.grad, X.T @ G))
 # There is nothing to remember: **write down the shapes, and one product fits.**
 #
 # A layer of a network adds a bias v, one number for each column, and it is broadcast. **Predict**
-# all three gradients' shapes, and what each of the three operations keeps. Then step.
+# all three gradients' shapes, and what each of the three operations keeps. Then step. (The tracer
+# takes a function as well as text.)
 
 # %%
 v = torch.tensor([0.5, -0.5], requires_grad=True)
-ShapeTracer("(X @ W + v).sum()")
+
+
+def layer(X, W, v):
+    return (X @ W + v).sum()
+
+
+ShapeTracer(layer)
 
 # %% [markdown]
 # The sum kept nothing, the addition kept nothing: their gradients need no values. The product kept
 # X and W. Whatever a button does, a method does too:
 
 # %%
-tracer = ShapeTracer("(X @ W + v).sum()")
+tracer = ShapeTracer(layer)
 print(tracer.jump(5))
 print(tracer.keeps("X @ W"))
 
@@ -228,12 +237,14 @@ print(p, loss)
 print(z.grad)
 
 # %% [markdown]
-# Compare z.grad with p. Only the right class differs, by exactly 1:
+# Compare z.grad with p. Only the right class differs, by exactly 1: **gradient = p − y.**
 #
-# **gradient = p − y.** Step by step: −log sends −1/p to p of the right class, here −1/0.2447 =
-# −4.086. Softmax mixes that along its axis: p · (g − sum of g · p). The sum is
-# −4.086 · 0.2447 = −1, so each score gets p · g + p, and p · g is −1 at the right class, 0
-# elsewhere.
+# 1. −log sends −1/p to the p of the right class: g = [0, −4.086, 0].
+# 2. Softmax takes the sum of g · p from every g (if one probability gains, the others lose), then
+#    multiplies by p.
+#
+# That sum is −4.086 · 0.2447 = −1. So each class receives p · (g + 1): p where g is 0, and p − 1
+# at the right class.
 
 # %%
 # %%twin

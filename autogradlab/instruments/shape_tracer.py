@@ -1,7 +1,8 @@
 """ShapeTracer: the shapes of an expression, step by step. Forward each operand is stretched to the
 shape of the result; backward its gradient is summed over the same axes, back to its own shape.
 
-The expression is read as data, not run as code. Works on tensors of either engine.
+An expression is read as data, not run as code; a function is called with stand-ins that write down
+what it does. Works on tensors of either engine.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import ast
 import math
 import operator
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -24,6 +25,7 @@ from ..graphs.numbers import nbytes
 from ..graphs.protocol import array_of, engine_of
 from ..graphs.read import Reading
 from ..graphs.style import attributes, css_class
+from ..graphs.symbols import expression_of
 from ..graphs.typed import parsed
 from .backward_debugger import caller_names, listed
 from .instrument import Instrument, chosen
@@ -81,9 +83,11 @@ class ShapeTracer(Instrument):
     Args:
         expression: made of names of tensors, numbers, + − * / ** @, and exp, log, relu, tanh,
             sigmoid, sqrt, sin, cos, abs, square, sum, mean, amax, softmax, log_softmax, reshape,
-            unsqueeze, squeeze, flatten and T, called as methods or as functions.
-        names: the tensors by name, of autogradlab or PyTorch; by default the caller's variables.
-            They are copied: nothing runs on the tensors themselves.
+            unsqueeze, squeeze, flatten and T, called as methods or as functions. Or a function
+            that computes such an expression of its parameters.
+        names: the tensors by name, of autogradlab or PyTorch, or for a function in the order of its
+            parameters; by default the caller's variables. They are copied: nothing runs on the
+            tensors themselves.
         gradient: what comes in at the result, of its shape; by default ones.
         controls: what to show of "transport"; by default all.
 
@@ -101,6 +105,8 @@ class ShapeTracer(Instrument):
     'The gradient of b has shape (2, 3) and is summed over axis 0 back to (3).'
     >>> tracer.keeps("a · b")
     'a · b keeps b (12 B) and a (24 B).'
+    >>> ShapeTracer(lambda x, y: (x - y).mean(), [a, b]).shapes
+    {'x': (2, 3), 'y': (3,), 'x − y': (2, 3), '(x − y).mean()': ()}
     """
 
     CONTROLS = ("transport",)
@@ -108,14 +114,21 @@ class ShapeTracer(Instrument):
 
     def __init__(
         self,
-        expression: str,
-        names: Mapping[str, Any] | None = None,
+        expression: str | Callable[..., Any],
+        names: Mapping[str, Any] | Sequence[Any] | None = None,
         gradient: Any = None,
         *,
         controls: Iterable[str] | None = None,
     ) -> None:
         names = caller_names(sys._getframe(1)) if names is None else names
-        tree = parsed(expression)
+        if callable(expression):
+            parameters, tree = expression_of(expression)
+            if not isinstance(names, Mapping):
+                if len(names) != len(parameters):
+                    raise ValueError(f"there is one tensor for each of {listed(parameters)}")
+                names = dict(zip(parameters, names, strict=True))
+        else:
+            tree = parsed(expression)
         self._chosen = chosen(controls, type(self))
         self.title = written(ast.unparse(tree))
         plain, traced = Walk(tree, names), Walk(tree, names, stretch=True)
@@ -279,13 +292,19 @@ class Walk:
         self.leaves: dict[str, Value] = {}
         self.operations: list[Operation] = []
         self.engine: Any = None
+        self.known: dict[int, Value] = {}  # a function's results, which it may use twice
         root = self.value(tree)
         if not self.operations:
             raise ValueError("the expression has no operation")
         self.root = root.tensor
 
     def value(self, node: ast.expr) -> Value:
-        """The value of a part of the expression."""
+        """The value of a part of the expression, computed once."""
+        if id(node) not in self.known:
+            self.known[id(node)] = self.computed(node)
+        return self.known[id(node)]
+
+    def computed(self, node: ast.expr) -> Value:
         if isinstance(node, ast.Name):
             return self.leaf(node.id)
         if isinstance(node, ast.Constant) and type(node.value) in (int, float):

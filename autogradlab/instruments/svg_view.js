@@ -1,10 +1,9 @@
 // SvgView in the browser: shows the parts of the current step and moves between steps.
 // Markup comes escaped from Python; text is set as text. No request leaves this file.
 
-const SVG = "http://www.w3.org/2000/svg";
-
 function make(tag, attributes = {}, parent = null, text = "") {
-  const element = document.createElement(tag);
+  const kind = /^(svg|g|path)$/.test(tag) ? "2000/svg" : "1999/xhtml";
+  const element = document.createElementNS(`http://www.w3.org/${kind}`, tag);
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
   if (text) element.textContent = text;
   if (parent) parent.append(element);
@@ -35,11 +34,11 @@ function render({ model, el }) {
   const body = make("div", { class: "agl-body" }, root);
   const stage = make("div", { class: "agl-stage" }, body);
   const panel = make("div", { class: "agl-panel" }, body);
-  const svg = document.createElementNS(SVG, "svg");
-  for (const [name, value] of Object.entries({ ...focusable, tabindex: 0, role: "group" })) svg.setAttribute(name, value);
-  const breaks = model.get("stops").length ? ", b sets a breakpoint" : "";
+  const svg = make("svg", { ...focusable, tabindex: 0, role: "group" });
+  const stops = model.get("stops").length;
+  const breaks = stops && model.get("steps_keys").some(Boolean) ? ", b sets a breakpoint" : "";
   const drags = model.get("drags");
-  const keys = model.get("targets").length ? `: arrows move between nodes, Enter selects${breaks}` : breaks && ": arrows move between steps";
+  const keys = model.get("targets").length ? `: arrows move between nodes, Enter selects${breaks}` : stops ? ": arrows move between steps" : "";
   svg.setAttribute("aria-label", drags || model.get("title") + keys);
   stage.append(svg);
   const about = make("div", { class: "agl-about", "aria-live": "polite" }, stage);
@@ -58,12 +57,7 @@ function render({ model, el }) {
       frames.push(frame);
     }
     svg.replaceChildren();
-    const group = (x, y) => {
-      const g = document.createElementNS(SVG, "g");
-      if (x !== null) g.setAttribute("transform", `translate(${x} ${y})`);
-      svg.append(g);
-      return g;
-    };
+    const group = (x, y) => make("g", x === null ? {} : { transform: `translate(${x} ${y})` }, svg);
     groups = model.get("order").map(([key, x, y]) => {
       const g = group(x, y);
       if (key) g.dataset.key = key;
@@ -82,25 +76,20 @@ function render({ model, el }) {
   draw();
 
   const transport = make("div", { class: "agl-transport" }, root);
-  transport.hidden = !breaks;
+  transport.hidden = !stops;
   const buttons = make("div", { class: "agl-buttons" }, transport);
   const button = (label, sign, action) => {
     const b = make("button", { ...focusable, "aria-label": label, title: label, type: "button" }, buttons);
-    if (sign.startsWith("M")) {
-      const icon = document.createElementNS(SVG, "svg");
-      icon.setAttribute("viewBox", "0 0 16 16");
-      const path = document.createElementNS(SVG, "path");
-      path.setAttribute("d", sign);
-      icon.append(path);
-      b.append(icon);
-    } else b.textContent = sign;
+    if (sign.startsWith("M")) make("path", { d: sign }, make("svg", { viewBox: "0 0 16 16" }, b));
+    else b.textContent = sign;
     on(b, "click", action);
     return b;
   };
-  const go = (step) => {
-    model.set("step", Math.max(0, Math.min(last, step)));
+  const put = (name, value) => {
+    model.set(name, value);
     model.save_changes();
   };
+  const go = (step) => put("step", Math.max(0, Math.min(last, step)));
   const forward = () => {
     moving = model.get("step") < last && targets.size <= 50 && !calm.matches;
     go(model.get("step") + 1);
@@ -109,8 +98,7 @@ function render({ model, el }) {
     if (!targets.has(key)) return;
     const set = new Set(model.get("breakpoints"));
     if (!set.delete(key)) set.add(key);
-    model.set("breakpoints", [...set]);
-    model.save_changes();
+    put("breakpoints", [...set]);
   };
   button("start", "M3 3h2v10H3zM14 3v10L6 8z", () => go(0));
   button("step back", "M12 3v10L4 8z", () => go(model.get("step") - 1));
@@ -118,8 +106,7 @@ function render({ model, el }) {
   button("last step", "M2 3v10l8-5zM11 3h2v10h-2z", () => go(last));
   const play = button("play", "Play", () => {
     if (!model.get("playing") && model.get("step") === last) go(0);
-    model.set("playing", !model.get("playing"));
-    model.save_changes();
+    put("playing", !model.get("playing"));
   });
   play.classList.add("agl-word");
 
@@ -210,7 +197,11 @@ function render({ model, el }) {
     about.textContent = targets.has(key) ? targets.get(key)[0] : "";
   }
 
+  // What a step does not show, as an operation not yet recorded, is passed over.
+  const there = (key) => groups.find((g) => g.dataset.key === key)?.firstChild !== null;
+
   function marks() {
+    if (!there(focus)) focus = [...targets.keys()].filter(there).at(-1);
     const breakpoints = model.get("breakpoints");
     const seen = svg.matches(":focus-visible");
     tell(seen ? focus : model.get("selected"));
@@ -227,8 +218,7 @@ function render({ model, el }) {
     focus = key;
     const at = model.get("choices")[key];
     if (at) return go(at === model.get("step") ? 0 : at);
-    model.set("selected", model.get("selected") === key ? "" : key);
-    model.save_changes();
+    put("selected", model.get("selected") === key ? "" : key);
     marks();
   }
 
@@ -251,11 +241,9 @@ function render({ model, el }) {
     || (model.get("breakpoints").includes(running(step)) && running(step) !== running(step - 1));
 
   const scrub = (event) => {
-    const moves = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, PageUp: 10, PageDown: -10 };
+    const moves = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, PageUp: 10, PageDown: -10, Home: -last, End: last };
     if (event.key in moves) go(model.get("step") + moves[event.key]);
     else if (event.key === "b") stopAt(running(model.get("step")));
-    else if (event.key === "Home") go(0);
-    else if (event.key === "End") go(last);
     else return;
     event.preventDefault();
     event.stopPropagation();
@@ -263,8 +251,7 @@ function render({ model, el }) {
   on(scrubber, "keydown", scrub);
   const point = (event) => {
     const box = track.getBoundingClientRect();
-    const step = Math.round(((event.clientX - box.left) / box.width) * last);
-    return Math.max(0, Math.min(last, step));
+    return Math.round(((event.clientX - box.left) / box.width) * last);
   };
   on(scrubber, "pointerdown", (event) => {
     if (event.shiftKey || event.altKey || event.ctrlKey || event.metaKey) return stopAt(running(point(event)));
@@ -308,7 +295,7 @@ function render({ model, el }) {
       return Math.abs(u - x) + (edges ? 0 : 3 * Math.abs(v - y));
     };
     const near = edges ?? [...targets.keys()].filter((key) => side * (targets.get(key)[1] - x) > 1);
-    return [...near].sort((p, q) => far(p) - far(q))[0];
+    return [...near].filter(there).sort((p, q) => far(p) - far(q))[0];
   };
   on(svg, "keydown", (event) => {
     const way = event.key.startsWith("Arrow") && event.key.slice(5);
@@ -355,7 +342,7 @@ function render({ model, el }) {
     track.classList.toggle("agl-many", !few);
     // Room for the longest panel, so that the buttons stay where they are from step to step.
     panel.style.minHeight = "";
-    if (few && breaks) {
+    if (few && stops) {
       const probe = panel.cloneNode();
       Object.assign(probe.style, { position: "absolute", visibility: "hidden", width: `${panel.clientWidth}px`, boxSizing: "border-box" });
       root.append(probe);

@@ -12,6 +12,10 @@ _LOCAL_ONLY = (
     " the {g} that came in."
 )
 
+_VALUES = (
+    "Those are the values. {you} went forward; asked is what is sent back when {g} comes in."
+)
+
 add_rule = Exercise(
     "1a · a + b",
     right=lambda g, a, b: (g, g),
@@ -33,6 +37,12 @@ add_rule = Exercise(
             lambda g, a, b: (g * a, g * b),
             "The values are in the way. {you} was multiplied by a = {a} and b = {b}; how fast a sum"
             " grows does not depend on them.",
+        ),
+        Mistake(lambda g, a, b: (a, b), _VALUES),
+        Mistake(
+            lambda g, a, b: (g + a, g + b),
+            "You added the values to the incoming {g}. How fast a sum grows does not depend on"
+            " them.",
         ),
     ),
 )
@@ -81,6 +91,7 @@ mul_rule = Exercise(
             lambda g, a, b: (g + b, g + a),
             "You added. {you} is the incoming {g} plus the other input; the chain rule multiplies.",
         ),
+        Mistake(lambda g, a, b: (a, b), _VALUES),
     ),
 )
 
@@ -128,6 +139,11 @@ exp_rule = Exercise(
         Mistake(
             lambda g, a: g * a * exp(a - 1),
             "That is the rule of a power. In exp(a) the input is the exponent, not the base.",
+        ),
+        Mistake(
+            lambda g, a: g,
+            "The local derivative is missing. You passed the incoming {g} on unchanged, as a sum"
+            " does.",
         ),
     ),
 )
@@ -177,6 +193,7 @@ through_max = Exercise(
             "The local derivative is missing. {you} is what came in at a · b; multiply it by how"
             " fast a · b grows with a.",
         ),
+        Mistake(10, "That is a value. {you} is a · b; asked is what is sent back to a."),
         Mistake(6, "That is the other factor. {you} is 3 · a, which is the gradient of b."),
         Mistake(8, "You added. {you} is 3 + 5; the chain rule multiplies."),
         Mistake(
@@ -252,6 +269,10 @@ whole_pass = Exercise(
         Mistake(
             lambda a, b, c: _sent(sin(_s(a, b, c) ** 2) * 2 * _s(a, b, c), a, b),
             "The local derivative of the sine is missing. You multiplied by the sine itself.",
+        ),
+        Mistake(
+            lambda a, b, c: _sent(cos(_s(a, b, c)) * 2 * _s(a, b, c), a, b),
+            "The cosine is taken at the wrong place. Into the sine went the square, not the sum.",
         ),
     ),
 )

@@ -113,7 +113,16 @@ class Exercise:
             return f"The answer is {_amount(right)}; this is {_amount(you)}."
         if not np.isfinite(you).all():
             return f"{show(you)} is not finite; the answer is."
-        return self.otherwise(you) if self.otherwise else f"{show(you)} is not it. Open hint 1."
+        return self.otherwise(you) if self.otherwise else _near(you, right)
+
+
+def _near(you: np.ndarray, right: np.ndarray) -> str:
+    """What is wrong with an answer that nobody foresaw: how far off it is, if not much."""
+    if _same(abs(you), abs(right)):
+        return f"The size of {show(you)} is right, a sign is not. Does the result grow or shrink?"
+    if np.allclose(np.squeeze(you), np.squeeze(right), 1e-2, 1e-6):
+        return "That is near, but not it. Was it rounded, or measured with a nudge?"
+    return f"{show(you)} is not it. Open hint 1."
 
 
 def progress(exercises: ModuleType) -> Verdict:
@@ -208,19 +217,19 @@ def _wrappers() -> Iterator[Callable[[Any], Any]]:
     yield lambda value: np.array(value) if isinstance(value, Sequence) else value
 
 
-def _read(answer: Any) -> np.ndarray:
-    """An answer as a float64 array: from numbers, lists, tuples, arrays, tensors, or a mixture."""
+def _read(answer: Any, inside: bool = False) -> np.ndarray:
+    """An answer as a float64 array: from numbers, lists, tuples, arrays, tensors, or a mixture;
+    inside a list True and False count as 1 and 0."""
     if isinstance(answer, list | tuple):
-        parts = [_read(each) for each in answer]
+        parts = [_read(each, inside=True) for each in answer]
         if len({each.shape for each in parts}) > 1:
             raise _Diagnosis("The parts of the answer have different lengths.")
         return np.stack(parts) if parts else np.empty(0)
     if isinstance(answer, Real) and not isinstance(answer, bool):
-        answer = float(answer)
-    elif hasattr(answer, "detach"):
-        answer = answer.detach().numpy()
-    array = np.asarray(answer)
-    if array.dtype.kind not in "iuf":
+        array = np.asarray(float(answer))
+    else:
+        array = np.asarray(answer.detach().numpy() if hasattr(answer, "detach") else answer)
+    if array.dtype.kind not in ("iufb" if inside or array.ndim else "iuf"):
         raise _Diagnosis(f"The answer is made of numbers; this is {_kind(answer)}.")
     return array.astype(np.float64)
 
@@ -228,13 +237,17 @@ def _read(answer: Any) -> np.ndarray:
 def _kind(answer: Any) -> str:
     if isinstance(answer, str):
         return f"text, {answer[:20]!r}"
+    if answer is None:
+        return "None"
     name = type(answer).__name__
-    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
+    return f"{'an' if name[0] in 'aeiou' or name == 'ndarray' else 'a'} {name}"
 
 
 def _told(error: BaseException) -> str:
-    text = str(error).partition("\n")[0]
-    return f"{type(error).__name__}: {text[:160]}" if text else f"{type(error).__name__}."
+    text = str(error).partition("\n")[0][:160]
+    if "bitwise_xor" in text or "for ^:" in text:
+        text += " (in Python a power is written **, not ^)"
+    return f"{type(error).__name__}: {text}" if text else f"{type(error).__name__}."
 
 
 def _has_ellipsis(answer: Any) -> bool:

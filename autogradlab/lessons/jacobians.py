@@ -4,9 +4,22 @@ import numpy as np
 
 from .exercise import Exercise, Mistake
 
+PATTERN = np.array(((1, 1, 0), (0, 0, 1), (1, 0, 0)))
+PASSES = np.array((3, 1, 10, 1))
+
+
+def _cells(you: np.ndarray) -> str:
+    if not np.isin(you, (0, 1)).all():
+        return "Only the pattern is asked: a 1 or a 0 in each cell, not the derivatives themselves."
+    return (
+        f"Of 9 cells {int((you == PATTERN).sum())} are right. Go through one formula at a time:"
+        " which inputs occur in it?"
+    )
+
+
 sparsity = Exercise(
     "1 · where the table is zero",
-    right=((1, 1, 0), (0, 0, 1), (1, 0, 0)),
+    right=PATTERN,
     why="A cell is zero for every x where the output does not use the input.",
     mistakes=(
         Mistake(
@@ -36,16 +49,12 @@ sparsity = Exercise(
             "Your second row has its mark at x₁. Which input is inside the sine of y₁?",
         ),
     ),
-    otherwise=lambda you: (
-        f"Of 9 cells {int((you.reshape(3, 3) == SPARSITY).sum())} are right. Go through one formula"
-        " at a time: which inputs occur in it?"
-    ),
+    otherwise=lambda you: _cells(you.reshape(3, 3)),
 )
-SPARSITY = np.array(sparsity.right)
 
 passes = Exercise(
     "2 · the cheaper mode",
-    right=(3, 1, 10, 1),
+    right=PASSES,
     why="Forward, reverse, reverse, forward: as many passes as the smaller of the two numbers.",
     mistakes=(
         Mistake(
@@ -72,6 +81,10 @@ passes = Exercise(
             "You added inputs and outputs. One mode alone fills the whole table.",
         ),
     ),
+    otherwise=lambda you: (
+        f"Of the 4 numbers {int((np.ravel(you) == PASSES).sum())} are right. For each function:"
+        " how many inputs has it, and how many outputs?"
+    ),
 )
 
 product = Exercise(
@@ -94,6 +107,7 @@ product = Exercise(
         Mistake((8, 37), "The ε² term was added too. ε² is zero, so 3·5 goes away."),
         Mistake((8, 22, 15), "The last number stands beside ε², which is zero. Leave it out."),
         Mistake((6, 8), "{you} is the sum of the two dual numbers. Multiply them."),
+        Mistake((22, 8), "The two are swapped. First the value, then the tangent."),
     ),
 )
 
@@ -131,6 +145,15 @@ dual_sine = Exercise(
         Mistake(
             lambda value, tangent: (np.sin(value), -np.cos(value) * tangent),
             "The sign of the tangent is turned. That would be the derivative of −sin.",
+        ),
+        Mistake(
+            lambda value, tangent: (np.sin(value), np.cos(tangent) * value),
+            "Value and tangent have changed places. The derivative is taken at the value {value},"
+            " and multiplies the tangent.",
+        ),
+        Mistake(
+            lambda value, tangent: (value, np.cos(value) * tangent),
+            "The tangent is right. But {value} is what went in: the value goes through the sine.",
         ),
         Mistake(
             lambda value, tangent: (np.sin(value), tangent),

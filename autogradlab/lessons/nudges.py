@@ -35,6 +35,18 @@ central = Exercise(
             " far the two places are apart.",
         ),
         Mistake(
+            lambda x, h: (_cube(x + h) - _cube(x - h)) / 2 * h,
+            "Python divides by 2 and then multiplies by h. Put the whole width in parentheses.",
+        ),
+        Mistake(
+            lambda x, h: _cube(x + h) - _cube(x - h) / (2 * h),
+            "Only the second cube is divided. Put the whole response in parentheses.",
+        ),
+        Mistake(
+            lambda x, h: (_cube(x + h / 2) - _cube(x - h / 2)) / h,
+            "{you} goes half a nudge to each side. Here the places are x + h and x − h.",
+        ),
+        Mistake(
             lambda x, h: 3 * x * x,
             "That is the derivative. {you} does not use h; with a nudge this large the quotient is"
             " another number.",

@@ -42,7 +42,7 @@ class Dot:
             raise _Diagnosis(
                 "A shared value is visited once for every path that leads to it: a chain of 18 "
                 "values, each used twice by the next, has 262144 paths. Visit each value once: "
-                "remember which you have seen, in a set."
+                "remember which you have seen, or go through order(root)."
             )
         return self._parents
 
@@ -76,6 +76,7 @@ PROGRAMS: dict[str, Callable[[Any, Any], Any]] = {
     "a · a + b": lambda a, b: a * a + b,
     "p + p² with p = a · b": diamond,
     "p + (p · a + b)² with p = a · b": unequal,
+    "a · a + a · b · b + a · a": lambda a, b: a * a + a * b * b + a * a,
 }
 A, B = 2.0, 3.0
 
@@ -83,6 +84,15 @@ A, B = 2.0, 3.0
 def leaves() -> tuple[Dot, Dot]:
     Dot.visits = 0
     return Dot(A, name="a"), Dot(B, name="b")
+
+
+def doubled() -> tuple[Dot, Dot]:
+    """A leaf, and what 18 sums of a value with itself make of it."""
+    a, _ = leaves()
+    p = a
+    for _ in range(18):
+        p = p + p
+    return a, p
 
 
 def reference() -> tuple[Any, str]:
@@ -139,7 +149,10 @@ class Step(Exercise):
             if "ellipsis" in str(error):
                 words = "Dots are left, in this cell or in a step that it calls."
                 raise _Diagnosis(words) from None
-            raise _Diagnosis(f"It raised {_told(error)}") from None
+            words = f"It raised {_told(error)}"
+            if "no attribute 'data'" in words:
+                words += ". A plain number stands where a Value should."
+            raise _Diagnosis(words) from None
 
 
 def step(title: str, why: str) -> Callable[[Callable[[Any], None]], Step]:
@@ -150,6 +163,14 @@ def step(title: str, why: str) -> Callable[[Callable[[Any], None]], Step]:
 def need(holds: Any, words: str) -> None:
     if not holds:
         raise _Diagnosis(words)
+
+
+def unpacked(pair: Any) -> Any:
+    """An array or a tensor as a list, and one number of either kind as a plain number."""
+    pair = pair.tolist() if hasattr(pair, "tolist") else pair
+    if isinstance(pair, tuple | list):
+        return [each.item() if hasattr(each, "item") else each for each in pair]
+    return pair
 
 
 def plain(x: Any) -> bool:
@@ -183,7 +204,7 @@ def remember(Value: Any) -> None:
             "a Value of it.",
         )
         need(isinstance(value, Value), f"{text} gives {_kind(value)}; it must be a new Value.")
-        need(value is not a and value is not b, f"{text} gives back one of its inputs, not a new.")
+        need(value not in (a, b), f"{text} gives an input back; make a new Value.")
         need(plain(value.data), f"The data of {text} is {_kind(value.data)}; it must be a number.")
         need(
             same(value.data, right[text].item()),
@@ -265,6 +286,10 @@ SLIPS: dict[str, list[tuple[Callable[..., Any], str]]] = {  # what a wrong pair 
             "The exponent comes down in front as a factor; in {you} it is lost.",
         ),
         (lambda g, a, b: (g * b * a**b, 0), "The exponent is not lowered by 1 in {you}."),
+        (
+            lambda g, a, b: (g * b * a**b - 1, 0),
+            "Python reads a ** b - 1 as (a ** b) - 1. Put the new exponent in parentheses.",
+        ),
         (lambda g, a, b: (g * b * a, 0), "That is the rule of a square; this exponent is {b}."),
         (lambda g, a, b: (g * 2 * a, 0), "That is the rule of a square; this exponent is {b}."),
         (lambda g, a, b: (g * b, g * a), "That is the rule of a product."),
@@ -276,7 +301,7 @@ SLIPS: dict[str, list[tuple[Callable[..., Any], str]]] = {  # what a wrong pair 
 def rules(local: Any) -> None:
     for op, rule in OPS.items():
         for g, a, b in ((6.0, 3.0, 4.0), (-1.0, 0.5, 4.0), (2.0, 3.0, 2.0)):
-            sent = local(op, g, a, b)
+            sent = unpacked(local(op, g, a, b))
             if sent is ... or (isinstance(sent, tuple | list) and ... in list(sent)):
                 raise _NotTried
             where = f"For op {op!r}, g = {number(g)}, a = {number(a)}, b = {number(b)}: "
@@ -299,7 +324,8 @@ def _slip(where: str, op: str, sent: tuple[float, float], g: float, a: float, b:
             raise _Diagnosis(where + says.format(you=you, g=number(g), b=number(b)))
     if op == "**" and same(sent[0], g * b * a ** (b - 1)):
         raise _Diagnosis(f"{where}the exponent is a constant: send it 0, not {number(sent[1])}.")
-    raise _Diagnosis(f"{where}{you} is not what is sent. Lesson 04 has these rules.")
+    rule = "The rule is in the text of this step" if op == "**" else "Lesson 04 has these rules"
+    raise _Diagnosis(f"{where}{you} are not what is sent. {rule}.")
 
 
 # --------------------------------------------------------------------------------------- step 3
@@ -307,15 +333,12 @@ def _slip(where: str, op: str, sent: tuple[float, float], g: float, a: float, b:
 
 @step(
     "3 · the order",
-    "Every value stands after all that were computed from it, in 7 graphs, one 3000 deep.",
+    "Every value stands after all that were computed from it, in 8 graphs, one 3000 deep.",
 )
 def sort(order: Any) -> None:
     for text, program in PROGRAMS.items():
         _sorted(order, program(*leaves()), f"In {text}, ")
-    p, _ = leaves()
-    for _ in range(18):
-        p = p + p
-    _sorted(order, p, "In a chain of sums p + p, ")
+    _sorted(order, doubled()[1], "In a chain of sums p + p, ")
     p, b = leaves()
     for _ in range(DEPTH):
         p = p + b
@@ -385,7 +408,7 @@ def _too_early(found: Sequence[Dot]) -> tuple[Dot, Dot] | None:
 # --------------------------------------------------------------------------------------- step 4
 
 
-@step("4 · backward", "Its gradients are {engine}'s in 5 graphs, also when it runs twice.")
+@step("4 · backward", "Its gradients are {engine}'s in 7 graphs, also when it runs twice.")
 def run(backward: Any) -> None:
     again = []
     for text, program in PROGRAMS.items():
@@ -406,6 +429,9 @@ def run(backward: Any) -> None:
     for root, a, b, right, where in again:
         backward(root)
         _twice((a.grad, b.grad), right, where)
+    a, root = doubled()
+    backward(root)
+    need(same(a.grad, 2**18), f"In a chain of 18 sums p + p, a.grad is {number(a.grad)}.")
 
 
 def _compare(
@@ -415,13 +441,19 @@ def _compare(
     if all(map(same, you, right)):
         return
     shown = f"a.grad is {number(you[0])} and b.grad {number(you[1])}"
-    need(any(you), f"{where}every .grad is still 0. Did anything come in at the root? The pass "
-    "starts with a gradient of 1.0 there.")  # fmt: skip
+    need(any(you), f"{where}every .grad is still 0. Does the pass start with a gradient of 1.0 at "
+    "the root, and does a leaf add what arrives to its .grad?")  # fmt: skip
     for slip, says in ENGINES:
         a, b = leaves()
         slip(program(a, b))
         if all(map(same, you, (a.grad, b.grad))):
             raise _Diagnosis(f"{where}{shown}. {says}")
+    times = you[0] / right[0]
+    need(
+        not all(same(x, times * y) for x, y in zip(you, right, strict=True)),
+        f"{where}{shown}. All are {number(times)} times what they should be. The root is given "
+        "1.0, once.",
+    )
     raise _Diagnosis(f"{where}{shown}, and {reference()[1]} has other numbers. Compare what each "
                      "value receives with lesson 04.")  # fmt: skip
 
@@ -487,13 +519,6 @@ def _again(root: Dot, first: bool = True) -> None:
         _again(parent, False)
 
 
-def _two_seeds(root: Dot) -> None:
-    root.grad = 2.0
-    for value in sorted(_all(root), key=_depth, reverse=True):
-        for parent, g in _send(value, value.grad):
-            parent.grad += g
-
-
 ORDER = (
     "A value has run before all its gradients had arrived: go through order(root), not through the "
     "parents as they come."
@@ -506,7 +531,6 @@ ENGINES: list[tuple[Callable[[Dot], None], str]] = [
         "A shared value has run once for each path and sent its earlier gradients again. It runs "
         "once, when all have arrived.",
     ),
-    (_two_seeds, "All are twice too large. The root is given 1.0, once."),
 ]
 
 # --------------------------------------------------------------------------------------- step 5
@@ -515,8 +539,8 @@ XS, YS, STEPS, RATE = (-1.0, 0.0, 1.0, 2.0), (-1.5, 1.0, 2.5, 5.5), 8, 0.05
 
 
 def fitted(
-    zero: bool = True, sign: float = -1.0, mean: bool = False, points: int = len(XS),
-    steps: int = STEPS,
+    zero: bool = True, rate: float = RATE, mean: bool = False, points: int = len(XS),
+    steps: int = STEPS, power: int = 2, moved: str = "wb",
 ) -> tuple[float, float]:  # fmt: skip
     """What the reference engine has learned, right or with a slip."""
     torch, _ = reference()
@@ -525,17 +549,17 @@ def fitted(
         if zero:
             w.grad = b.grad = None
         pairs = list(zip(XS, YS, strict=True))[-points:]
-        loss = sum((w * x + b - y) ** 2 for x, y in pairs)
+        loss = sum((w * x + b - y) ** power for x, y in pairs)
         (loss / len(pairs) if mean else loss).backward()
         with torch.no_grad():
-            w += sign * RATE * w.grad
-            b += sign * RATE * b.grad
+            w -= rate * w.grad * ("w" in moved)
+            b -= rate * b.grad * ("b" in moved)
     return w.item(), b.item()
 
 
 @step("5 · train with it", "The w and b are those of {engine}, trained the same way.")
 def fit(train: Any) -> None:
-    learned = train(list(XS), list(YS), STEPS, RATE)
+    learned = unpacked(train(list(XS), list(YS), STEPS, RATE))
     if learned is ... or (isinstance(learned, tuple | list) and any(e is ... for e in learned)):
         raise _NotTried
     need(learned is not None, "It returned None. End it with return.")
@@ -543,11 +567,18 @@ def fit(train: Any) -> None:
     you = tuple(getattr(each, "data", each) for each in learned)
     need(all(map(plain, you)), f"Return numbers; these are {_kind(you[0])}.")
     shown = f"w = {number(you[0])}, b = {number(you[1])}"
-    need(any(you), f"{shown}: nothing was learned. Has the step changed w.data and b.data?")
+    need(any(you), f"{shown}: nothing was learned. Is .grad emptied before backward, not after, "
+    "and does the step change w.data and b.data?")  # fmt: skip
     slips = {
         "The gradients of earlier steps are still in .grad and are added in again. Set both to 0 "
         "in every step, before backward.": {"zero": False},
-        "The step goes uphill: take rate times the gradient away.": {"sign": 1.0},
+        "The step goes uphill: take rate times the gradient away.": {"rate": -RATE},
+        "The gradient was not multiplied by rate.": {"rate": 1.0},
+        "The errors are not squared.": {"power": 1},
+        "b has not moved.": {"moved": "w"},
+        "w has not moved.": {"moved": "b"},
+        "Both moved in the first step only. Change w.data and b.data: a new w = w + … is no leaf, "
+        "and nothing is kept in its .grad.": {"steps": 1},
         "That is the mean of the squared errors; the lesson asks for their sum.": {"mean": True},
         "The loss has the last point only: add up all four.": {"points": 1},
         "There is one step too few.": {"steps": STEPS - 1},
@@ -555,6 +586,11 @@ def fit(train: Any) -> None:
     }
     if all(map(same, you, fitted())):
         return
+    need(not all(map(same, you, fitted()[::-1])), "The two are exchanged: first w, then b.")
+    need(
+        not all(same(-x, y) for x, y in zip(you, fitted(), strict=True)),
+        "The sign of y is lost: the error is w · x + b − y.",
+    )
     for says, slip in slips.items():
         if all(map(same, you, fitted(**slip))):
             raise _Diagnosis(f"{shown}. {says}")

@@ -49,9 +49,10 @@ def twin_cell() -> Picture:
     for words, (x, y) in boxes.items():
         parts.append(draw.rectangle(pen, "plain", (x - 68, y - 20, x + 68, y + 20), 4))
         parts.append(draw.text(pen, "expression", x, y, words))
-    parts.append(draw.rectangle(pen, "ready", (420, 50, 712, 90), 4))
-    parts.append(draw.text(pen, "expression", 566, 70, "✓ same in PyTorch: x, y"))
-    return Picture(draw.svg(732, 140, "A twin cell", sentence, "".join(parts)), sentence)
+    parts.append(draw.rectangle(pen, "ready", (420, 50, 680, 90), 4))
+    parts.append(draw.text(pen, "expression", 550, 70, "✓ same in PyTorch: x, y"))
+    parts.append(draw.text(pen, "note", 420, 110, "or what differs, with both results"))
+    return Picture(draw.svg(700, 140, "A twin cell", sentence, "".join(parts)), sentence)
 
 
 def junctions(recordings: dict[str, Recording]) -> Picture:
@@ -103,11 +104,13 @@ def vector_times_jacobian(
         f" added up, they give {listed[-1]}."
     )
     cell, top, start = 84, 64, 176
-    bottom = top + 40 * len(rows)
-    heads = {24: "gradient in, v", start: "Jacobian, J"}
+    bottom, right = top + 40 * len(rows), start + cell * len(inputs)  # of the Jacobian
+    heads = {24: "gradient in, v", start: "Jacobian, J", right + 48: "each row times its number"}
     parts = [draw.text(pen, "note", x, 24, words) for x, words in heads.items()]
+    middles = [start + 40 + cell * j for j in range(len(inputs))]
+    sums = [right + 48 + 40 + cell * j for j in range(len(inputs))]
     for j, name in enumerate(inputs):
-        parts.append(draw.text(pen, "small", start + 40 + cell * j, 46, name))
+        parts += [draw.text(pen, "small", x, 46, name) for x in (middles[j], sums[j])]
     for i, row in enumerate(rows):
         y = top + 40 * i + 20
         parts.append(draw.gradient_chip(pen, 24, y, number(weights[i])))
@@ -117,14 +120,16 @@ def vector_times_jacobian(
             box = (start + cell * j, y - 18, start + cell * j + 80, y + 18)
             frame, tone = ("value chip", "number") if x else ("pill", "number none")
             parts.append(draw.rectangle(pen, frame, box, 2))
-            parts.append(draw.text(pen, tone, box[0] + 40, y, number(x)))
+            parts.append(draw.text(pen, tone, middles[j], y, number(x)))
+            parts.append(draw.text(pen, "number", sums[j], y, number(weights[i] * x)))
+        parts.append(draw.text(pen, "expression", right + 22, y, "="))
     y = bottom + 36
-    parts.append(draw.path(pen, "divider", f"M24 {bottom + 10}H{start + cell * len(inputs)}"))
-    parts.append(draw.text(pen, "note", 24, y, "gradient out, vᵀJ"))
-    for j, x in enumerate(product):
-        width = draw.gradient_chip_width(number(x))
-        parts.append(draw.gradient_chip(pen, start + cell * j + 40 - width / 2, y, number(x)))
-    size = (start + cell * len(inputs) + 24, y + 30)
+    parts.append(draw.path(pen, "divider", f"M{right + 48} {bottom + 10}h{cell * len(inputs)}"))
+    parts.append(draw.text(pen, "note", start, y, "added up: gradient out, vᵀJ"))
+    for x, total in zip(sums, product, strict=True):
+        width = draw.gradient_chip_width(number(total))
+        parts.append(draw.gradient_chip(pen, x - width / 2, y, number(total)))
+    size = (right + 48 + cell * len(inputs) + 24, y + 30)
     return Picture(draw.svg(*size, "v transposed times J", sentence, "".join(parts)), sentence)
 
 

@@ -27,6 +27,11 @@ vector = Exercise(
             " a little, its square shrinks.",
         ),
         Mistake(
+            (2, 2, 2),
+            "p is missing. {you} is the same for every element, but a square gets steeper as p"
+            " grows.",
+        ),
+        Mistake(
             4,
             "The elements are added up. {you} is one number; p has three elements, and each has a"
             " gradient of its own.",
@@ -47,5 +52,9 @@ function = Exercise(
             "The x is missing. {you} is the same at every x, but the curve gets steeper.",
         ),
         Mistake(lambda x: 6, "That is the gradient at 3 only. {you} must change when x changes."),
+        Mistake(
+            lambda x: 2**x,
+            "{you} is 2 to the power of x: ** is a power, and one * is a product.",
+        ),
     ),
 )

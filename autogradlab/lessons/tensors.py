@@ -22,6 +22,7 @@ from .exercise import (
     _NotTried,
     _read,
     _same,
+    _told,
     show,
 )
 
@@ -189,6 +190,10 @@ one_example = Exercise(
             "The exponentials do not add up to 1. Divide them by their sum.",
         ),
         Mistake(
+            _on_arrays(lambda z, y: 1 / (1 + np.exp(-z)) - y),
+            "Each score went through a sigmoid of its own. Probabilities of classes add up to 1.",
+        ),
+        Mistake(
             _on_arrays(lambda z, y: z - y),
             "Those are scores. Turn them into probabilities first.",
         ),
@@ -215,6 +220,10 @@ batch = Exercise(
         Mistake(
             _on_arrays(lambda z, y: (_softmax(z) - y) / z.size),
             "Divided by too much. The mean runs over the examples, not over all the scores.",
+        ),
+        Mistake(
+            _on_arrays(lambda z, y: (_softmax(z) - y) / z.shape[1]),
+            "Divided by the number of classes. The mean runs over the examples.",
         ),
         Mistake(
             _on_arrays(lambda z, y: (_softmax(z, 0) - y) / len(z)),
@@ -252,6 +261,10 @@ class Declared(Exercise):
                 f"The formula asks for {error}, and nothing is called so. Its parameters are g,"
                 " then the input or result."
             ) from None
+        except Exception as error:
+            if "appears to not have been used" in str(error):
+                raise _Diagnosis("The formula sends nothing back: it returned None.") from None
+            raise _Diagnosis(f"When it ran, it raised {_told(error)}") from None
         right_value, right_first = _first_order(self.right, x, g)
         where = f"For x = {show(np.array(x))} "
         if not _same(value, right_value):
@@ -313,6 +326,14 @@ bell = Declared(
         Mistake(
             lambda x, g: -g * _result(x) ** 2,
             "The inner derivative is missing. 1 + x² changes with x, too.",
+        ),
+        Mistake(
+            lambda x, g: -g * x * _result(x) ** 2,
+            "The 2 is missing: x² = x · x reads x twice.",
+        ),
+        Mistake(
+            lambda x, g: -2 * g * _result(x) ** 2,
+            "The x is missing. 1 + x² grows faster where x is larger.",
         ),
         Mistake(
             lambda x, g: -2 * g * x * _result(x),

@@ -54,6 +54,12 @@ kept = Exercise(
             " gradient.",
         ),
         Mistake(
+            MOMENTUM * _FIRST + _slope(_MOVED),
+            "That is a momentum. {you} takes 0.9 of the first gradient; .grad keeps all of it, and"
+            " here there is no momentum.",
+        ),
+        Mistake(_MOVED, "That is the weight after the step. {you} is w; asked is w.grad."),
+        Mistake(
             _FIRST / 3 + _slope(2.0 - LR * _FIRST / 3) / 3,
             "A 3 is missing. {you} takes the gradient of (3w − 1)² to be 2(3w − 1); the 3 before w"
             " is a factor too.",
@@ -189,6 +195,11 @@ sgd = Exercise(
             lambda w, v, g: (w - LR * g, MOMENTUM * v + g),
             "The momentum is not used. Your weight moved by 0.01 · {g}, the gradient alone; v has"
             " to carry it.",
+        ),
+        Mistake(
+            lambda w, v, g: (w - LR * g, g),
+            "The momentum is lost. Your new v is {g}, the gradient alone; nine tenths of the old v"
+            " belong to it.",
         ),
         Mistake(
             lambda w, v, g: (w - LR * v, MOMENTUM * v + g),

@@ -1,4 +1,5 @@
-"""The weights lesson 01 starts from: trained ones where torchvision has them, random ones else."""
+"""The weights that lessons with a ResNet-18 start from: random ones, the same everywhere, or, when
+asked for and to be had, torchvision's trained ones."""
 
 from __future__ import annotations
 
@@ -18,28 +19,30 @@ from ..twin import torch_or_none
 SEED = 0
 
 
-def resnet18_weights() -> dict[str, Tensor]:
+def resnet18_weights(trained: bool = False) -> dict[str, Tensor]:
     """The weights of a ResNet-18 by their names in a `state_dict`; prints which they are.
 
-    Trained on ImageNet, fetched once, where torchvision is installed and the network is at hand.
-    Elsewhere random, the same on every machine; without torchvision, too, its `resnet18` is then to
-    be had for PyTorch: the lab's own code, run on torch's layers.
+    Random from seed 0, and so the same on every machine; with `trained`, those that torchvision has
+    trained on ImageNet, fetched once, where it is installed and the network is at hand. Where it is
+    missing, its `resnet18` is there for PyTorch all the same: the lab's code on torch's layers.
+
+    >>> weights = resnet18_weights()
+    The weights are random, from seed 0.
     """
-    trained = trained_weights()
-    if trained is None:
+    known, why_not = trained_weights(), ""
+    if known is None:
         stand_in()
-        print(
-            "torchvision is not installed: the weights are random, from seed 0,\n"
-            "and PyTorch's resnet18 is the lab's own code, built from PyTorch's layers."
-        )
-        return random_weights()
-    try:
-        state = fetched(trained)
-    except OSError:  # urllib's errors are of this kind
-        print("torchvision is here, its trained weights cannot be fetched: random ones, seed 0.")
-        return random_weights()
-    print("torchvision is here: the weights are its trained ones.")
-    return {name: autogradlab.from_numpy(np.array(x.numpy())) for name, x in state.items()}
+        why_not = "torchvision is not installed: "
+    if trained and known is not None:
+        try:
+            state = fetched(known)
+        except OSError:  # urllib's errors are of this kind
+            why_not = "The trained weights cannot be fetched: "
+        else:
+            print("The weights are torchvision's, trained on ImageNet.")
+            return {name: autogradlab.from_numpy(np.array(x.numpy())) for name, x in state.items()}
+    print(f"{why_not}the weights" if trained else "The weights", "are random, from seed 0.")
+    return random_weights()
 
 
 def trained_weights() -> Any:

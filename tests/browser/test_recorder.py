@@ -44,6 +44,26 @@ def test_an_expression_is_typed_and_stepped_through_by_keys(lesson: Lesson):
     expect(cell.locator(".agl-stage .agl-sheet-lines")).to_have_count(0)
 
 
+def test_keys_do_not_reach_what_is_not_recorded_yet(lesson: Lesson):
+    cell = area(lesson, 'GraphRecorder("3*a**3')
+    cell.locator("input[type=text]").fill("a.exp() * b")
+    cell.locator("input[type=text]").press("Enter")
+    expect(cell.locator(".agl-sentence")).to_contain_text("Step 0 of 2.")
+    stage, about = cell.locator(".agl-stage > svg"), cell.locator(".agl-about")
+    stage.focus()
+    seen = set()
+    for key in ["ArrowDown", "ArrowRight", "ArrowDown", "ArrowLeft", "ArrowUp"] * 2:
+        stage.press(key)
+        seen.add(about.inner_text().partition(" ")[0])
+    assert seen == {"a", "b"}  # the leaves, and no operation
+    cell.locator(".agl-scrubber").press("End")
+    stage.press("ArrowDown")
+    expect(about).to_contain_text("Backward0")
+    cell.locator(".agl-scrubber").press("Home")
+    stage.focus()  # the focus stood on what is gone, and is on a leaf again
+    expect(about).not_to_contain_text("Backward0")
+
+
 def test_runs_appear_one_after_the_other(lesson: Lesson):
     cell = area(lesson, "GraphRecorder.of(")
     names = cell.locator(".agl-stage").get_by_text("AddBackward0")

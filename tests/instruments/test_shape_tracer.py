@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 import autogradlab
 from autogradlab.graphs import blocks, style
@@ -273,3 +274,46 @@ def test_names_of_other_alphabets_and_no_markup():
         ShapeTracer("<b>a</b>", tensors(torch, a=(2, 3)))
     with pytest.raises(ValueError, match="cannot be traced"):
         ShapeTracer("a < b", tensors(torch, a=(2, 3), b=(3,)))
+
+
+ONES = torch.ones(2)
+
+
+def layer(X, W, v):
+    y = X @ W + v
+    return (y + 2 * F.relu(y)).sum(0)  # y is used twice
+
+
+@ENGINES
+def test_a_function_is_traced_as_the_expression_it_computes(engine):
+    shapes = {"X": (4, 3), "W": (3, 2), "v": (2,)}
+    named, theirs = tensors(engine, **shapes), tensors(torch, **shapes)
+    tracer = ShapeTracer(layer, list(named.values()))
+    assert tracer.title == "(X @ W + v + 2 · torch.relu(X @ W + v)).sum(0)"
+    assert [each.sign for each in tracer.operations] == ["@", "+", "relu", "·", "+", "sum"]
+    layer(**theirs).backward(torch.ones(2))
+    for name, leaf in tracer.leaves.items():
+        np.testing.assert_allclose(leaf.grad, theirs[name].grad)
+    assert named["X"].grad is None
+    typed = ShapeTracer("(X - 1).mean()", named)
+    for same in (lambda X: (X - 1).mean(), lambda X: torch.mean(X - 1)):
+        assert ShapeTracer(same, named).jump(4) == typed.jump(4)
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        (lambda X: X if X else -X, "which way it goes depends on the numbers in a tensor"),
+        (lambda X: X * ONES, "a Tensor in it is no parameter; give it as one"),
+        (lambda X: X.cumsum(0), "'cumsum' cannot be traced"),
+        (lambda X: X[0], "cannot be traced: 'Symbol' object is not subscriptable"),
+        (lambda X: X, "the expression has no operation"),
+        (lambda X, Y: X + Y, "there is one tensor for each of X and Y"),
+        (lambda X: None, "'None' cannot be traced"),
+        (torch.exp, "give a function made with def or lambda"),
+        (torch.nn.ReLU(), "give a function made with def or lambda"),
+    ],
+)
+def test_a_function_that_cannot_be_traced_is_refused_in_words(function, words):
+    with pytest.raises(ValueError, match=re.escape(words)):
+        ShapeTracer(function, [torch.ones(2, 2, requires_grad=True)])

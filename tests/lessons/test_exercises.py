@@ -150,7 +150,13 @@ ACCEPTED = {
     chain_rule.shared: [7, 2 + 2 + 3, np.array(7)],
     chain_rule.whole_pass: [long_way],
     vjp.weighted: [[36, 810], torch.tensor([36.0, 810.0]), (9 * 2**2 * 1, 9 * 3**2 * 10)],
-    vjp.row: [[0, 0, 1], np.eye(3)[2], torch.tensor([[0.0, 0.0, 1.0]])],
+    vjp.row: [
+        [0, 0, 1],
+        np.eye(3)[2],
+        torch.tensor([[0.0, 0.0, 1.0]]),
+        [1, 1, 0],  # of this Jacobian the first two rows add up to the last
+        [0.5, 0.5, 0.5],
+    ],
     vjp.silent: [[1, 1, -1], (-2, -2, 2), np.array([0.5, 0.5, -0.5]), torch.tensor([3.0, 3, -3])],
     vjp.twice: [12, 6 + 6, torch.tensor(12.0)],
     vjp.product: [
@@ -179,6 +185,14 @@ WRONG = [
     (start_here.number, 2, "The x is missing."),
     (start_here.number, 6, "That is the gradient at 3."),
     (start_here.number, 11, "11 is not it. Open hint 1."),
+    (start_here.number, -10, "The size of −10 is right, a sign is not."),
+    (start_here.number, 9.99, "That is near, but not it."),
+    (start_here.vector, [2, 2, 2], "p is missing. [2, 2, 2] is the same"),
+    (start_here.vector, [2, None, -6], "The answer is made of numbers; this is None."),
+    (start_here.vector, [True, False, True], "[1, 0, 1] is not it."),
+    (start_here.function, lambda x: 2**x, "8 is 2 to the power of x"),
+    (start_here.function, lambda x: ((x + 1e-3) ** 2 - x**2) / 1e-3, "measured with a nudge?"),
+    (start_here.function, lambda x: x ^ 2, "(in Python a power is written **, not ^)"),
     (start_here.vector, [1, 16, 9], "Those are the values."),
     (start_here.vector, [1, 4, -3], "The 2 is missing."),
     (start_here.vector, [2, 8, 6], "A sign is lost."),
@@ -192,6 +206,8 @@ WRONG = [
     (chain_rule.add_rule, lambda g, a, b: (g / 2, g / 2), "The gradient is shared out."),
     (chain_rule.add_rule, lambda g, a, b: (g * b, g * a), "That is the rule of a product."),
     (chain_rule.add_rule, lambda g, a, b: (g * a, g * b), "The values are in the way."),
+    (chain_rule.add_rule, lambda g, a, b: (a, b), "Those are the values. [2, 4] went forward"),
+    (chain_rule.add_rule, lambda g, a, b: (g + a, g + b), "You added the values"),
     (chain_rule.sub_rule, lambda g, a, b: (g, g), "The minus is lost."),
     (chain_rule.sub_rule, lambda g, a, b: (1, -1), "The incoming gradient is missing."),
     (chain_rule.sub_rule, lambda g, a, b: (-g, g), "The minus is on the wrong input."),
@@ -199,6 +215,7 @@ WRONG = [
     (chain_rule.mul_rule, lambda g, a, b: (g * a, g * b), "The inputs are not swapped."),
     (chain_rule.mul_rule, lambda g, a, b: (g, g), "The local derivative is missing."),
     (chain_rule.mul_rule, lambda g, a, b: (g + b, g + a), "You added. [10, 8] is"),
+    (chain_rule.mul_rule, lambda g, a, b: (a, b), "Those are the values."),
     (chain_rule.mul_rule, lambda g, a, b: g * b, "The answer is 2 numbers; this is 1 number."),
     (chain_rule.square_rule, lambda g, a: 2 * a, "6 is 2a, the local derivative"),
     (chain_rule.square_rule, lambda g, a: g * a, "The 2 is missing."),
@@ -206,10 +223,14 @@ WRONG = [
     (chain_rule.square_rule, lambda g, a: 2 * g, "The a is missing."),
     (chain_rule.exp_rule, lambda g, a: a.exp(), "The incoming gradient is missing."),
     (chain_rule.exp_rule, lambda g, a: g * a, "The local derivative is not a."),
+    (chain_rule.exp_rule, lambda g, a: g, "You passed the incoming 5 on unchanged"),
+    (chain_rule.exp_rule, lambda g, a: g * 2.718**a, "Was it rounded"),
     (chain_rule.exp_rule, lambda g, a: g * a * math.exp(a - 1), "That is the rule of a power."),
     (chain_rule.max_rule, lambda g, a, b: (g, 0), "The wrong input is served."),
     (chain_rule.max_rule, lambda g, a, b: (0, g), "For g = −1, a = 0.5, b = −3: The wrong input"),
     (chain_rule.max_rule, lambda g, a, b: (g, g), "Both are served."),
+    (chain_rule.max_rule, lambda g, a, b: (None, g), "this is None."),
+    (chain_rule.max_rule, lambda g, a, b: (a > b, b > a), "The incoming gradient is missing."),
     (chain_rule.max_rule, lambda g, a, b: (0, 1), "The incoming gradient is missing."),
     (chain_rule.max_rule, lambda g, a, b: (0, g * b), "The value is in the way."),
     (chain_rule.max_rule, lambda g, a, b: (g / 2, g / 2), "The gradient is shared out."),
@@ -217,6 +238,7 @@ WRONG = [
     (chain_rule.through_max, 3, "The local derivative is missing."),
     (chain_rule.through_max, 6, "That is the other factor."),
     (chain_rule.through_max, 8, "You added. 8 is 3 + 5"),
+    (chain_rule.through_max, 10, "That is a value. 10 is a · b"),
     (chain_rule.through_max, 0, "The wrong input is served."),
     (chain_rule.through_max, 30, "That is the value."),
     (chain_rule.shared, 4, "A path is missing. 4 is what x · x sends"),
@@ -249,6 +271,11 @@ WRONG = [
         chain_rule.whole_pass,
         lambda a, b, c: [each * torch.tan((a * b + c) ** 2) for each in long_way(a, b, c)],
         "The local derivative of the sine is missing.",
+    ),
+    (
+        chain_rule.whole_pass,
+        lambda a, b, c: [torch.cos(a * b + c) * 2 * (a * b + c) * each for each in (b, a, 1)],
+        "The cosine is taken at the wrong place.",
     ),
     (vjp.weighted, [36, 81], "v is missing. [36, 81] is 9a²"),
     (vjp.weighted, [1, 10], "The local derivative is missing."),
@@ -363,10 +390,10 @@ BAD = [
     ([], "this is 0 numbers"),
     ([1, [2, 3]], "The parts of the answer have different lengths."),
     (np.ones((2, 3)), "this is 2 × 3 numbers"),
-    (torch.tensor([1, 2], dtype=torch.bool), "this is a"),
+    (torch.tensor(True), "this is a Tensor"),
     (torch.ones(3, dtype=torch.bfloat16), "TypeError"),
     (Hostile(), "LookupError: no"),
-    (np.array("<b>"), "this is a ndarray"),
+    (np.array("<b>"), "this is an ndarray"),
 ]
 
 
@@ -428,3 +455,9 @@ def test_progress_is_one_line_and_remembers():
     start_here.number.check(10)
     start_here.function.check(lambda x: 2 * x)
     assert repr(progress(start_here)) == "✓ 3 of 3 exercises right"
+
+
+def test_progress_can_be_printed(capsys):
+    print(progress(start_here))
+    assert capsys.readouterr().out == "0 of 3 exercises right · open: 1, 2, 3\n"
+    assert progress(start_here)._repr_html_().count("<") == 2  # as HTML it is one line, too

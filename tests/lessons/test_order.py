@@ -3,6 +3,7 @@
 import sys
 import time
 
+import numpy as np
 import pytest
 import torch
 
@@ -91,6 +92,35 @@ def after_its_parents(root):
     return iter(done[::-1])
 
 
+def counts_each_pair_once(root):
+    """x · x is counted once and taken off twice."""
+    uses, stack = {root: 0}, [root]
+    while stack:
+        for parent in set(stack.pop().parents):
+            if parent not in uses:
+                uses[parent] = 0
+                stack.append(parent)
+            uses[parent] += 1
+    ready, found = [root], []
+    while ready:
+        value = ready.pop()
+        found.append(value)
+        for parent in value.parents:
+            uses[parent] -= 1
+            if not uses[parent]:
+                ready.append(parent)
+    return found
+
+
+def along_every_path(root, g=1.0):
+    if not root.parents:
+        root.grad += g
+        return
+    a, b = root.parents
+    for parent, sent in zip((a, b), local(root.op, g, a.data, b.data), strict=True):
+        along_every_path(parent, sent)
+
+
 def send(arrived, value, g):
     a, b = value.parents
     for parent, sent in zip((a, b), local(value.op, g, a.data, b.data), strict=True):
@@ -123,20 +153,26 @@ def backward_on_grads(root):
     return ...  # a line of the stub that was left standing
 
 
-def trainer(zero=True, sign=-1.0, mean=False, last=False, less=0, wrap=False):
+def trainer(
+    zero=True, sign=-1.0, mean=False, last=False, less=0, wrap=False, power=2, label=1.0,
+    moved="wb", new=False,
+):  # fmt: skip
     def train(xs, ys, steps, rate):
         w, b = Value(0.0), Value(0.0)
         for _ in range(steps - less):
             loss = Value(0.0)
             for x, y in zip(xs[-1:] if last else xs, ys[-1:] if last else ys, strict=True):
-                loss = loss + (w * Value(x) + b + Value(-y)) ** 2
+                loss = loss + (w * Value(x) + b + Value(-label * y)) ** power
             if mean:
                 loss = loss * Value(1 / len(xs))
             if zero:
                 w.grad = b.grad = 0.0
             backward(loss)
-            w.data += sign * rate * w.grad
-            b.data += sign * rate * b.grad
+            if new:  # a result instead of a leaf
+                w, b = (v + Value(-rate * v.grad) for v in (w, b))
+                continue
+            w.data += sign * rate * w.grad * ("w" in moved)
+            b.data += sign * rate * b.grad * ("b" in moved)
         return [w, b] if wrap else (w.data, b.data)
 
     return train
@@ -153,6 +189,9 @@ ACCEPTED = [
     (order.run, backward_on_grads),
     (order.fit, trainer()),
     (order.fit, trainer(wrap=True)),
+    (order.fit, lambda *given: np.array(trainer()(*given))),
+    (order.fit, lambda *given: torch.tensor(trainer()(*given))),
+    (order.rules, lambda *given: np.array(local(*given))),
 ]
 
 
@@ -338,12 +377,15 @@ WRONG = [
         with_rule("**", lambda g, a, b: (g * b * a ** (b - 1), g)),
         "the exponent is a constant: send it 0, not 6.",
     ),
+    (order.rules, with_rule("**", lambda g, a, b: (g * b * a**b - 1, 0)), "(a ** b) - 1"),
+    (order.rules, with_rule("**", lambda g, a, b: (7, 0)), "in the text of this step"),
     (order.rules, with_rule("*", lambda g, a, b: None), "Which case has no return?"),
     (order.rules, with_rule("*", lambda g, a, b: g * b), "return two numbers; this is a float"),
-    (order.rules, with_rule("*", lambda g, a, b: (7, 7)), "7 and 7 is not what is sent."),
+    (order.rules, with_rule("*", lambda g, a, b: (7, 7)), "7 and 7 are not what is sent."),
     (order.sort, breadth_first, "comes before"),
     (order.sort, without_seen, "is 2 times in the list, so it would run 2 times"),
     (order.sort, late_dedup, "comes before"),
+    (order.sort, counts_each_pair_once, "In a · a + a · b · b + a · a, a comes before"),
     (order.sort, recursive, "Python allows about a thousand such calls"),
     (order.sort, lambda root: counted(root)[::-1], "that is the forward order"),
     (order.sort, lambda root: counted(root)[1:], "a·b is missing in the list."),
@@ -353,7 +395,8 @@ WRONG = [
     (order.sort, lambda root: counted(root)[0].data, "Return a list; this is a float."),
     (order.sort, lambda root: [v.data for v in counted(root)], "other things than values"),
     (order.run, engine(seed=0.0), "every .grad is still 0"),
-    (order.run, engine(seed=2.0), "All are twice too large."),
+    (order.run, engine(seed=2.0), "All are 2 times what they should be."),
+    (order.run, along_every_path, "visited once for every path that leads to it"),
     (order.run, engine(add=False), "only the last one is kept: = replaces"),
     (order.run, engine(order=late_dedup), "before all its gradients had arrived"),
     (order.run, engine(order=left_first), "before all its gradients had arrived"),
@@ -365,10 +408,19 @@ WRONG = [
     (order.run, engine(seed=...), "Dots are left, in this cell or in a step that it calls."),
     (order.run, engine(order=lambda root: ...), "Dots are left"),
     (order.run, sends_nothing, " came, nothing had arrived there."),
+    (order.remember, changed(__add__=lambda a, b: a), "gives an input back; make a new Value."),
     (order.remember, changed(__mul__=lambda *_: ..., __pow__=lambda *_: ...), "still give the"),
     (order.sort, counts_nothing, "It raised KeyError: a"),
     (order.fit, trainer(zero=False), "The gradients of earlier steps are still in .grad"),
     (order.fit, trainer(sign=1.0), "The step goes uphill"),
+    (order.fit, trainer(sign=-20.0), "The gradient was not multiplied by rate."),
+    (order.fit, trainer(power=1), "The errors are not squared."),
+    (order.fit, trainer(label=-1.0), "The sign of y is lost"),
+    (order.fit, trainer(moved="w"), "b has not moved."),
+    (order.fit, trainer(moved="b"), "w has not moved."),
+    (order.fit, trainer(new=True), "Both moved in the first step only."),
+    (order.fit, lambda *given: trainer()(*given)[::-1], "The two are exchanged"),
+    (order.fit, lambda xs, ys, steps, rate: Value(0.0) * 3, "A plain number stands where"),
     (order.fit, trainer(mean=True), "That is the mean of the squared errors"),
     (order.fit, trainer(last=True), "The loss has the last point only"),
     (order.fit, trainer(less=1), "There is one step too few."),

@@ -120,6 +120,8 @@ ACCEPTED = {
     lesson.changed: [
         np.array([[0, 0, 0, 1], [0, 1, 0, 0], [1, 0, 1, 0], [0, 1, 0, 0]]),
         [(0, 0, 0, 1), (0, 1, 0, 0), torch.tensor([1, 0, 1, 0]), [0, 1.0, 0, 0]],
+        [[False, False, False, True], [0, True, 0, 0], np.array([True, False, True, False]),
+         [0, 1, 0, 0]],
     ],
     lesson.sgd: [
         longer,
@@ -135,6 +137,8 @@ WRONG = [
     (lesson.kept, 27.3, "That is the mean"),
     (lesson.kept, 30 + 6 * (3 * 2.3 - 1), "The step went up"),
     (lesson.kept, 10 + 2 * (3 * 1.9 - 1), "A 3 is missing"),
+    (lesson.kept, 0.9 * 30 + 24.6, "That is a momentum"),
+    (lesson.kept, 1.7, "That is the weight after the step"),
     (lesson.kept, [30, 24.6], "The answer is 1 number; this is 2 numbers."),
     (lesson.frozen, 0, "Frozen tensors are not computed for"),
     (lesson.frozen, 15, "conv1 and bn1 are still served"),
@@ -208,6 +212,7 @@ WRONG = [
     (lesson.changed, [[0, 0, 0, 2]] * 4, "Each number is 1, changed, or 0, as before."),
     (lesson.changed, [[0, 1, 0, 0], [1, 0, 1, 0]], "The answer is 4 × 4 numbers; this is 2 × 4"),
     (lesson.sgd, lambda w, v, g: (w - 0.01 * g, 0.9 * v + g), "The momentum is not used"),
+    (lesson.sgd, lambda w, v, g: (w - 0.01 * g, g), "The momentum is lost"),
     (lesson.sgd, lambda w, v, g: (w - 0.01 * v, 0.9 * v + g), "The old momentum moved the weight"),
     (lesson.sgd, lambda w, v, g: (w + 0.01 * (0.9 * v + g), 0.9 * v + g), "The step went up"),
     (lesson.sgd, lambda w, v, g: (w - (0.9 * v + g), 0.9 * v + g), "The learning rate is missing"),
@@ -325,9 +330,11 @@ STEP = (
 
 
 def test_without_torchvision_both_sides_take_a_step(no_torchvision, capsys):
+    resnet18_weights(trained=True)
+    said = "torchvision is not installed: the weights are random, from seed 0.\n"
+    assert capsys.readouterr().out == said
     notebook = {"__name__": "__main__", "weights": resnet18_weights()}
-    said = capsys.readouterr().out
-    assert said.startswith("torchvision is not installed: the weights are random, from seed 0")
+    assert capsys.readouterr().out == "The weights are random, from seed 0.\n"
     assert find_spec("torchvision").name == "torchvision"
     twin = Twin(notebook, torch)
     reports = [twin.cell(cell) for cell in STEP]
@@ -356,12 +363,12 @@ def torchvision_with(monkeypatch, get_state_dict):
     monkeypatch.setitem(sys.modules, "torchvision.models", inside)
 
 
-def test_with_torchvision_its_trained_weights_are_taken(monkeypatch, capsys):
+def test_with_torchvision_its_trained_weights_are_taken_when_asked_for(monkeypatch, capsys):
     torch.manual_seed(9)
     trained = torch_resnet().state_dict()
     torchvision_with(monkeypatch, lambda progress: trained)
-    weights = resnet18_weights()
-    assert "torchvision is here: the weights are its trained ones." in capsys.readouterr().out
+    weights = resnet18_weights(trained=True)
+    assert "The weights are torchvision's, trained on ImageNet." in capsys.readouterr().out
     assert weights.keys() == trained.keys()
     for name, x in weights.items():
         np.testing.assert_array_equal(x.numpy(), trained[name].numpy())
@@ -372,11 +379,22 @@ def test_with_torchvision_its_trained_weights_are_taken(monkeypatch, capsys):
         assert report.agrees and not report.note, report
 
 
+def test_with_torchvision_the_default_prints_and_gives_the_same(no_torchvision, capsys):
+    without, said = resnet18_weights(), capsys.readouterr().out
+    with pytest.MonkeyPatch.context() as patch:
+        torchvision_with(patch, None)
+        weights = resnet18_weights()
+        assert capsys.readouterr().out == said
+    for name, x in weights.items():
+        np.testing.assert_array_equal(x.numpy(), without[name].numpy())
+
+
 def test_without_the_network_it_says_so(monkeypatch, capsys):
     def unreachable(progress):
         raise OSError("no route")
 
     torchvision_with(monkeypatch, unreachable)
-    weights = resnet18_weights()
-    assert "cannot be fetched: random ones, seed 0" in capsys.readouterr().out
+    weights = resnet18_weights(trained=True)
+    said = "The trained weights cannot be fetched: the weights are random, from seed 0."
+    assert said in capsys.readouterr().out
     assert len(weights) == len(models.resnet18().state_dict())
