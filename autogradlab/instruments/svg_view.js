@@ -18,57 +18,58 @@ function place(element, markup) {
 const timers = new WeakMap(); // one for each model, however many views show it
 
 function render({ model, el }) {
+  const get = (name) => model.get(name);
   const stop = new AbortController();
   const on = (target, name, handler) => target.addEventListener(name, handler, { signal: stop.signal });
   const focusable = { "data-lm-suppress-shortcuts": "true" };
-  const last = model.get("frames").length - 1; // steps count from 0, the start
+  const last = get("frames").length - 1; // steps count from 0, the start
   const root = make("div", { class: "agl agl-view" }, el);
-  for (const word of model.get("look").split(" ").filter(Boolean)) root.classList.add(`agl-${word}`);
+  for (const word of get("look").split(" ").filter(Boolean)) root.classList.add(`agl-${word}`);
 
   const header = make("div", { class: "agl-header" }, root);
-  make("span", { class: "agl-name" }, header, model.get("title"));
+  make("span", { class: "agl-name" }, header, get("title"));
   const expression = make("code", {}, header);
-  make("code", { class: "agl-call" }, header, model.get("call"));
+  make("code", { class: "agl-call" }, header, get("call"));
   const tag = make("span", { class: "agl-tag" }, header);
 
   const body = make("div", { class: "agl-body" }, root);
   const stage = make("div", { class: "agl-stage" }, body);
   const panel = make("div", { class: "agl-panel" }, body);
   const svg = make("svg", { ...focusable, tabindex: 0, role: "group" });
-  const stops = model.get("stops").length;
-  const breaks = stops && model.get("steps_keys").some(Boolean) ? ", b sets a breakpoint" : "";
-  const drags = model.get("drags");
-  const keys = model.get("targets").length ? `: arrows move between nodes, Enter selects${breaks}` : stops ? ": arrows move between steps" : "";
-  svg.setAttribute("aria-label", drags || model.get("title") + keys);
+  const stops = get("stops").length;
+  const breaks = stops && get("steps_keys").some(Boolean) ? ", b sets a breakpoint" : "";
+  const drags = get("drags");
+  const keys = get("targets").length ? `: arrows move between nodes, Enter selects${breaks}` : stops ? ": arrows move between steps" : "";
+  svg.setAttribute("aria-label", drags || get("title") + keys);
   stage.append(svg);
   const about = make("div", { class: "agl-about", "aria-live": "polite" }, stage);
 
   let width, frames, groups, shown, overlays, targets, focus;
   function draw() {
-    const [w, height] = model.get("view");
+    const [w, height] = get("view");
     width = w;
     svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
     // A little smaller at most, so that no text gets too small to read: then the stage scrolls.
     Object.assign(svg.style, { maxWidth: `${width}px`, minWidth: `${0.92 * width}px` });
     frames = []; // for each step the form of every part
-    for (const changes of model.get("frames")) {
+    for (const changes of get("frames")) {
       const frame = [...(frames.at(-1) ?? [])];
       for (const [part, form] of changes) frame[part] = form;
       frames.push(frame);
     }
     svg.replaceChildren();
     const group = (x, y) => make("g", x === null ? {} : { transform: `translate(${x} ${y})` }, svg);
-    groups = model.get("order").map(([key, x, y]) => {
+    groups = get("order").map(([key, x, y]) => {
       const g = group(x, y);
       if (key) g.dataset.key = key;
       return g;
     });
     overlays = {};
-    targets = new Map(model.get("targets").map(([key, ...rest]) => [key, rest]));
+    targets = new Map(get("targets").map(([key, ...rest]) => [key, rest]));
     for (const [key, [, x, y]] of targets) {
       overlays[key] = group(x, y);
       overlays[key].setAttribute("class", "agl-overlay");
-      place(overlays[key], model.get("overlays")[key]);
+      place(overlays[key], get("overlays")[key]);
     }
     shown = groups.map(() => -1);
     focus = targets.has(focus) ? focus : [...targets.keys()].at(-1);
@@ -91,22 +92,22 @@ function render({ model, el }) {
   };
   const go = (step) => put("step", Math.max(0, Math.min(last, step)));
   const forward = () => {
-    moving = model.get("step") < last && targets.size <= 50 && !calm.matches;
-    go(model.get("step") + 1);
+    moving = get("step") < last && targets.size <= 50 && !calm.matches;
+    go(get("step") + 1);
   };
   const stopAt = (key) => {
     if (!targets.has(key)) return;
-    const set = new Set(model.get("breakpoints"));
+    const set = new Set(get("breakpoints"));
     if (!set.delete(key)) set.add(key);
     put("breakpoints", [...set]);
   };
   button("start", "M3 3h2v10H3zM14 3v10L6 8z", () => go(0));
-  button("step back", "M12 3v10L4 8z", () => go(model.get("step") - 1));
+  button("step back", "M12 3v10L4 8z", () => go(get("step") - 1));
   button("step forward", "M4 3v10l8-5z", () => forward());
   button("last step", "M2 3v10l8-5zM11 3h2v10h-2z", () => go(last));
   const play = button("play", "Play", () => {
-    if (!model.get("playing") && model.get("step") === last) go(0);
-    put("playing", !model.get("playing"));
+    if (!get("playing") && get("step") === last) go(0);
+    put("playing", !get("playing"));
   });
   play.classList.add("agl-word");
 
@@ -118,14 +119,14 @@ function render({ model, el }) {
   const track = make("div", { class: "agl-track" }, scrubber);
   const done = make("div", { class: "agl-filled" }, track);
   const few = last <= 24;
-  const dots = model.get("stops").map((name, i) => {
+  const dots = get("stops").map((name, i) => {
     const dot = make("div", { class: "agl-stop" }, track);
     dot.style.left = `${share(i)}%`;
     make("i", {}, dot);
     make("span", {}, dot, name);
     return dot;
   });
-  if (model.get("curve")) place(make("div", { class: "agl-curve" }, track), model.get("curve"));
+  if (get("curve")) place(make("div", { class: "agl-curve" }, track), get("curve"));
   const held = make("div", { class: "agl-held-now" }, track);
   const counter = make("div", { class: "agl-counter" }, transport);
   const count = make("b", {}, counter);
@@ -136,8 +137,8 @@ function render({ model, el }) {
   let moving = false; // whether the next change is a step that may move
 
   function show() {
-    const step = model.get("step");
-    const variants = model.get("variants");
+    const step = get("step");
+    const variants = get("variants");
     frames[step].forEach((form, i) => {
       if (shown[i] === form) return;
       place(groups[i], variants[i][form]);
@@ -146,18 +147,18 @@ function render({ model, el }) {
     });
     moving = false;
     const field = panel.contains(document.activeElement) && document.activeElement.name;
-    place(panel, model.get("panels")[step] ?? "");
+    place(panel, get("panels")[step] ?? "");
     if (field) {
       const next = panel.querySelector("[data-focus]") ?? panel.querySelector(`[name="${field}"]`);
       next?.focus();
       next?.select?.();
     }
-    expression.textContent = model.get("expression");
-    tag.textContent = model.get("tag");
-    const [start, ...rest] = model.get("sentences")[step].split(". ");
+    expression.textContent = get("expression");
+    tag.textContent = get("tag");
+    const [start, ...rest] = get("sentences")[step].split(". ");
     sentence.replaceChildren(make("b", {}, null, rest.length ? `${start}. ` : start), rest.join(". "));
     count.textContent = step;
-    held.textContent = model.get("held")[step] ?? "";
+    held.textContent = get("held")[step] ?? "";
     held.style.left = `${share(step)}%`;
     held.classList.toggle("agl-left", share(step) > 50);
     done.style.width = `${share(step)}%`;
@@ -165,7 +166,7 @@ function render({ model, el }) {
       dot.className = `agl-stop ${i < step ? "agl-past" : i === step ? "agl-now" : "agl-ahead"}`;
     });
     scrubber.setAttribute("aria-valuenow", step);
-    scrubber.setAttribute("aria-valuetext", `${step} of ${last}: ${model.get("stops")[step]}`);
+    scrubber.setAttribute("aria-valuetext", `${step} of ${last}: ${get("stops")[step]}`);
     marks();
     follow(running(step));
   }
@@ -202,48 +203,45 @@ function render({ model, el }) {
 
   function marks() {
     if (!there(focus)) focus = [...targets.keys()].filter(there).at(-1);
-    const breakpoints = model.get("breakpoints");
+    const breakpoints = get("breakpoints");
     const seen = svg.matches(":focus-visible");
-    tell(seen ? focus : model.get("selected"));
+    tell(seen ? focus : get("selected"));
     dots.forEach((dot, i) => dot.classList.toggle("agl-break", halting(i)));
     for (const [key, group] of Object.entries(overlays)) {
       group.classList.toggle("agl-has-break", breakpoints.includes(key));
-      const at = model.get("choices")[key];
-      group.classList.toggle("agl-has-corners", at ? at === model.get("step") : model.get("selected") === key);
+      const at = get("choices")[key];
+      group.classList.toggle("agl-has-corners", at ? at === get("step") : get("selected") === key);
       group.classList.toggle("agl-has-focus", key === focus && seen);
     }
   }
 
   function select(key) {
     focus = key;
-    const at = model.get("choices")[key];
-    if (at) return go(at === model.get("step") ? 0 : at);
-    put("selected", model.get("selected") === key ? "" : key);
+    const at = get("choices")[key];
+    if (at) return go(at === get("step") ? 0 : at);
+    put("selected", get("selected") === key ? "" : key);
     marks();
   }
 
   function tick() {
     clearInterval(timers.get(model));
-    play.textContent = model.get("playing") ? "Pause" : "Play";
-    play.setAttribute("aria-label", model.get("playing") ? "pause" : "play");
-    if (!model.get("playing")) return;
+    play.textContent = get("playing") ? "Pause" : "Play";
+    play.setAttribute("aria-label", get("playing") ? "pause" : "play");
+    if (!get("playing")) return;
     timers.set(model, setInterval(() => {
       forward();
-      if (model.get("step") === last || halting(model.get("step"))) {
-        model.set("playing", false);
-        model.save_changes();
-      }
-    }, model.get("pace")));
+      if (get("step") === last || halting(get("step"))) put("playing", false);
+    }, get("pace")));
   }
-  const running = (step) => model.get("steps_keys")[step];
+  const running = (step) => get("steps_keys")[step];
   // A row of many nodes stops when the first of them runs.
-  const halting = (step) => model.get("halts").includes(step)
-    || (model.get("breakpoints").includes(running(step)) && running(step) !== running(step - 1));
+  const halting = (step) => get("halts").includes(step)
+    || (get("breakpoints").includes(running(step)) && running(step) !== running(step - 1));
 
   const scrub = (event) => {
     const moves = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, PageUp: 10, PageDown: -10, Home: -last, End: last };
-    if (event.key in moves) go(model.get("step") + moves[event.key]);
-    else if (event.key === "b") stopAt(running(model.get("step")));
+    if (event.key in moves) go(get("step") + moves[event.key]);
+    else if (event.key === "b") stopAt(running(get("step")));
     else return;
     event.preventDefault();
     event.stopPropagation();
@@ -281,7 +279,7 @@ function render({ model, el }) {
   };
   for (const name of ["pointerdown", "pointermove", "pointerup"]) on(svg, name, drag);
   on(svg, "pointerover", (event) => {
-    tell(under(event, "key") ?? (svg.matches(":focus-visible") ? focus : model.get("selected")));
+    tell(under(event, "key") ?? (svg.matches(":focus-visible") ? focus : get("selected")));
   });
   on(svg, "focus", marks);
   on(svg, "blur", marks);
@@ -346,14 +344,14 @@ function render({ model, el }) {
       const probe = panel.cloneNode();
       Object.assign(probe.style, { position: "absolute", visibility: "hidden", width: `${panel.clientWidth}px`, boxSizing: "border-box" });
       root.append(probe);
-      const heights = model.get("panels").map((markup) => {
+      const heights = get("panels").map((markup) => {
         place(probe, markup);
         return probe.offsetHeight;
       });
       probe.remove();
       panel.style.minHeight = `${Math.max(...heights)}px`;
     }
-    follow(running(model.get("step")));
+    follow(running(get("step")));
   });
   narrow.observe(root);
   const again = () => {
