@@ -6,6 +6,7 @@ They take tensors of either engine and use the autograd protocol only.
 from .backward_debugger import BackwardDebugger
 from .dual_stepper import DualStepper
 from .error_curve import ErrorCurve
+from .flow_lab import FlowLab
 from .flow_waterfall import FlowWaterfall
 from .freeze_board import FreezeBoard
 from .graph_recorder import GraphRecorder
@@ -24,6 +25,7 @@ __all__ = [
     "BackwardDebugger",
     "DualStepper",
     "ErrorCurve",
+    "FlowLab",
     "FlowWaterfall",
     "FreezeBoard",
     "GraphRecorder",
