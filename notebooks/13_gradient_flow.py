@@ -23,9 +23,9 @@ import autogradlab as torch
 # %% [markdown]
 # ## Two-minute warm-up
 #
-# 1. Three operations in a row have the local derivatives 0.5, 0.5 and 4. Which gradient reaches the
-#    input, if 1 comes in at the end?
-# 2. y = h @ Wᵀ, and the gradient g comes in at y. What does W receive, and what h?
+# 1. Three operations in a row have the local derivatives 0.5, 0.5 and 4. What reaches the input, if
+#    1 comes in at the end?
+# 2. y = h @ Wᵀ, and g comes in at y. What does W receive, and what h?
 #
 # <details><summary>Answers</summary>
 #
@@ -37,8 +37,8 @@ import autogradlab as torch
 # %% [markdown]
 # ## A factor of a quarter
 #
-# The *sigmoid* σ(z) = 1 / (1 + e⁻ᶻ) turns any number into one between 0 and 1. Its slope is σ(z) ·
-# (1 − σ(z)). **Predict:** where is it steepest, and how steep is it there?
+# The *sigmoid* σ(z) = 1 / (1 + e⁻ᶻ) makes any number one between 0 and 1. Its slope is σ(z) · (1 −
+# σ(z)). **Predict:** how steep is it at most, and where?
 
 # %%
 # %%twin
@@ -68,9 +68,9 @@ print(f"{x.grad.item():.1e}")
 #
 # ## The idea in one picture
 #
-# Thirty layers, each with a matrix W of 64 × 64 weights and a sigmoid: h ← σ(W·h). A row is a
-# layer; the *histogram* in it counts how many of its 4,096 weights get a gradient of which size.
-# The loss is at the bottom. One line of the axis is a factor of 10,000.
+# Thirty layers, each with a matrix W of 64 × 64 weights and a sigmoid: h ← σ(W·h). Each row is a
+# layer; the *histogram* in it counts how many of its weights get a gradient of which size. The loss
+# is at the bottom. From line to line, the axis goes on by a factor of 10,000.
 #
 # **Predict** which way the histograms wander as the gradient climbs.
 
@@ -80,19 +80,16 @@ from autogradlab.instruments import FlowLab
 FlowLab(depth=30, activation="sigmoid", gain=1.0)
 
 # %% [markdown]
-# The gradient *vanishes*: below the line the picture marks it with → 0. The histograms on the left
-# tell the other half: the activations, on their way down, keep their size.
+# The gradient *vanishes*: what is below the line is marked → 0. On the left, the activations keep
+# their size on their way down.
 #
-# **Play.** Move the depth. Then make all layers relu: relu(z) is max(0, z). Watch the table below
-# the picture: what a layer multiplies the gradient by, computed from its gain and its slope, and as
-# measured.
-
-# %% [markdown]
+# **Play.** Move the depth; then make the layers relu, max(0, z). Watch the table below the picture:
+# the factor of a layer, computed and measured.
+#
 # ## Gain × slope
 #
-# On its way up through a layer, the gradient is multiplied by the slopes of the sigmoids, and then
-# by W. **Predict:** W has 64 × 64 random entries with mean 0. How large must they be, so that W
-# alone makes a vector neither longer nor shorter?
+# On its way up, the gradient is multiplied by the slopes of the sigmoids, then by W. **Predict:**
+# how large must W's random entries be, so that W alone makes a vector neither longer nor shorter?
 
 # %%
 # %%twin
@@ -144,15 +141,14 @@ for gain in (1.0, 2.0, 4.0):
 # %% [markdown]
 # ## Weights to start from
 #
-# A relu has slope 1 or 0. For half of all z it is 0: the mean *square* of the slope is 1/2, so
-# norms shrink by √(1/2) = 0.71. That makes √2 the gain that repairs it. *Fan-in* is how many
-# numbers go into an output, *fan-out* how many outputs an input serves.
+# A relu has the slope 0 for half of all z, else 1: the mean *square* is 1/2, so norms shrink by
+# √(1/2) = 0.71. The gain √2 repairs it. *Fan-in* is how many numbers go into an output, *fan-out*
+# how many outputs an input serves. The standard deviation is by
 #
-# - **Kaiming** (He et al. 2015): standard deviation gain / √fan-in, for relu √2 / √fan-in.
-# - **Xavier** (Glorot and Bengio 2010): gain · √(2 / (fan-in + fan-out)), a compromise between both
-#   ways.
+# - **Kaiming** (He 2015): gain / √fan-in.
+# - **Xavier** (Glorot 2010): gain · √(2 / (fan-in + fan-out)), a compromise.
 #
-# **Predict** both for 400 inputs and 100 outputs, gain √2 and gain 1.
+# **Predict** both for 400 inputs and 100 outputs, with gain √2 and gain 1.
 
 # %%
 # %%twin
@@ -228,9 +224,10 @@ print(loss.item(), W.grad.isnan().any().item())
 #
 # ## A norm
 #
-# A *norm* layer brings z to mean 0 and spread 1 before the sigmoid: **batch norm** each unit over
-# the examples of the batch, **layer norm** each example over its units. Dividing by the spread acts
-# on the gradient, too: gain × slope ÷ spread. **Predict:** which of the two saves thirty sigmoids?
+# A *norm layer* (it normalizes; it is not the length of a vector) brings z to mean 0 and spread 1:
+# **batch norm** each unit over the examples, **layer norm** each example over its units. Dividing
+# by the spread acts on the gradient, too: gain × slope ÷ spread. **Predict:** which of the two
+# saves thirty sigmoids?
 
 # %%
 lab = FlowLab(depth=30, activation="sigmoid", gain=1.0)
@@ -255,9 +252,9 @@ print(f"over the units {z.std(dim=1).mean().item():.1e}")
 print(f"over the examples {z.std(dim=0).mean().item():.1e}")
 
 # %% [markdown]
-# By a millionth. The network has forgotten which point went in: what vanishes on the way down are
-# the *differences* between examples. Batch norm divides by just these and so blows them up again;
-# layer norm looks at one example at a time and cannot see them.
+# By two millionths. The network has forgotten which point went in: what vanishes on the way down
+# are the *differences* between examples. Batch norm divides by just these and so blows them up
+# again; layer norm looks at one example at a time and cannot see them.
 #
 # ## A skip
 #
@@ -300,11 +297,17 @@ print(lab.choose(norm="layer", skip=True))
 # ours and PyTorch's. (A few seconds; float64, as in lesson 01.)
 
 # %%
+from autogradlab.lessons import resnet18_weights
+
+weights = resnet18_weights()
+
+# %%
 # %%twin
 from torchvision.models import resnet18
 
-torch.manual_seed(0)
 model = resnet18().double()
+model.load_state_dict(weights)
+torch.manual_seed(0)
 data = torch.rand(1, 3, 64, 64, dtype=torch.float64)
 labels = torch.rand(1, 1000, dtype=torch.float64)
 loss = (model(data) - labels).sum()
@@ -398,9 +401,10 @@ print(h)
 print(W.grad, b.grad)
 
 # %% [markdown]
-# Nothing: no step will ever move it again. The unit is *dead*. Who kills units? One step that is
-# too large is enough. The *Flow Waterfall* is the lab's picture for your own network: put `with
-# flow.step():` round a training step. **Predict** what a learning rate of 1 does to 32 units.
+# Nothing: no step will ever move it again. The unit is *dead*. Who kills units? Steps that are too
+# large. The *Flow Waterfall* is the lab's picture for your own network: put `with flow.step():`
+# round a training step. **Predict** what a learning rate of 1 does to the 32 units of the middle
+# layer.
 
 # %%
 from autogradlab.instruments import FlowWaterfall
@@ -412,7 +416,7 @@ nn = torch.nn
 net = nn.Sequential(nn.Linear(2, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, 1))
 optimizer = torch.optim.SGD(net.double().parameters(), lr=1.0)
 flow = FlowWaterfall(net)
-for _ in range(6):
+for _ in range(7):
     with flow.step():
         optimizer.zero_grad()
         (net(x) - y).square().mean().backward()
@@ -420,9 +424,8 @@ for _ in range(6):
 flow
 
 # %% [markdown]
-# Scrub from step 0 to 5: after a few steps a whole layer is dead, and with it the gradient of all
-# before it. Change `lr=1.0` to 0.1 and run the cell again. A *leaky* relu, with a small slope below
-# 0, cannot die.
+# Scrub from step 0 to 6: unit after unit dies. When a whole layer is dead, every gradient is 0, for
+# ever. Try `lr=0.1`, too. A *leaky* relu, with a small slope below 0, cannot die.
 
 # %% [markdown]
 # ## Exercise 1 · The factor of a layer
@@ -561,9 +564,9 @@ exercises.dead_units.check(dead_units)
 # ## Exercise 5 · Thirty sigmoids that learn
 # *Difficulty ●●●●○ · 8 minutes*
 #
-# This layer, thirty times, learns nothing. Change two things so that it does, and keep its sigmoid.
-# The check builds 30 of your layers between two linear ones, looks whether the first gets at least
-# a thousandth of the last one's gradient, and trains for 120 steps.
+# This layer, thirty times, learns nothing. Change what is around its sigmoid, in two places, so
+# that it does. The check builds a network with 30 of your layers, asks whether the first gets at
+# least a thousandth of the gradient of the last, and trains it for 120 steps.
 
 # %%
 class Layer(torch.nn.Module):
