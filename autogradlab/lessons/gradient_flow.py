@@ -126,7 +126,7 @@ clipped = Exercise(
     right=_scaled(lambda a, b, most: min(1.0, most / _long(a, b))),
     why="One factor for all, most / norm, and never above 1.",
     cases=(
-        {"a": (3.0, 4.0), "b": (0.0, 12.0), "most": 6.5},
+        {"a": (3.0, 4.0), "b": (7.2, 9.6), "most": 6.5},
         {"a": (0.3, -0.4), "b": (1.2, 0.0), "most": 2.0},
         {"a": (1.0, -2.0), "b": (2.0, 4.0), "most": 1.0},
     ),
@@ -275,13 +275,19 @@ def _train(torch: Any, Layer: type) -> None:
     _shape(torch, layers[0](h), h)
     loss = ((model(x) - y) ** 2).mean()
     sigmoids = _named(loss.grad_fn, "sigmoid")
+    loss.backward()
+    first, last = (_matrix(layer) for layer in (layers[0], layers[-1]))
+    need(
+        first is not None and last is not None,
+        "The weights of the first layer get no gradient at all: somewhere a layer is cut off, by"
+        " detach or no_grad, or does not use its weights.",
+    )
     need(
         sigmoids >= DEPTH,
         "There is no sigmoid in it any more. Another activation would learn, too; here the sigmoid"
         " stays, and what is around it changes.",
     )
-    loss.backward()
-    _reaches(layers)
+    _reaches(first, last, layers[0])
     adam = _adam(torch, list(model.parameters()))
     for _ in range(STEPS):
         next(adam)
@@ -338,23 +344,16 @@ def _named(root: Any, name: str) -> int:
     return found
 
 
-def _reaches(layers: list[Any]) -> None:
+def _reaches(first: float, last: float, layer: Any) -> None:
     """Raise what to say if the gradient of the first layer is too small or too large."""
-    first, last = (_matrix(layer) for layer in (layers[0], layers[-1]))
-    need(
-        first is not None and last is not None,
-        "The weights of the first layer get no gradient at all: somewhere a layer is cut off, by"
-        " detach or no_grad, or does not use its weights.",
-    )
     need(math.isfinite(first) and math.isfinite(last), "The gradient is not finite at the start.")
     ratio = first / last if last else 0.0
     words = f"the first layer gets {number(ratio, 2)} times the gradient of the last."
     need(ratio < MOST, f"The gradient explodes: {words}")
     if ratio >= LEAST:
         return
-    kinds = {type(m).__name__ for layer in layers[:1] for m in layer.modules()}
-    weight = next(p for p in layers[0].parameters() if p.ndim == 2)
-    if "LayerNorm" in kinds:
+    weight = next(p for p in layer.parameters() if p.ndim == 2)
+    if "LayerNorm" in {type(m).__name__ for m in layer.modules()}:
         more = (
             " A layer norm alone looks at one example at a time; what vanishes are the differences"
             " between examples."
@@ -362,7 +361,10 @@ def _reaches(layers: list[Any]) -> None:
     elif weight.detach().std().item() > 1.5 / math.sqrt(WIDTH):
         more = " Larger weights make larger z, and there a sigmoid is flat."
     else:
-        more = f" Its {DEPTH} sigmoids leave at most a quarter each, and nothing makes up for it."
+        more = (
+            " A sigmoid leaves at most a quarter, less where z is large, and nothing makes up for"
+            " it."
+        )
     need(False, f"The gradient vanishes: {words}{more}")
 
 
