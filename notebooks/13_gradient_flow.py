@@ -199,7 +199,7 @@ lab
 # **Predict** the sentence for a gain of 3.
 
 # %%
-print(lab.choose(gain=3.0))
+print(FlowLab(depth=30, activation="relu", gain=3.0).sentence)
 
 # %% [markdown]
 # ## Exploding
@@ -275,8 +275,8 @@ print(f"{x.grad.item():.3f}")
 # thirty layers. **Predict** the factor of a layer with a skip, and with a skip and a norm.
 
 # %%
-print(lab.choose(norm=None, skip=True))
-print(lab.choose(norm="layer", skip=True))
+print(FlowLab(depth=30, skip=True).sentence)
+print(FlowLab(depth=30, skip=True, norm="layer").sentence)
 
 # %% [markdown]
 # Close to 1, and layer norm, no help alone, now works: a transformer is built of just this pair.

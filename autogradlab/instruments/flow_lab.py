@@ -194,11 +194,12 @@ class FlowLab(FlowWaterfall):
         view = super().view
         if new:
             view.title, view.expression = "Flow Lab", self.title
+            view.look += " tall"  # thirty layers are seen whole
         return view
 
     @property
     def controls(self) -> tuple[Any, ...]:
-        """Sliders for depth and gain, a menu for the activation, buttons for norm and skip."""
+        """Sliders for depth and gain, menus for activation and norm, a box for the skip."""
         if not self._widgets:
             made = _controls(self.choice)
             self._widgets = {name: made[name] for name in self._chosen}
@@ -313,14 +314,9 @@ def _engine(engine: Any) -> Any:
 
 
 def _controls(choice: Choice) -> dict[str, Any]:
-    from ipywidgets import Dropdown, FloatSlider, IntSlider, ToggleButtons
+    from ipywidgets import Checkbox, Dropdown, FloatSlider, IntSlider
 
-    def buttons(options: list[tuple[str, Any]], name: str) -> Any:
-        return ToggleButtons(
-            options=options, value=getattr(choice, name), description=name,
-            style={"button_width": "auto", "description_width": "initial"},
-        )  # fmt: skip
-
+    norms = [(each or "none", each) for each in NORMS]
     return {
         "depth": IntSlider(
             value=choice.depth, min=1, max=DEEPEST, description="depth", continuous_update=False
@@ -332,6 +328,6 @@ def _controls(choice: Choice) -> dict[str, Any]:
             value=choice.gain, min=0.1, max=4.0, step=0.1, description="gain",
             continuous_update=False,
         ),
-        "norm": buttons([(each or "none", each) for each in NORMS], "norm"),
-        "skip": buttons([("off", False), ("on", True)], "skip"),
+        "norm": Dropdown(options=norms, value=choice.norm, description="norm"),
+        "skip": Checkbox(value=choice.skip, description="skip"),
     }  # fmt: skip
