@@ -139,7 +139,7 @@ class FlowLab(FlowWaterfall):
             self._view.expression = self.title
             fill(self, self._view)
         for name, widget in self._widgets.items():
-            widget.value = getattr(self.choice, name)
+            widget.value = _offered(name, getattr(self.choice, name))
 
     # ------------------------------------------------------------------------ what it shows
 
@@ -208,7 +208,10 @@ class FlowLab(FlowWaterfall):
         return tuple(self._widgets.values())
 
     def _used(self, name: str, value: Any) -> None:
-        value = round(value, 6) if name == "gain" else value
+        if name == "gain":
+            value = round(value, 6)
+        elif value == "none":
+            value = None
         if value != getattr(self.choice, name):
             self.choose(**{name: value})
 
@@ -313,10 +316,15 @@ def _engine(engine: Any) -> Any:
     return importlib.import_module(name)
 
 
+def _offered(name: str, value: Any) -> Any:
+    """A choice as its control has it: to a menu, None is that nothing is chosen."""
+    return value or "none" if name == "norm" else value
+
+
 def _controls(choice: Choice) -> dict[str, Any]:
     from ipywidgets import Checkbox, Dropdown, FloatSlider, IntSlider
 
-    norms = [(each or "none", each) for each in NORMS]
+    norms = [_offered("norm", each) for each in NORMS]
     return {
         "depth": IntSlider(
             value=choice.depth, min=1, max=DEEPEST, description="depth", continuous_update=False
@@ -328,6 +336,8 @@ def _controls(choice: Choice) -> dict[str, Any]:
             value=choice.gain, min=0.1, max=4.0, step=0.1, description="gain",
             continuous_update=False,
         ),
-        "norm": Dropdown(options=norms, value=choice.norm, description="norm"),
+        "norm": Dropdown(
+            options=norms, value=_offered("norm", choice.norm), description="norm"
+        ),
         "skip": Checkbox(value=choice.skip, description="skip"),
     }  # fmt: skip

@@ -39,6 +39,7 @@ def test_each_control_chooses(lesson: Lesson):
     expect(heading).to_contain_text("29 relu layers of 64")
     expect(sentence).to_contain_text("units are dead")
     assert unreadable(view) == []
+    expect(shown.locator("select").nth(1)).to_have_value("none")
     shown.locator("select").nth(1).select_option("batch")
     expect(heading).to_contain_text("batch norm")
     shown.get_by_role("checkbox").press("Space")

@@ -141,6 +141,10 @@ def test_a_control_chooses():
     for name, value in (("depth", 4), ("activation", "tanh"), ("norm", "batch"), ("skip", True)):
         widgets[name].value = value
         assert getattr(shown.choice, name) == value
+    widgets["norm"].value = "none"
+    assert shown.choice.norm is None
+    shown.choose(norm="layer")
+    assert shown.choose(norm=None) and widgets["norm"].value == lab().controls[3].value == "none"
     widgets["gain"].value = 0.30000000000000004
     assert shown.choice.gain == 0.3 and "gain 0.3 " in shown.view.expression
     narrow = lab(controls=["gain", "depth"])
