@@ -111,7 +111,6 @@ for gain in (0.5, 1.0, 2.0):
 # %%
 # %%twin
 def norms(phi, gain, depth=30):
-    """The norm of the gradient of each layer's weights, from the first layer to the last."""
     torch.manual_seed(0)
     h, weights = torch.randn(128, 64, dtype=torch.float64), []
     for _ in range(depth):
@@ -120,7 +119,7 @@ def norms(phi, gain, depth=30):
         h = phi(h @ W.T)
     v = torch.randn_like(h)
     (h * v / v.norm()).sum().backward()  # a gradient of norm 1 comes in at the end
-    return [W.grad.norm().item() for W in weights]
+    return [W.grad.norm().item() for W in weights]  # of each layer, from the first on
 
 
 small, large = norms(torch.sigmoid, 1.0), norms(torch.sigmoid, 4.0)
@@ -424,8 +423,8 @@ for _ in range(7):
 flow
 
 # %% [markdown]
-# Scrub from step 0 to 6: unit after unit dies. When a whole layer is dead, every gradient is 0, for
-# ever. Try `lr=0.1`, too. A *leaky* relu, with a small slope below 0, cannot die.
+# Scrub from step 0 to 6: unit after unit dies. When a whole layer is dead, the gradient of every
+# weight is 0, for ever. Try `lr=0.1`, too. A *leaky* relu, with a small slope below 0, cannot die.
 
 # %% [markdown]
 # ## Exercise 1 · The factor of a layer
