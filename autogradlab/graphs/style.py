@@ -125,6 +125,7 @@ STYLES: dict[str, dict[str, str]] = {
     "threshold": _line("stop", 2.5),
     "threshold words": _text("stop-text", 11, SANS, weight=600),
     "median line": {**_line("ink", 1.25), "stroke-linejoin": "round"},
+    "median before": {**_line("ink2", 1.5, "none", "4 3"), "stroke-linejoin": "round"},
     "median": _line("paper", 1, "ink"),
     "mark words": _text("stop-text", 12, MONO, "start", 600),
     "infinite words": _text("paper", 11, MONO, weight=600),

@@ -7,6 +7,7 @@ from .backward_debugger import BackwardDebugger
 from .curvature_dial import CurvatureDial
 from .dual_stepper import DualStepper
 from .error_curve import ErrorCurve
+from .flow_lab import FlowLab
 from .flow_waterfall import FlowWaterfall
 from .freeze_board import FreezeBoard
 from .gradcheck_microscope import GradcheckMicroscope
@@ -30,6 +31,7 @@ __all__ = [
     "CurvatureDial",
     "DualStepper",
     "ErrorCurve",
+    "FlowLab",
     "FlowWaterfall",
     "FreezeBoard",
     "GradcheckMicroscope",

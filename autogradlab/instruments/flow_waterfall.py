@@ -15,12 +15,12 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from ..graphs.draw import corner_marks, path, rectangle
+from ..graphs.draw import Pen, corner_marks, path, rectangle
 from ..graphs.flow import FlowStep, LayerFlow, Seen, Spread, flow_of, layers_of
 from ..graphs.modules import engine_of_module
 from ..graphs.numbers import number
 from ..graphs.recording import in_words
-from ..graphs.style import css_class, escape
+from ..graphs.style import attributes, css_class, escape
 from ..graphs.waterfall import WIDTH, Limits, Waterfall, count, unreal, verdict
 from .instrument import Instrument, chosen
 from .svg_view import SvgView
@@ -249,7 +249,7 @@ class FlowWaterfall(Instrument):
         self._some()
         step = self.position
         more = "" if len(self.steps) == 1 else f", step {step} of 0 to {len(self.steps) - 1}"
-        drawing = Waterfall(self.aligned([step]), self.limits)
+        drawing = self._drawing(self.aligned([step]))
         return drawing.svg(f"Flow through {self.title}{more}", self.sentence)
 
     # ------------------------------------------------------------------------------- widget
@@ -288,13 +288,19 @@ class FlowWaterfall(Instrument):
             self._slider.observe(self._moved, "value")
         return (self._slider,)
 
+    def _drawing(self, steps: Sequence[FlowStep], pen: Pen = attributes) -> Waterfall:
+        return Waterfall(steps, self.limits, pen)
+
+    def _panels(self) -> list[str]:
+        return panels(self)
+
     def _moved(self, change: Any) -> None:
         # A power of ten from the slider is off by a rounding.
         self.threshold = float(f"{change['new']:.6g}")
 
     def _refill(self) -> None:
         self._selected = self._view.selected
-        self._view.panels = panels(self)
+        self._view.panels = self._panels()
         self._view.revision += 1
 
     def _some(self) -> None:
@@ -408,7 +414,7 @@ def fill(flow: FlowWaterfall, view: SvgView) -> None:
     """Draw all that depends on the steps and on the limits."""
     which = flow._drawn()
     steps = flow.aligned(which)
-    drawing = Waterfall(steps, flow.limits, pen=css_class)
+    drawing = flow._drawing(steps, css_class)
     rows = range(len(drawing.rows))
     keys = [f"l{row}" for row in drawing.rows]
     ups = [round(drawing.y(i), 1) for i in rows]
@@ -433,7 +439,7 @@ def fill(flow: FlowWaterfall, view: SvgView) -> None:
             for step in range(len(steps))
         )
         view.sentences = [flow.sentence_of(i) for i in which]
-        view.panels = panels(flow) if flow._view is view else [""] * len(which)
+        view.panels = flow._panels() if flow._view is view else [""] * len(which)
         view.revision += 1
 
 
