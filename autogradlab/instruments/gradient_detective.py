@@ -44,7 +44,6 @@ class Case:
     culprit: str
     wrong: str
     mended: str
-    why: str  # said when it is found
 
     @property
     def title(self) -> str:
