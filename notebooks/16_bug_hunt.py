@@ -82,13 +82,14 @@ detective
 print(detective.reveal())
 
 # %% [markdown]
-# Half of the promise, −0.3 and −0.2 say, is healthy, too: a step is not infinitely small.
+# A step is not infinitely small, so even a healthy loss keeps its promise only nearly.
 #
 # ## Eight suspects
 #
 # Each network below has **one** bug. Look at the evidence, choose a suspect in the menu, press
 # **Check**. A suspect that it was not is cleared by the evidence. When you have found it, you see
-# the line. (In code: `detective.guess("detach")`, `detective.reveal()`.)
+# the line. (In code: `detective.guess("detach")`, `detective.reveal()`; and
+# `print(exercises.CASES[0].source)` shows all of network 1.)
 
 # %%
 print(*detective.suspects, sep=", ")
@@ -100,6 +101,7 @@ print(*detective.suspects, sep=", ")
 # **Predict** before you choose: which column would show a part that learns nothing?
 
 # %%
+from autogradlab.lessons import broken
 from autogradlab.lessons import bug_hunt as exercises
 
 GradientDetective(exercises.CASES[0])
@@ -118,8 +120,6 @@ GradientDetective(exercises.CASES[0])
 
 # %%
 # %%twin
-from autogradlab.lessons import broken
-
 model, step = broken.network_1(torch)
 loss = step()
 for name, p in model.named_parameters():
@@ -196,9 +196,9 @@ GradientDetective(exercises.CASES[3])
 # <details><summary>The diagnosis</summary>
 #
 # **Gradients explode.** On the way back each layer multiplies by its weights, and those were drawn
-# twice as large as the square root of 16 allows, and more (lesson 13). About × 2 per layer makes
-# some hundred over nine. A smaller learning rate makes the first layers stable and the last ones
-# stand still. The repair is the initialization.
+# with a spread of 2, eight times as large as 1/√16 (lesson 13). About × 2 per layer makes some
+# hundred over nine. A smaller learning rate only lets the last layers stand still. The repair is
+# the initialization.
 #
 # </details>
 
@@ -326,16 +326,16 @@ print(f"promised {promised:.4f}, measured {measured:.4f}")
 # %% [markdown]
 # ## Help by symptom
 #
-# | what you see | what it is | lesson |
-# |---|---|---|
-# | `.grad` is None, requires_grad is True | detached, or not used | 09 |
-# | `.grad` is larger than what came in | zero_grad is missing | 07 |
-# | a gradient comes, the weight stays | not in the optimizer | 09 |
-# | all numbers exactly 0 | dead relu | 13 |
-# | norms grow on the way back | exploding: initialization | 13 |
-# | all too large by one factor | sum for mean, learning rate | 14 |
-# | loss stops at the variance | broadcast | 08 |
-# | loss breaks the promise | overwritten value | 10 |
+# what you see|what it is|lesson
+# ---|---|---
+# `.grad` is None, requires_grad True|detached, or not used|09
+# `.grad` larger than what came in|no zero_grad|07
+# gradient comes, weight stays|not in the optimizer|09
+# all numbers exactly 0|dead relu|13
+# norms grow on the way back|exploding: initialization|13
+# all too large by one factor|sum for mean, learning rate|14
+# loss stops at the variance|broadcast|08
+# loss breaks the promise|overwritten value|10
 
 # %%
 from autogradlab.twin import torch_or_none
@@ -350,22 +350,23 @@ print("PyTorch is here." if pytorch else "PyTorch is not installed: read on at t
 # notebook it is `import torch`. These are no twin cells, for our engine has no such layer: only
 # the instruments are ours, and they use nothing but what PyTorch offers.
 #
-# The task: 64 rows of 6 numbers; which place holds the largest?
+# The task: 64 rows of 6 numbers. Is their largest in the first half of the row?
 
 # %%
 if pytorch:
     pytorch.set_default_dtype(pytorch.float64)  # so that the stored pictures fit every machine
     pytorch.manual_seed(0)
-    numbers = pytorch.randn(64, 6, 1)
-    place = numbers.argmax(1).flatten()
+    rows = pytorch.randn(64, 6, 1)
+    early = (rows.argmax(1).flatten() < 3).long()
     nn = pytorch.nn
-    layer = nn.TransformerEncoderLayer(16, 2, 32, dropout=0.0, batch_first=True)
-    net = nn.ModuleDict({"embed": nn.Linear(1, 16), "layer": layer, "head": nn.Linear(16, 1)})
+    layer = nn.TransformerEncoderLayer(16, 2, 32, dropout=0.0, batch_first=True, bias=False)
+    net = nn.ModuleDict({"embed": nn.Linear(1, 16), "layer": layer, "head": nn.Linear(96, 2)})
     adam = pytorch.optim.Adam(net.parameters(), lr=0.003)
 
 
-def scores():
-    return net["head"](net["layer"](net["embed"](numbers))).squeeze(2)
+def loss_now():
+    features = net["layer"](net["embed"](rows))
+    return nn.functional.cross_entropy(net["head"](features.flatten(1)), early)
 
 # %% [markdown]
 # Two ways to show a training to the detective: a step function, as before, or your own loop. In a
@@ -377,11 +378,11 @@ if pytorch:
     own = GradientDetective(net)
     for _ in range(8):
         with own.step() as now:
-            now.loss = nn.functional.cross_entropy(scores(), place)
+            now.loss = loss_now()
             adam.zero_grad()
             now.loss.backward()
             adam.step()
-    print(own.reveal())
+    own.reveal()
 own if pytorch else None
 
 # %% [markdown]
@@ -393,11 +394,6 @@ own if pytorch else None
 
 # %%
 from autogradlab.instruments import FlowWaterfall
-
-
-def loss_now():
-    return pytorch.nn.functional.cross_entropy(scores(), place)
-
 
 FlowWaterfall.of(net, loss_now) if pytorch else None
 
@@ -415,9 +411,9 @@ BackwardDebugger(loss_now(), net) if pytorch else None
 
 # %%
 def centered_step():
-    features = net["layer"](net["embed"](numbers))
-    features = pytorch.tensor(features.detach().numpy() - features.detach().numpy().mean())
-    loss = nn.functional.cross_entropy(net["head"](features).squeeze(2), place)
+    features = net["layer"](net["embed"](rows)).detach().numpy()
+    features = pytorch.tensor(features - features.mean())
+    loss = nn.functional.cross_entropy(net["head"](features.flatten(1)), early)
     adam.zero_grad()
     loss.backward()
     adam.step()

@@ -288,7 +288,7 @@ class EvidenceChart:
             found.append(("it changes by", number(measured, 3) + same))
         if seen.behind:
             found.append(("graph", f"{seen.behind.nodes} nodes, {seen.behind.depth} deep"))
-            if seen.behind.largest and seen.behind.output:
+            if seen.behind.largest is not None and seen.behind.output is not None:
                 found.append(("model's output", dims(seen.behind.output)))
                 found.append(("largest tensor behind it", dims(seen.behind.largest)))
         if seen.dead:

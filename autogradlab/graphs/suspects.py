@@ -267,7 +267,7 @@ def dead_relu(evidence: Evidence) -> Verdict:
 
 def broadcast(evidence: Evidence) -> Verdict:
     warned = next((w for s in evidence.steps for w in s.warned if "target size" in w), "")
-    behind = next((s.behind for s in evidence.steps if s.behind and s.behind.output), None)
+    behind = next((s.behind for s in evidence.steps if s.behind and s.behind.output is not None), None)
     if warned:
         return True, f"PyTorch warns: {warned.partition('. ')[0]}."
     if behind and behind.stretched:

@@ -8,7 +8,7 @@ from .dual_stepper import DualStepper
 from .error_curve import ErrorCurve
 from .flow_waterfall import FlowWaterfall
 from .freeze_board import FreezeBoard
-from .gradient_detective import Case, GradientDetective
+from .gradient_detective import GradientDetective
 from .graph_recorder import GraphRecorder
 from .jacobian_painter import JacobianPainter
 from .module_tree import ModuleTree
@@ -23,7 +23,6 @@ from .vjp_explorer import VJPExplorer
 
 __all__ = [
     "BackwardDebugger",
-    "Case",
     "DualStepper",
     "ErrorCurve",
     "FlowWaterfall",

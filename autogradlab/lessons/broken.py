@@ -173,7 +173,7 @@ def network_8(torch: Any) -> tuple[Any, Any]:
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
 
     def step():
-        right = torch.sigmoid(model(x)).flatten()  # the probability of the right answer:
+        right = torch.sigmoid(model(x)).flatten()  # how likely the right answer is:
         right.data[~y] = 1 - right.data[~y]  # outside, that is 1 − p
         loss = -right.log().mean()
         optimizer.zero_grad()

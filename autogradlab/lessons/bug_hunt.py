@@ -50,7 +50,7 @@ CASES = (
     Case(
         broken.network_8,
         "in-place",
-        "        right = torch.sigmoid(model(x)).flatten()  # the probability of the right answer:\n"
+        "        right = torch.sigmoid(model(x)).flatten()  # how likely the right answer is:\n"
         "        right.data[~y] = 1 - right.data[~y]  # outside, that is 1 − p\n",
         "        p = torch.sigmoid(model(x)).flatten()  # the probability of inside\n"
         "        right = torch.where(y, p, 1 - p)  # and that of the right answer\n",
@@ -268,7 +268,7 @@ def after_broadcast(run: Run) -> str:
         )
     if run.error:
         return ""
-    if last and last.largest and math.prod(last.largest) < 32:
+    if last and last.largest is not None and math.prod(last.largest) < 32:
         return (
             "The predictions are averaged before they are compared: then only their mean has to"
             " be right, and each single one is free."
@@ -282,15 +282,15 @@ def after_reduction(run: Run) -> str:
             'With reduction="none" there is a loss for each point, and backward() needs one number'
             " (lesson 05). Make one of them that does not grow with the batch."
         )
-    if any(found.suspect == "reduction" for found in run.fits):
-        losses = run.evidence.losses
-        if losses[0] is not None and losses[0] < 20:
-            return (
-                "It is smaller now, and still too large for this learning rate: by what number does"
-                " a sum over the batch have to be divided?"
-            )
-        return "The loss still jumps: it grows with the number of points in the batch."
-    return ""
+    first, fits = run.evidence.losses[0], [found.suspect for found in run.fits]
+    if first is None or first * rate(run) < 0.2:  # a mean, or a sum with a rate that suits it
+        return ""
+    if first < 20:
+        return (
+            "It is smaller now, and still more than the loss of one point: by what number does a"
+            " sum over the batch have to be divided?"
+        )
+    return "The loss still grows with the batch, and jumps." if "reduction" in fits else ""
 
 
 def after_in_place(run: Run) -> str:
