@@ -14,7 +14,8 @@ from .style import text_width
 from .tree import cut, dims
 
 WIDTH = 690.0  # px
-TOP, ROW, MOST = 184.0, 32.0, 24  # of the rows
+TOP, ROW = 184.0, 32.0  # of the rows
+FEW = 4  # rows that say too little of a model with many layers
 LOSS = (52.0, 30.0, 316.0, 124.0)  # box of the loss curve
 FACTS = 356.0  # where the facts begin
 BARS = (150.0, 384.0)  # sides of the bars
@@ -39,21 +40,37 @@ def rows_of(evidence: Evidence, most: int = 12) -> tuple[Row, ...]:
     (['0.weight', '0.bias', '1.weight', '1.bias'], ['0', '1'])
     """
     depth = max(name.count(".") + 1 for name in evidence.names)
-    found: dict[str, list[int]] = {}
+    finer: list[Row] = []
     for keep in range(depth, 0, -1):
-        found = {}
+        found: dict[str, list[int]] = {}
         for i, name in enumerate(evidence.names):
             parts = name.split(".")
             short = parts if keep == depth else parts[: min(keep, len(parts) - 1)] or parts
             found.setdefault(".".join(short), []).append(i)
-        if len(found) <= most:
+        rows = [Row(name, tuple(which)) for name, which in found.items()]
+        if len(rows) <= most:
             break
-    rows = [Row(name, tuple(which)) for name, which in found.items()]
-    if len(rows) > MOST:
-        left = rows[MOST - 1 :]
-        which = tuple(i for row in left for i in row.parameters)
-        rows = [*rows[: MOST - 1], Row(f"{len(left)} more", which)]
-    return tuple(rows)
+        finer = rows
+    if len(rows) > most or (finer and len(rows) < min(FEW, most)):  # many layers side by side
+        rows = finer
+    return tuple(rows if len(rows) <= most else together(rows, most))
+
+
+def together(rows: Sequence[Row], most: int) -> list[Row]:
+    """Neighbours in one row, so that `most` rows are left at most.
+
+    >>> [row.name for row in together([Row(f"l.{i}", (i,)) for i in range(5)], 3)]
+    ['l.0–l.1', 'l.2–l.3', 'l.4']
+    """
+    each = -(-len(rows) // most)
+    groups = [rows[i : i + each] for i in range(0, len(rows), each)]
+    return [
+        Row(
+            group[0].name if len(group) == 1 else f"{group[0].name}–{group[-1].name}",
+            tuple(i for row in group for i in row.parameters),
+        )
+        for group in groups
+    ]
 
 
 @dataclass(frozen=True)
@@ -170,7 +187,9 @@ class EvidenceChart:
         if lost:
             x = self._loss_x(lost[0])
             parts.append(path(pen, "now line", f"M{x:.1f} {top + 4:g}v10"))
-            parts.append(text(pen, "small end", x - 6, top + 10, "nan or inf from here"))
+            late = x > (left + right) / 2
+            style, x = ("small end", x - 6) if late else ("small start", x + 6)
+            parts.append(text(pen, style, x, top + 10, "nan or inf from here"))
         return "".join(parts)
 
     # --------------------------------------------------------------------------------- bars
@@ -221,8 +240,7 @@ class EvidenceChart:
             mark = "M8 0l3-5h6l3 5-3 5h-6z"
             drawn = path(pen, "pruned" if off else "plain", mark)
             parts.append(f'<g transform="translate(0 {self.y(i):g})">{drawn}</g>')
-            room = 120 - text_width(many, 12)
-            parts.append(text(pen, "row label", 26, self.y(i), cut(row.name, room, 12) + many))
+            parts.append(text(pen, "row label", 26, self.y(i), ending(row.name + many, 120)))
             parts += [self._bar(c, self._x(k), self.y(i)) for k, c in enumerate(self.cells[i])]
         return "".join(parts) + self._legend(last + 22)
 
@@ -230,7 +248,7 @@ class EvidenceChart:
         pen, x, parts = self.pen, 8.0, []
         marks = {
             ".grad": lambda x: rectangle(pen, "norm bar", (x, y - 6, x + 10, y + 6)),
-            "what came in, if less": lambda x: path(pen, "now line", f"M{x} {y}h12"),
+            "what came in, if not the same": lambda x: path(pen, "now line", f"M{x} {y}h12"),
             "0": lambda x: circle(pen, "badge ready", x + 5, y, 3),
             "None": lambda x: rectangle(pen, "pill", (x, y - 3, x + 12, y + 3)),
             "nan or inf": lambda x: rectangle(pen, "norm bar broken", (x, y - 6, x + 10, y + 6)),
@@ -269,7 +287,7 @@ class EvidenceChart:
                 style = "row number none" if words in ("None", "–") else "row number"
                 parts.append(text(pen, style, x, y, words))
         for i, (name, words) in enumerate(self.facts(step)):
-            y = LOSS[1] - 14 + 22 * i
+            y = LOSS[1] - 14 + 20 * i
             parts.append(text(pen, "note", FACTS, y, name))
             room = 678 - FACTS - text_width(name, 12, mono=False) - 8
             parts.append(text(pen, "row number", 678, y, cut(words, room, 12)))
@@ -299,6 +317,17 @@ class EvidenceChart:
         if seen.error:
             found.append(("it stops", seen.error))
         return found[:7]
+
+
+def ending(name: str, room: float) -> str:
+    """The end of a name, which tells it from its neighbours, with "…" for what has no room.
+
+    >>> ending("layer.self_attn.out_proj.weight", 120)
+    '…out_proj.weight'
+    """
+    while text_width(name, 12) > room:
+        name = "…" + name.lstrip("…")[1:]
+    return name
 
 
 def percent(x: float) -> str:

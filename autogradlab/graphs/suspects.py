@@ -111,7 +111,13 @@ def plural(n: int, word: str) -> str:
 
 def raised(evidence: Evidence) -> str:
     """The first error that a step has stopped with."""
-    return next((step.error for step in evidence.steps if step.error), "")
+    return next((short(step.error) for step in evidence.steps if step.error), "")
+
+
+def short(error: str) -> str:
+    """The first line of an error, without the hint that PyTorch adds."""
+    first = error.partition("\n")[0].partition(" Hint:")[0].rstrip(".")
+    return first if len(first) <= 240 else first[:239] + "…"
 
 
 # ------------------------------------------------------------------------------------- the rules
@@ -137,8 +143,9 @@ def zero_grad(evidence: Evidence) -> Verdict:
         i, k = first
         x = evidence.steps[k].parameters[i]
         return True, (
-            f"In step {k} a gradient of norm {number(x.came)} comes to {evidence.names[i]}, and"
-            f" {number(x.left)} of the steps before is still in its .grad: nothing has emptied it."
+            f"In step {k} a gradient of norm {number(x.came, 3)} comes to {evidence.names[i]},"
+            f" and {number(x.left, 3)} of the steps before is still in its .grad: nothing has"
+            " emptied it."
         )
     if not empty and not kept:
         return False, "It takes two steps with a gradient to tell: what is left of the first?"
@@ -186,7 +193,7 @@ def detach(evidence: Evidence) -> Verdict:
 def in_place(evidence: Evidence) -> Verdict:
     error = raised(evidence)
     if "modified by an inplace operation" in error:
-        return True, f"backward() raises {error}"
+        return True, f"backward() raises {error}."
     told = broken_promises(evidence)
     if told is None:
         return False, (
@@ -267,7 +274,8 @@ def dead_relu(evidence: Evidence) -> Verdict:
 
 def broadcast(evidence: Evidence) -> Verdict:
     warned = next((w for s in evidence.steps for w in s.warned if "target size" in w), "")
-    behind = next((s.behind for s in evidence.steps if s.behind and s.behind.output is not None), None)
+    known = [s.behind for s in evidence.steps if s.behind and s.behind.output is not None]
+    behind = known[0] if known else None
     if warned:
         return True, f"PyTorch warns: {warned.partition('. ')[0]}."
     if behind and behind.stretched:
@@ -298,7 +306,7 @@ def reduction(evidence: Evidence) -> Verdict:
             f"The first step already moves weights by {share(typical)} of their size, and the loss"
             f" goes from {number(losses[0], 3)} to {number(losses[1], 3)}. Nothing grows from layer"
             " to layer: all gradients are too large for this learning rate, as those of a sum are,"
-            " which is as many times the mean as there are terms."
+            " which is as many times the mean as there are terms. Or the rate itself is too large."
         )
     if typical > 0.2:
         return False, (
@@ -386,14 +394,15 @@ RULES: dict[str, Callable[[Evidence], Verdict]] = {
 def told(step: TrainStep, evidence: Evidence, k: int) -> str:
     """One step in words, without a judgement."""
     if step.error:
-        return f"Step {k}. It stops with {step.error}"
+        return f"Step {k}. It stops with {short(step.error)}."
     came = [x.came for x in step.parameters if x.came is not None]
     loss = "The loss is not known" if step.loss is None else f"The loss is {number(step.loss, 3)}"
     if not came:
         return f"Step {k}. {loss}; no gradient comes to any of {len(evidence.names)} parameters."
     low, high = number(min(came), 2), number(max(came), 2)
     norms = f"of norm {low}" if low == high else f"of norm {low} to {high}"
-    most = max(map(ratio, step.parameters))
+    wide = [x for x, shape in zip(step.parameters, evidence.shapes, strict=True) if len(shape) > 1]
+    most = max(map(ratio, wide or step.parameters))
     moves = f"weights move by up to {share(most)}" if most else "no weight moves"
     return (
         f"Step {k}. {loss}; {len(came)} of {plural(len(step.parameters), 'parameter')} receive a"

@@ -212,8 +212,8 @@ comes. All 2 that receive one move.'
         steps = plural(len(self.evidence.steps), "step")
         found = self.hints()
         if not found:
-            return f"Nothing looks wrong in {steps}: the evidence fits none of the eight suspects."
-        words = "; ".join(f"{SUSPECTS[each.suspect]}. {each.words}" for each in found)
+            return f"Nothing looks wrong in {steps}. The evidence fits none of the eight suspects."
+        words = " Also: ".join(f"{SUSPECTS[each.suspect]}. {each.words}" for each in found)
         return f"The evidence of {steps} would fit: {words}"
 
     @property

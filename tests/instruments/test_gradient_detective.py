@@ -131,7 +131,7 @@ def test_a_step_that_stops_is_shown(engine):
         raise ZeroDivisionError("<no> & nothing")
 
     detective = GradientDetective(model, stops)
-    assert detective.sentence == "Step 0. It stops with ZeroDivisionError: <no> & nothing"
+    assert detective.sentence == "Step 0. It stops with ZeroDivisionError: <no> & nothing."
     assert len(detective.evidence.steps) == 1
     ET.fromstring(detective.svg())
 
@@ -188,6 +188,21 @@ def test_many_parameters_stand_in_one_row():
     detective = GradientDetective(model, step, steps=3)
     names = [words for words in texts(detective) if words.endswith(".*")]
     assert len(names) == 3 and "12 parameters" in detective.view.targets[0][1]
+
+
+def test_a_stack_of_many_layers_is_shown_in_twelve_rows_at_most():
+    layers = [autogradlab.nn.Linear(2, 2) for _ in range(30)]
+    model = autogradlab.nn.ModuleDict({"stack": autogradlab.nn.Sequential(*layers)})
+
+    def step():
+        loss = model["stack"](autogradlab.ones(2, 2)).mean()
+        loss.backward()
+        return loss
+
+    detective = GradientDetective(model, step, steps=2)
+    assert [about.partition(" ·")[0] for _, about, *_ in detective.view.targets] == [
+        f"stack.{i}–stack.{i + 2}" for i in range(0, 30, 3)
+    ]
 
 
 @pytest.mark.parametrize("moves", [True, False])
