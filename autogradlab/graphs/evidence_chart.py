@@ -15,7 +15,7 @@ from .tree import cut, dims
 
 WIDTH = 690.0  # px
 TOP, ROW = 184.0, 32.0  # of the rows
-FEW = 4  # rows that say too little of a model with many layers
+FEW = 2  # a single row says too little of a model with many layers
 LOSS = (52.0, 30.0, 316.0, 124.0)  # box of the loss curve
 FACTS = 356.0  # where the facts begin
 BARS = (150.0, 384.0)  # sides of the bars
