@@ -159,7 +159,11 @@ def healthy(engine):
     nn.init.zeros_(model[-1].weight)  # so the first gradients of all before it are exactly 0
     yield "head of zeros", *loop(engine, model, squared, adam(model))
 
-    parts, optimizer = mlp(), None
+    heads = nn.ModuleList([mlp(), mlp()])
+    weighted = lambda m: squared(m[0]) + 0 * squared(m[1])  # noqa: E731
+    yield "second loss of weight 0", *loop(engine, heads, weighted, sgd(heads))
+
+    parts = mlp()
     optimizer = sgd(parts)
 
     def accumulate():
@@ -238,7 +242,7 @@ def test_a_healthy_training_is_never_accused(engine):
         assert fits(evidence) == [], name
         assert all(str(found) for found in findings(evidence).values())
         count += 1
-    assert count == (26 if engine is torch else 12)
+    assert count == (27 if engine is torch else 13)
 
 
 @ENGINES
