@@ -350,7 +350,7 @@ print("PyTorch is here." if pytorch else "PyTorch is not installed: read on at t
 # notebook it is `import torch`. These are no twin cells, for our engine has no such layer: only
 # the instruments are ours, and they use nothing but what PyTorch offers.
 #
-# The task: 64 rows of 6 numbers. Is their largest in the first half of the row?
+# The task: 64 rows of 6 numbers. Does the largest stand in the first half of its row?
 
 # %%
 if pytorch:
