@@ -11,6 +11,7 @@ from .flow_lab import FlowLab
 from .flow_waterfall import FlowWaterfall
 from .freeze_board import FreezeBoard
 from .gradcheck_microscope import GradcheckMicroscope
+from .gradient_detective import GradientDetective
 from .graph_of_the_graph import GraphOfTheGraph
 from .graph_recorder import GraphRecorder
 from .jacobian_painter import JacobianPainter
@@ -35,6 +36,7 @@ __all__ = [
     "FlowWaterfall",
     "FreezeBoard",
     "GradcheckMicroscope",
+    "GradientDetective",
     "GraphOfTheGraph",
     "GraphRecorder",
     "JacobianPainter",

@@ -94,7 +94,8 @@ def test_headings_links_and_opening(lesson, cells):
     assert levels[0] == 1 and levels.count(1) == 1
     assert all(b <= a + 1 for a, b in itertools.pairwise(levels))
     for target in re.findall(r"\]\((?!http)([^)]+)\)", text):
-        assert (NOTEBOOKS / target).with_suffix(".py").exists() or target == "README.md", target
+        path = NOTEBOOKS / target
+        assert (path.with_suffix(".py") if path.suffix == ".ipynb" else path).exists(), target
     assert "![" not in text  # an image on another host is a request a lesson does not make
     where = REPOSITORY.removeprefix("https://github.com/")
     page = f"notebooks/{lesson.stem}.ipynb"

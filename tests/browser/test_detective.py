@@ -1,0 +1,81 @@
+"""The Gradient Detective of lesson 16 in a browser: menu, buttons, scrubber, keys, both themes."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Locator, expect
+
+from tests.browser.lab import Lesson, screenshot, unreadable
+
+
+@pytest.fixture(scope="module")
+def lesson(open_lesson) -> Lesson:
+    lesson = open_lesson("16_bug_hunt.ipynb", width=900)
+    lesson.run_all(240)
+    return lesson
+
+
+def area(lesson: Lesson, words: str) -> Locator:
+    """What the first cell with these words in its code has put out."""
+    cells = lesson.code_cells()
+    found = lesson.show(next(c["index"] for c in cells if words in "".join(c["source"])))
+    expect(found.locator(".agl-view")).to_be_visible()
+    return found
+
+
+def test_a_wrong_guess_is_cleared_and_the_right_one_shows_the_line(lesson: Lesson):
+    shown = area(lesson, "CASES[1]")
+    panel, sentence = shown.locator(".agl-panel"), shown.locator(".agl-sentence")
+    expect(sentence).to_contain_text("Step 1. The loss is 0.575")
+    menu = shown.locator("select")
+    check = shown.get_by_role("button", name="Check")
+    check.click()
+    expect(panel).to_contain_text("Choose a suspect first.")
+    menu.select_option(label="relu units are dead")
+    check.click()
+    expect(panel).to_contain_text("Not yet.")
+    expect(panel).to_contain_text("gradients before them would be exactly 0")
+    assert unreadable(shown.locator(".agl-view")) == []
+    menu.select_option(label="zero_grad is missing")
+    check.focus()
+    check.press("Enter")
+    expect(panel).to_contain_text("✓ Right: zero_grad is missing.")
+    expect(panel.locator("code")).to_have_text("+ optimizer.zero_grad()")
+    assert unreadable(shown.locator(".agl-view")) == []
+
+
+def test_scrubbing_shows_another_step_and_needs_no_kernel(lesson: Lesson):
+    shown = area(lesson, "CASES[7]")
+    sentence, scrubber = shown.locator(".agl-sentence"), shown.locator(".agl-scrubber")
+    scrubber.press("End")
+    expect(sentence).to_contain_text("Step 11. The loss is 1.31")
+    scrubber.press("ArrowLeft")
+    expect(sentence).to_contain_text("Step 10. ")
+    scrubber.press("Home")
+    expect(sentence).to_contain_text("Step 0. The loss is 0.7")
+    expect(shown.locator(".agl-stage svg")).to_contain_text("−0.116")
+    shown.get_by_role("button", name="Reveal").click()
+    expect(shown.locator(".agl-panel code")).to_have_count(4)
+
+
+def test_rows_are_reached_by_keys_and_by_the_mouse(lesson: Lesson):
+    shown = area(lesson, "CASES[0]")
+    drawing, about = shown.locator(".agl-stage svg"), shown.locator(".agl-about")
+    drawing.focus()
+    drawing.press("ArrowUp")
+    expect(about).to_have_text("decoder.2.weight · parameter of shape 1×16")
+    drawing.press("ArrowUp")
+    expect(about).to_have_text("decoder.0.bias · parameter of shape 16")
+
+
+@pytest.mark.parametrize("theme", ["Light", "Dark"])
+def test_axe_finds_nothing(lesson: Lesson, theme: str):
+    lesson.theme(theme)
+    # JupyterLab's body has no height, which makes axe believe that nothing in it can be seen.
+    lesson.page.add_style_tag(content="body { height: 100vh }")
+    for i, words in enumerate(("CASES[1]", "CASES[3]", "own = GradientDetective")):
+        shown = area(lesson, words)
+        assert unreadable(shown.locator(".agl-view")) == []
+        screenshot(shown, f"detective_{i}_{theme.lower()}")
+        results = Axe().run(lesson.page, context=".agl-view")
+        assert not results.violations_count, results.generate_report()
+    assert lesson.errors == [] and lesson.outside == []
