@@ -12,6 +12,7 @@ from .graph_recorder import GraphRecorder
 from .jacobian_painter import JacobianPainter
 from .module_tree import ModuleTree
 from .nudge_lab import NudgeLab
+from .playground import Playground
 from .predict_the_gradient import PredictTheGradient
 from .ready_queue import ReadyQueue
 from .shape_tracer import ShapeTracer
@@ -30,6 +31,7 @@ __all__ = [
     "JacobianPainter",
     "ModuleTree",
     "NudgeLab",
+    "Playground",
     "PredictTheGradient",
     "ReadyQueue",
     "ShapeTracer",
