@@ -5,6 +5,7 @@ from .exercise import Exercise, Mistake, Verdict, progress
 from .op_table import op_table, op_tests
 from .panel import Panel, self_test
 from .pictures import Picture, gradient_times_nudge, junctions, twin_cell, vector_times_jacobian
+from .training_curve import TrainingCurve
 from .weights import resnet18_weights
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "Mistake",
     "Panel",
     "Picture",
+    "TrainingCurve",
     "Verdict",
     "gradient_times_nudge",
     "junctions",
