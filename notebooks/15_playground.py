@@ -42,6 +42,8 @@ import autogradlab as torch
 # 0. Training bends the border until each point is on its side.
 
 # %%
+torch.set_default_dtype(torch.float64)  # 16 digits, as in lesson 01
+
 from autogradlab.instruments import Playground
 
 playground = Playground("moons", hidden=[4, 4])
@@ -80,11 +82,9 @@ playground.debugger()
 # `binary_cross_entropy_with_logits`, takes scores: the mean of −log p over the discs, and
 # −log (1 − p) over the diamonds.
 #
-# As in lesson 01 we compute in float64, from here on everywhere. **Predict:** with the same first
-# weights, how close are the losses of both engines after 100 steps?
+# **Predict:** with the same first weights, how close are the losses of both engines after 100 steps?
 
 # %%
-torch.set_default_dtype(torch.float64)
 x = torch.from_numpy(playground.x)
 y = torch.from_numpy(playground.y).double().unsqueeze(1)
 
@@ -145,7 +145,7 @@ print(len(train), len(test))
 #
 # *Multi-layer perceptron*: linear layers with an activation between them. Each of 64 pixels is an
 # input, each of 10 digits has a score, the loss is the cross-entropy of lesson 08. All training
-# images at once, 40 steps.
+# images at once, 100 steps.
 #
 # **Predict** the first loss, when all ten digits are about equally likely: −log (1/10).
 
@@ -155,18 +155,18 @@ torch.manual_seed(0)
 mlp = nn.Sequential(nn.Flatten(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
 optimizer = torch.optim.Adam(mlp.parameters(), lr=0.02)
 losses = []
-for step in range(40):
+for step in range(100):
     loss = F.cross_entropy(mlp(images[train]), labels[train])
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
     losses.append(loss.item())
 losses = torch.tensor(losses)
-print(losses[::13])
+print(losses[::33])
 
 # %% [markdown]
 # −log (1/10) is 2.3026. The ✓ says more than it seems: `losses` are the loss curve, and both
-# engines have the same 40 numbers. **Predict:** is it better on the images it was trained with, or
+# engines have the same 100 numbers. **Predict:** is it better on the images it was trained with, or
 # on the others?
 
 # %%
@@ -265,7 +265,7 @@ print(pieces.shape, len(characters))
 from autogradlab.models import GPT
 
 torch.manual_seed(0)
-gpt = GPT(vocabulary=len(characters), context=24, width=32, heads=4, layers=1)
+gpt = GPT(vocabulary=len(characters), context=24, width=48, heads=4, layers=1)
 for table in (gpt.tokens, gpt.positions):
     table.weight.detach().mul_(0.2)  # begin small, as GPT-2 did: it learns faster
 optimizer = torch.optim.AdamW(gpt.parameters(), lr=0.015)
@@ -370,7 +370,7 @@ exercises.target.check(learn)
 # </details>
 # <details><summary>Hint 2</summary>
 #
-# One hidden layer of 16 with tanh, Adam with lr 0.05, 300 steps. `x.double()` gives float64, if
+# One hidden layer of 16 with tanh, Adam with lr 0.1, 150 steps. `x.double()` gives float64, if
 # you prefer.
 #
 # </details>
@@ -380,8 +380,8 @@ exercises.target.check(learn)
 # def learn(x, y, new):
 #     nn, x, y, new = torch.nn, x.double(), y.double(), new.double()
 #     model = nn.Sequential(nn.Linear(2, 16), nn.Tanh(), nn.Linear(16, 1)).double()
-#     optimizer = torch.optim.Adam(model.parameters(), lr=0.05)
-#     for step in range(300):
+#     optimizer = torch.optim.Adam(model.parameters(), lr=0.1)
+#     for step in range(150):
 #         loss = nn.functional.binary_cross_entropy_with_logits(model(x), y)
 #         optimizer.zero_grad()
 #         loss.backward()

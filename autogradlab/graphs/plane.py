@@ -58,13 +58,14 @@ def cells(pen: Pen, corners: np.ndarray, bands: tuple[float, ...], box: Box) -> 
     left, top, right, _ = box
     n = len(corners) - 1
     size = (right - left) / n
+    down = f"v{_f(size)}"
     with np.errstate(invalid="ignore"):
         middle = sum(_four(corners)) / 4
         band = sum((middle > bound).astype(int) for bound in bands)
     parts = []
     for tone in range(1, len(bands) + 1):
         d = "".join(
-            f"M{_f(left + size * j)} {_f(top + size * i)}h{_f(size * k)}v{_f(size)}h{_f(-size * k)}z"
+            f"M{_f(left + size * j)} {_f(top + size * i)}h{_f(size * k)}{down}h{_f(-size * k)}z"
             for i, row in enumerate(band)
             for j, k in _runs(row == tone)
         )

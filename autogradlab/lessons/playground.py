@@ -60,7 +60,7 @@ class Target(Exercise):
         said = f"On new points the loss is {loss:.3f}; asked is less than {TARGET}."
         if cross_entropy(-scores, y) < TARGET:
             raise _Diagnosis(f"The classes are swapped. {said} With the sign turned it would fit.")
-        if 0 <= scores.min() and scores.max() <= 1:
+        if scores.min() >= 0 and scores.max() <= 1:
             p = np.clip(scores, 1e-12, 1 - 1e-12)
             if cross_entropy(np.log(p) - np.log1p(-p), y) < TARGET:
                 raise _Diagnosis(

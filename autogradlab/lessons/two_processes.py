@@ -131,7 +131,8 @@ def worker(folder: str, rank: int) -> None:
     for g in gradients:
         dist.all_reduce(g)  # now g is the sum of both
         g /= WORLD
-    Path(folder, f"done{rank}").write_bytes(pickle.dumps((own, tuple(g.numpy() for g in gradients))))
+    averaged = tuple(g.numpy() for g in gradients)
+    Path(folder, f"done{rank}").write_bytes(pickle.dumps((own, averaged)))
     dist.destroy_process_group()
 
 
