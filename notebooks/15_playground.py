@@ -82,7 +82,8 @@ playground.debugger()
 # `binary_cross_entropy_with_logits`, takes scores: the mean of −log p over the discs, and
 # −log (1 − p) over the diamonds.
 #
-# **Predict:** with the same first weights, how close are the losses of both engines after 100 steps?
+# **Predict:** with the same first weights, how close are the losses of both engines after 100
+# steps?
 
 # %%
 x = torch.from_numpy(playground.x)

@@ -49,7 +49,7 @@ class Target(Exercise):
             )
         if not np.isfinite(scores).all():
             raise _Diagnosis("Some scores are not finite: the training has exploded.")
-        if np.isin(scores, (0, 1)).all():
+        if np.isin(scores, (0, 1)).all() and np.ptp(scores):
             raise _Diagnosis(
                 "Those are classes, 0 and 1. A score says how sure the network is; return it as it"
                 " comes from the last layer."
@@ -138,11 +138,10 @@ class Settings(Exercise):
             return
         said = f"{right} of {len(y)} points are on their side, and the loss is"
         said = f"{said} {learner.losses[-1]:.3f}."
-        recent = learner.losses[-100:]
         if lr <= RATES[1]:
             raise _Diagnosis(f"The steps are too small. {said} It is still on its way down.")
-        if max(recent) > 1.2 * min(recent) and lr >= RATES[-2]:
-            raise _Diagnosis(f"The steps are too large. {said} It jumps: try a smaller lr.")
+        if lr == RATES[-1]:
+            raise _Diagnosis(f"The steps are too large. {said} Look at its curve, where it jumps.")
         if len(hidden) == 1 and hidden[0] < 8:
             raise _Diagnosis(
                 f"The network is too small. {said} Each of its {hidden[0]} neurons draws one"
