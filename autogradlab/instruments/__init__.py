@@ -18,6 +18,7 @@ from .jacobian_painter import JacobianPainter
 from .module_tree import ModuleTree
 from .nudge_lab import NudgeLab
 from .phase_map import PhaseMap
+from .playground import Playground
 from .predict_the_gradient import PredictTheGradient
 from .ready_queue import ReadyQueue
 from .shape_tracer import ShapeTracer
@@ -43,6 +44,7 @@ __all__ = [
     "ModuleTree",
     "NudgeLab",
     "PhaseMap",
+    "Playground",
     "PredictTheGradient",
     "ReadyQueue",
     "ShapeTracer",

@@ -12,6 +12,7 @@ from .pictures import (
     twin_cell,
     vector_times_jacobian,
 )
+from .training_curve import TrainingCurve
 from .weights import resnet18_weights
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "Mistake",
     "Panel",
     "Picture",
+    "TrainingCurve",
     "Verdict",
     "gradient_times_nudge",
     "junctions",

@@ -1,0 +1,76 @@
+"""The playground in a browser: to go on trains, to go back does not, and a neuron can be opened."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Locator, expect
+
+from tests.browser.lab import Lesson, screenshot, unreadable
+
+WORDS = 'Playground("circle"'
+
+
+@pytest.fixture(scope="module")
+def lesson(open_lesson) -> Lesson:
+    lesson = open_lesson("15_playground.ipynb", width=900)
+    lesson.run_all(300)
+    return lesson
+
+
+def shown(lesson: Lesson, words: str = WORDS) -> Locator:
+    cells = lesson.code_cells()
+    found = lesson.show(next(c["index"] for c in cells if words in "".join(c["source"])))
+    expect(found.locator(".agl-view").first).to_be_visible()
+    return found
+
+
+def test_training_looking_back_and_a_neuron(lesson: Lesson):
+    area = shown(lesson)
+    view = area.locator(".agl-view").first
+    sentence, scrubber = view.locator(".agl-sentence"), view.locator(".agl-scrubber")
+    expect(sentence).to_contain_text("Step 0 of 600. Nothing is learned yet")
+    view.get_by_role("button", name="step forward").click()
+    expect(sentence).to_contain_text("Step 25 of 600. The loss is")
+    area.locator("select").nth(2).select_option("3")  # the width
+    expect(sentence).to_contain_text("Step 0 of 600.")
+    view.get_by_role("button", name="Train to the end").click()
+    expect(sentence).to_contain_text("Step 600 of 600.", timeout=60_000)
+    expect(sentence).to_contain_text("100 of 100 points are on their side.")
+    scrubber.focus()
+    scrubber.press("PageDown")
+    expect(sentence).to_contain_text("Step 350 of 600. The loss is")
+    scrubber.press("Home")
+    expect(sentence).to_contain_text("Step 0 of 600. Nothing is learned yet")
+    scrubber.press("End")
+    view.locator('[data-key="a2"]').first.click()
+    expect(sentence).to_contain_text("The neuron a2 answers")
+    drawing = view.locator(".agl-stage svg")
+    drawing.focus()
+    drawing.press("ArrowRight")
+    expect(view.locator(".agl-about")).to_contain_text("neuron 3 of layer 1")
+    drawing.press("Enter")
+    expect(sentence).to_contain_text("The neuron a3 answers")
+    expect(drawing).to_contain_text("what the neuron a3 answers")
+    assert unreadable(view) == []
+    view.get_by_role("button", name="Open the backward debugger").click()
+    opened = area.locator(".agl-view").nth(1)
+    expect(opened.locator(".agl-name")).to_have_text("Backward Debugger")
+    opened.get_by_role("button", name="step forward").click()
+    expect(opened.locator(".agl-sentence")).to_contain_text("Step 1 of")
+
+
+@pytest.mark.parametrize("theme", ["Light", "Dark"])
+def test_axe_finds_nothing_and_nothing_is_cut_off(lesson: Lesson, theme: str):
+    lesson.theme(theme)
+    # JupyterLab's body has no height, which makes axe believe that nothing in it can be seen.
+    lesson.page.add_style_tag(content="body { height: 100vh }")
+    for words in (WORDS, "playground.train()"):
+        view = shown(lesson, words).locator(".agl-view").first
+        assert unreadable(view) == []
+        screenshot(view, f"playground-{words[:4]}-{theme.lower()}")
+    screenshot(shown(lesson, "TrainingCurve(300)"), f"curve-{theme.lower()}")
+    results = Axe().run(lesson.page, context=".agl-view")
+    assert not results.violations_count, results.generate_report()
+
+
+def test_nothing_went_wrong(lesson: Lesson):
+    assert lesson.errors == [] and lesson.outside == []
