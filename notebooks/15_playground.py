@@ -271,6 +271,8 @@ torch.manual_seed(0)
 gpt = GPT(vocabulary=len(characters), context=24, width=48, heads=4, layers=1)
 for table in (gpt.tokens, gpt.positions):
     table.weight.detach().mul_(0.2)  # begin small, as GPT-2 did: it learns faster
+
+# %%
 optimizer = torch.optim.AdamW(gpt.parameters(), lr=0.015)
 with TrainingCurve(300) as curve:
     for step in range(300):
@@ -284,9 +286,9 @@ with TrainingCurve(300) as curve:
 curve
 
 # %% [markdown]
-# log 35 is 3.56, and it starts near there. To let it write, draw a character by its probabilities, append it, and ask again.
-# Dividing the scores by 0.4 makes the likely ones likelier. **Predict:** letters, words, or
-# sentences?
+# log 35 is 3.56, and it starts near there. To let it write, draw a character by its probabilities,
+# append it, and ask again. Dividing the scores by 0.4 makes the likely ones likelier. **Predict:**
+# letters, words, or sentences?
 
 # %%
 torch.manual_seed(0)

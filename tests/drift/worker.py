@@ -25,7 +25,8 @@ def drifted(run: Any) -> Any:
     def other(source: str, engine: str, *rest: Any) -> Any:
         side = run(source, engine, *rest)
         if engine == "torch":
-            side.printed = side.printed.replace("Backward0", "Backward7").replace("tensor", "Tensor")
+            printed = side.printed.replace("Backward0", "Backward7")
+            side.printed = printed.replace("tensor", "Tensor")
             side.warned = [f"{text} This will go away." for text in side.warned]
             if side.error is not None:
                 side.error.args = tuple(f"Oh: {each}" for each in side.error.args)
