@@ -17,7 +17,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 SCREENSHOTS = Path(__file__).parents[2] / "build/screenshots"
 SERVER = [
@@ -195,6 +195,14 @@ class Lesson:
             return
         self.page.evaluate("window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
         self.page.close()
+
+
+def area(lesson: Lesson, words: str) -> Locator:
+    """What the first cell with these words in its code has put out."""
+    cells = lesson.code_cells()
+    found = lesson.show(next(c["index"] for c in cells if words in "".join(c["source"])))
+    expect(found.locator(".agl-view").first).to_be_visible()
+    return found
 
 
 def screenshot(what: Locator, name: str) -> Path:

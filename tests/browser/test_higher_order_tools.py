@@ -2,9 +2,9 @@
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import expect
 
-from tests.browser.lab import Lesson, screenshot, unreadable
+from tests.browser.lab import Lesson, area, screenshot, unreadable
 
 GRAPH, DIAL, VALLEY = "{\"x\": z})", "CurvatureDial(\"x**2/2", "CurvatureDial(\"(1 - x)"
 
@@ -14,14 +14,6 @@ def lesson(open_lesson) -> Lesson:
     lesson = open_lesson("12_higher_order.ipynb", width=900)
     lesson.run_all()
     return lesson
-
-
-def area(lesson: Lesson, words: str) -> Locator:
-    """What the first cell with these words in its code has put out."""
-    cells = lesson.code_cells()
-    found = lesson.show(next(c["index"] for c in cells if words in "".join(c["source"])))
-    expect(found.locator(".agl-view")).to_be_visible()
-    return found
 
 
 def test_the_second_graph_grows_and_is_passed(lesson: Lesson):

@@ -2,9 +2,9 @@
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import expect
 
-from tests.browser.lab import Lesson, unreadable
+from tests.browser.lab import Lesson, area, unreadable
 
 
 @pytest.fixture(scope="module")
@@ -12,14 +12,6 @@ def lesson(open_lesson) -> Lesson:
     lesson = open_lesson("06_jacobians.ipynb", width=900)
     lesson.run_all()
     return lesson
-
-
-def area(lesson: Lesson, words: str) -> Locator:
-    """What the first cell with these words in its code has put out."""
-    cells = lesson.code_cells()
-    found = lesson.show(next(c["index"] for c in cells if words in "".join(c["source"])))
-    expect(found.locator(".agl-view")).to_be_visible()
-    return found
 
 
 def test_a_click_and_a_key_run_a_pass(lesson: Lesson):

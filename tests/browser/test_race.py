@@ -6,7 +6,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, expect
 
-from tests.browser.lab import Lesson, screenshot, unreadable
+from tests.browser.lab import Lesson, area, screenshot, unreadable
 
 PICTURES = {'"valley",': "race", "PhaseMap(1.0": "map", "lr=2 / 21": "map_of_two"}
 
@@ -16,14 +16,6 @@ def lesson(open_lesson) -> Lesson:
     lesson = open_lesson("14_optimizers.ipynb", width=900)
     lesson.run_all()
     return lesson
-
-
-def area(lesson: Lesson, words: str) -> Locator:
-    """What the first cell with these words in its code has put out."""
-    cells = lesson.code_cells()
-    found = lesson.show(next(c["index"] for c in cells if words in "".join(c["source"])))
-    expect(found.locator(".agl-view")).to_be_visible()
-    return found
 
 
 def plot(view: Locator) -> dict:

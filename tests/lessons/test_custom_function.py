@@ -17,13 +17,6 @@ CLASSES = [lesson.legendre, lesson.straight_through, lesson.mended]
 ENGINES = {"ours": autogradlab, "torch": torch}
 
 
-@pytest.fixture(autouse=True)
-def unsolved():
-    yield
-    for each in EXERCISES:
-        each.solved = False
-
-
 def own(backward, forward=None, engine=torch):
     """A Function with this backward, of the gradient and the inputs; the forward of `each`."""
 

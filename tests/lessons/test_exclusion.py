@@ -17,13 +17,6 @@ LESSON = Path(__file__).parents[2] / "notebooks/09_exclusion.py"
 ENGINES = pytest.mark.parametrize("engine", [autogradlab, torch], ids=["autogradlab", "torch"])
 
 
-@pytest.fixture(autouse=True)
-def unsolved():
-    yield
-    for each in EXERCISES:
-        each.solved = False
-
-
 # -------------------------------------------------------------------------- 1 · the truth table
 
 

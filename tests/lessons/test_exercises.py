@@ -17,13 +17,6 @@ EXERCISES = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def unsolved():
-    yield
-    for each in EXERCISES:
-        each.solved = False
-
-
 def leaf(*values):
     return torch.tensor(values if len(values) > 1 else values[0], requires_grad=True)
 

@@ -16,13 +16,6 @@ EXERCISES = [each for each in vars(lesson).values() if isinstance(each, Exercise
 ENGINES = pytest.mark.parametrize("engine", [autogradlab, torch], ids=["ours", "torch"])
 
 
-@pytest.fixture(autouse=True)
-def unsolved():
-    yield
-    for each in EXERCISES:
-        each.solved = False
-
-
 # ------------------------------------------------------------------------- what PyTorch answers
 
 

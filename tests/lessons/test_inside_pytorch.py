@@ -14,13 +14,6 @@ from autogradlab.lessons import Exercise, exercise, inside_pytorch, progress
 EXERCISES = [each for each in vars(inside_pytorch).values() if isinstance(each, Exercise)]
 
 
-@pytest.fixture(autouse=True)
-def unsolved():
-    yield
-    for each in EXERCISES:
-        each.solved = False
-
-
 # --------------------------------------------------------------------- 1 · who keeps the memory?
 
 
@@ -171,7 +164,7 @@ PAIRS = [
     (pair(lambda t: t.to(autogradlab.int8)), "do not come back: −5.994 was saved, −5 returned."),
     (pair(unpack=lambda t: t.float() * 2), "The numbers do not come back:"),
     (pair(unpack=lambda t: t.float().sum()), "The shape is not the same: [12, 12] was saved, and"),
-    (pair(unpack=lambda t: t.detach().numpy()), "unpack must return a tensor; this is a ndarray."),
+    (pair(unpack=lambda t: t.detach().numpy()), "unpack must return a tensor; this is an ndarray."),
     (pair(lambda t: None), "pack returned None."),
     (pair(unpack=lambda t: None), "unpack returned None."),
     (pair(in_place), "pack has changed the tensor itself."),

@@ -14,13 +14,6 @@ from autogradlab.lessons import jacobians as lesson
 EXERCISES = [each for each in vars(lesson).values() if isinstance(each, Exercise)]
 
 
-@pytest.fixture(autouse=True)
-def unsolved():
-    yield
-    for each in EXERCISES:
-        each.solved = False
-
-
 def pattern():
     """Where PyTorch's Jacobian is not zero, at some points at random."""
     torch.manual_seed(0)

@@ -32,15 +32,6 @@ def cells(lesson):
     return jupytext.read(lesson).cells
 
 
-@pytest.fixture(autouse=True)
-def unsolved():
-    yield
-    for module in MODULES.values():
-        for each in vars(module).values():
-            if isinstance(each, Exercise):
-                each.solved = False
-
-
 def test_untouched_stubs_are_not_tried_and_solutions_are_right(lesson, cells):
     module = MODULES[lesson.stem]
     answers = solutions(cells)

@@ -14,13 +14,6 @@ from autogradlab.lessons import optimizers as lesson
 EXERCISES = [each for each in vars(lesson).values() if isinstance(each, Exercise)]
 
 
-@pytest.fixture(autouse=True)
-def unsolved():
-    yield
-    for each in EXERCISES:
-        each.solved = False
-
-
 def curvature(loss, *point):
     return torch.func.hessian(loss)(torch.tensor(point, dtype=torch.float64))
 

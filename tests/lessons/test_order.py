@@ -13,13 +13,6 @@ from autogradlab.lessons import exercise, order
 STEPS = (order.remember, order.rules, order.sort, order.run, order.fit)
 
 
-@pytest.fixture(autouse=True)
-def unsolved():
-    yield
-    for each in STEPS:
-        each.solved = False
-
-
 # ------------------------------------------------------------------------------ right answers
 
 

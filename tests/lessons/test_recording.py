@@ -15,13 +15,6 @@ from autogradlab.lessons.recording import match_graph, nodes, saved, way
 EXERCISES = [each for each in vars(recording).values() if isinstance(each, Exercise)]
 
 
-@pytest.fixture(autouse=True)
-def unsolved():
-    yield
-    for each in EXERCISES:
-        each.solved = False
-
-
 def found(result):
     """Every operation of PyTorch's graph, the root first."""
     seen, waiting = [], [result.grad_fn]

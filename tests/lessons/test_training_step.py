@@ -20,13 +20,6 @@ from autogradlab.twin import Twin
 EXERCISES = [each for each in vars(lesson).values() if isinstance(each, Exercise)]
 
 
-@pytest.fixture(autouse=True)
-def unsolved():
-    yield
-    for each in EXERCISES:
-        each.solved = False
-
-
 @pytest.fixture
 def no_torchvision(monkeypatch):
     """As where torchvision is missing; what stands in for it is taken away again."""
