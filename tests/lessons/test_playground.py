@@ -278,7 +278,7 @@ WRONG = [
     (lesson.target, lambda x, y, new: new, "one score for each of the 80 points of new"),
     (lesson.target, lambda x, y, new: 0.05, "this is one number."),
     (lesson.target, lambda x, y, new: np.full(80, np.nan), "has exploded"),
-    (lesson.target, lambda x, y, new: curved(x, y, new) > 0, "made of numbers"),
+    (lesson.target, lambda x, y, new: curved(x, y, new) > 0, "Those are classes, 0 and 1."),
     (lesson.target, lambda x, y, new: (curved(x, y, new) > 0) * 1.0, "Those are classes"),
     (lesson.target, lambda x, y, new: -curved(x, y, new), "The classes are swapped."),
     (lesson.target, lambda x, y, new: 1 / (1 + np.exp(-curved(x, y, new))), "are probabilities"),
