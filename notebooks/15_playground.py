@@ -284,9 +284,9 @@ with TrainingCurve(300) as curve:
 curve
 
 # %% [markdown]
-# log 35 is 3.56, and it starts near there. To let it write, draw a character by its probabilities, append it, and ask again.
-# Dividing the scores by 0.4 makes the likely ones likelier. **Predict:** letters, words, or
-# sentences?
+# log 35 is 3.56, and it starts near there. To let it write, draw a character by its probabilities,
+# append it, and ask again. Dividing the scores by 0.4 makes the likely ones likelier. **Predict:**
+# letters, words, or sentences?
 
 # %%
 torch.manual_seed(0)
