@@ -74,7 +74,9 @@ Playground("circle", hidden=[2], lr=0.1)
 
 # %%
 playground.jump(4)
-playground.debugger()
+debugger = playground.debugger()
+playground.jump(24)  # leave the picture above as it was
+debugger
 
 # %% [markdown]
 # All six. In code it is the training step of lesson 01 in a loop. The loss,
@@ -271,6 +273,8 @@ torch.manual_seed(0)
 gpt = GPT(vocabulary=len(characters), context=24, width=48, heads=4, layers=1)
 for table in (gpt.tokens, gpt.positions):
     table.weight.detach().mul_(0.2)  # begin small, as GPT-2 did: it learns faster
+
+# %%
 optimizer = torch.optim.AdamW(gpt.parameters(), lr=0.015)
 with TrainingCurve(300) as curve:
     for step in range(300):
