@@ -74,7 +74,9 @@ Playground("circle", hidden=[2], lr=0.1)
 
 # %%
 playground.jump(4)
-playground.debugger()
+debugger = playground.debugger()
+playground.jump(24)  # leave the picture above as it was
+debugger
 
 # %% [markdown]
 # All six. In code it is the training step of lesson 01 in a loop. The loss,

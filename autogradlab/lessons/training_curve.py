@@ -47,6 +47,7 @@ class TrainingCurve:
 
     def __exit__(self, *error: Any) -> None:
         self._threads.__exit__(*error)
+        self._chart.value = ""  # the cell's own picture stays
 
     def add(self, loss: float) -> None:
         """One step more; the picture is drawn anew now and then."""

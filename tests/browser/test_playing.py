@@ -19,7 +19,7 @@ def lesson(open_lesson) -> Lesson:
 def shown(lesson: Lesson, words: str = WORDS) -> Locator:
     cells = lesson.code_cells()
     found = lesson.show(next(c["index"] for c in cells if words in "".join(c["source"])))
-    expect(found.locator(".agl-view").first).to_be_visible()
+    expect(found.locator(".agl-view, .widget-hprogress").first).to_be_visible()
     return found
 
 
@@ -66,8 +66,12 @@ def test_axe_finds_nothing_and_nothing_is_cut_off(lesson: Lesson, theme: str):
     for words in (WORDS, "playground.train()"):
         view = shown(lesson, words).locator(".agl-view").first
         assert unreadable(view) == []
-        screenshot(view, f"playground-{words[:4]}-{theme.lower()}")
-    screenshot(shown(lesson, "TrainingCurve(300)"), f"curve-{theme.lower()}")
+        name = "circle" if words == WORDS else "moons"
+        screenshot(view, f"playground-{name}-{theme.lower()}")
+    trained = shown(lesson, "TrainingCurve(300)")
+    expect(trained).to_contain_text("The bar shows how far it is")
+    assert unreadable(trained) == []
+    screenshot(trained, f"curve-{theme.lower()}")
     results = Axe().run(lesson.page, context=".agl-view")
     assert not results.violations_count, results.generate_report()
 
