@@ -6,7 +6,8 @@
 #
 # **Afterwards you can** walk through PyTorch's own graph, say what each node keeps in memory and
 # for how long, read the version-counter error, and use hooks and checkpointing. **Time:** 40
-# minutes. **You need:** lessons 03, 07 and 09, and PyTorch beside this package.
+# minutes. **You need:** lessons 03, 07 and 09. Without PyTorch both sides of the
+# pictures are this package.
 
 # %% [markdown]
 # ## Set-up
@@ -81,9 +82,10 @@ print([(node.name(), number) for node, number in y.grad_fn.next_functions])
 # select it (click, or arrow keys and Enter).
 
 # %%
-import torch as pytorch
-
 from autogradlab.instruments import TwinGraph
+from autogradlab.twin import torch_or_none
+
+pytorch = torch_or_none() or torch  # without PyTorch both sides are this package
 
 
 def program(engine):

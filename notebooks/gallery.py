@@ -160,8 +160,8 @@ def sigmoids(nn, depth):
 
 
 autogradlab.manual_seed(0)
-deep = sigmoids(autogradlab.nn, 12)
-x = autogradlab.randn(64, 16)
+deep = sigmoids(autogradlab.nn, 12).double()
+x = autogradlab.randn(64, 16, dtype=autogradlab.float64)
 FlowWaterfall.of(deep, lambda: deep(x).pow(2).mean())
 
 # %% [markdown]
