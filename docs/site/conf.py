@@ -7,7 +7,6 @@ JupyterLab shows by itself is put in their place while they are read, see `adapt
 import json
 import re
 import tomllib
-from html import escape
 from pathlib import Path
 
 from sphinx.application import Sphinx
@@ -23,13 +22,14 @@ project = html_title = "autogradlab"
 language = "en"
 extensions = ["myst_nb"]
 root_doc = "notebooks/README"
-include_patterns = ["README.md", "CONTRIBUTING.md", "docs/*.md", "notebooks/*.ipynb", root_doc + ".md"]
+include_patterns = ["*.md", "docs/*.md", "notebooks/*.md", "notebooks/*.ipynb"]
 exclude_patterns = [".*", "build", "tests", "**/.ipynb_checkpoints"]  # not even looked into
 nb_execution_mode = "off"
 nb_merge_streams = True
 nb_number_source_lines = False
 myst_heading_anchors = 3
 html_theme = "furo"
+html_favicon = "icon.svg"
 pygments_dark_style = "a11y-dark"
 html_use_index = False
 html_copy_source = html_show_copyright = False
@@ -46,19 +46,23 @@ def contents(caption: str, pages: list[str]) -> str:
     return "\n".join(["\n\n```{toctree}", ":hidden:", f":caption: {caption}", "", *pages, "```"])
 
 
-def course_map(mermaid: re.Match, page: str) -> str:
+def course_map(mermaid: str, page: str) -> str:
     """The arrows between lessons, drawn here: GitHub's way of drawing them asks a server."""
     lessons = re.findall(r"^\| \[(\d+) · (.*?)\]\((.*?)\.ipynb\)", page, re.MULTILINE)
     nodes = [f'{n} [label="{n} {name.replace("–", "-")}" URL="{stem}.html"]'
              for n, name, stem in lessons]  # fmt: skip
-    arrows = re.sub(r"([\d &]+)", lambda ends: f"{{{ends[1].replace('&', ' ')}}}", mermaid[1])
+    arrows = re.sub(r"([\d &]+)", lambda ends: f"{{{ends[1].replace('&', ' ')}}}", mermaid)
     text = arrows.replace("-->", "->")
-    style = 'ranksep=.3 nodesep=.2 bgcolor="none" edge [arrowsize=.6] node [shape=box style=rounded fontname="Helvetica"]'
+    style = (
+        'ranksep=.3 nodesep=.2 bgcolor="none" edge [arrowsize=.6] '
+        'node [shape=box style=rounded fontname="Helvetica"]'
+    )
     svg = render(f"digraph {{ {style} {' '.join(nodes)} {text} }}", "svg").decode()
     svg = re.sub(r"<!--.*?-->|\n", " ", svg[svg.index("<svg") :], flags=re.DOTALL)
     svg = svg.replace('"black"', '"currentColor"')
-    label = escape("The lessons, an arrow to each from those it needs")
-    return f'<div class="map">{svg.replace("<svg", f"<svg role=group aria-label={label!r}", 1)}</div>'
+    label = "The lessons, an arrow to each from those it needs"
+    svg = svg.replace("<svg", f'<svg role="group" aria-label="{label}"', 1)
+    return f'<div class="map">{svg}</div>'
 
 
 def adapt(app: Sphinx, page: str, source: list[str]) -> None:
@@ -79,7 +83,8 @@ def adapt(app: Sphinx, page: str, source: list[str]) -> None:
 
     text = re.sub(r"\]\(([^):#]+)\)", on_github, text)
     if page == root_doc:
-        text = re.sub(r"```mermaid\n.*?\n(.*?)```", lambda m: course_map(m, text), text, flags=re.DOTALL)
+        block = re.search(r"```mermaid\n.*?\n(.*?)```", text, re.DOTALL)
+        text = text.replace(block[0], course_map(block[1], text))
         text += contents("Lessons", LESSONS) + contents("The project", PROJECT)
     source[0] = text
 
