@@ -109,6 +109,13 @@ def first_page(app: Sphinx, error: Exception | None) -> None:
     )
 
 
+def level(app: Sphinx, page: str, template: str, context: dict, doctree: object) -> None:
+    """Give the captions of the contents the level that a heading needs."""
+    tree, role = context["furo_navigation_tree"], 'role="heading"'
+    context["furo_navigation_tree"] = tree.replace(role, f'{role} aria-level="2"')
+
+
 def setup(app: Sphinx) -> None:
+    app.connect("html-page-context", level, priority=900)  # after furo has made them
     app.connect("source-read", adapt)
     app.connect("build-finished", first_page)
