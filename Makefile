@@ -5,6 +5,7 @@
 # make colab, oldest, newest, torchless   the tests with other versions, see tools/profiles.py
 # make bench      speed and memory beside PyTorch, HIPS autograd, MyGrad and micrograd
 # make lint       ruff and codespell
+# make site       write the course as a site to build/site, to be read without a network
 # make differences  rewrite docs/differences.md from the tests
 # make badges REPO=owner/name  let badges and install lines point to a fork
 #
@@ -23,7 +24,7 @@ PY := $(VENV)/bin/python
 INSTALL = $(PY) -m pip install --constraint constraints.txt \
 	$(if $(TORCH_INDEX),--extra-index-url "$(TORCH_INDEX)")
 
-.PHONY: lab test notebooks mutate differences badges bench lint clean \
+.PHONY: lab test notebooks mutate differences badges bench lint site clean \
 	colab oldest newest torchless
 
 lab: $(VENV)/lab-installed $(VENV)/trusted
@@ -55,6 +56,9 @@ lint: $(VENV)/test-installed
 	$(PY) -m ruff check .
 	$(PY) -m codespell_lib
 
+site: $(VENV)/site-installed
+	$(PY) -m sphinx -q -W --keep-going -c docs/site -d build/doctrees . build/site
+
 clean:
 	rm -rf $(VENV) build
 
@@ -69,15 +73,19 @@ $(VENV)/lab-installed: pyproject.toml constraints.txt | $(PY)
 	$(INSTALL) --editable '.[lab]'
 	@touch $@
 
-# The test extra contains the lab extra, so one download serves both.
+# The test extra contains the lab and the site extra, so one download serves all.
 $(VENV)/test-installed: pyproject.toml constraints.txt | $(PY)
 	@$(SAY_SIZE)
 	$(INSTALL) --editable '.[test]'
-	@touch $@ $(VENV)/lab-installed
+	@touch $@ $(VENV)/lab-installed $(VENV)/site-installed
 
 $(VENV)/bench-installed: pyproject.toml constraints.txt | $(PY)
 	$(INSTALL) --editable '.[benchmark]'
-	@touch $@ $(VENV)/test-installed $(VENV)/lab-installed
+	@touch $@ $(VENV)/test-installed $(VENV)/lab-installed $(VENV)/site-installed
+
+$(VENV)/site-installed: pyproject.toml constraints.txt | $(PY)
+	$(INSTALL) --editable '.[site]'
+	@touch $@
 
 # JupyterLab shows a stored picture only in a notebook it trusts.
 $(VENV)/trusted: notebooks/*.ipynb | $(VENV)/lab-installed

@@ -170,7 +170,7 @@ def test_floors_stay_below_the_pins():
     lines = (ROOT / "constraints.txt").read_text().splitlines()
     pins = dict(line.split("==") for line in lines if not line.startswith("#"))
     extras = PROJECT["optional-dependencies"]
-    floors = [*PROJECT["dependencies"], *extras["lab"], *extras["test"]]
+    floors = [*PROJECT["dependencies"], *extras["lab"], *extras["site"], *extras["test"]]
     for floor in floors:
         name, _, version = floor.partition(">=")
         if not name.startswith("autogradlab"):

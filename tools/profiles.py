@@ -38,7 +38,7 @@ def pinned(name: str) -> str:
 
 def requirements(profile: str) -> list[str]:
     """What the environment of a profile is made of, besides autogradlab itself."""
-    every = [*PROJECT["dependencies"], *EXTRAS["lab"], *EXTRAS["test"]]
+    every = [*PROJECT["dependencies"], *EXTRAS["lab"], *EXTRAS["site"], *EXTRAS["test"]]
     every = [each for each in every if not each.startswith(("autogradlab", "torch>="))]
     if profile == "oldest":  # the newest release of the lowest series
         return [pinned("torch"), *(each.replace(">=", "~=") + ".0" * (each.count(".") == 1)
