@@ -81,8 +81,14 @@ print([(node.name(), number) for node, number in y.grad_fn.next_functions])
 # select it (click, or arrow keys and Enter).
 
 # %%
-import torch as pytorch
+from autogradlab.twin import torch_or_none
 
+pytorch = torch_or_none()
+if pytorch is None:
+    pytorch = torch
+    print("PyTorch is not installed: both sides of the pictures below are this package.")
+
+# %%
 from autogradlab.instruments import TwinGraph
 
 

@@ -31,7 +31,15 @@ COLAB = [
     "scikit-learn==1.6.1",
 ]
 LESSONS = ["notebooks"]
-WITHOUT_TORCH = ["tests/torchless", "autogradlab"]
+# Examples whose subject is the comparison with PyTorch.
+WITH_TORCH = [
+    "autogradlab/graphs/match.py::autogradlab.graphs.match.match",
+    "autogradlab/instruments/twin_graph.py::autogradlab.instruments.twin_graph.TwinGraph",
+    "autogradlab/lessons/op_table.py::autogradlab.lessons.op_table.op_table",
+    "autogradlab/lessons/panel.py::autogradlab.lessons.panel.self_test",
+    "autogradlab/twin.py::autogradlab.twin.compare",
+]
+WITHOUT_TORCH = ["tests/torchless", "autogradlab", *(f"--deselect={each}" for each in WITH_TORCH)]
 OTHER_TORCH = ["tests/drift", "-k", "this_release"]
 
 
