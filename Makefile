@@ -3,6 +3,9 @@
 # make notebooks  rebuild notebooks/*.ipynb from their text sources notebooks/*.py
 # make mutate     break every entry of the table of derivatives: a test must notice each time
 # make colab, oldest, newest, torchless   the tests with other versions, see tools/profiles.py
+# make torch TORCH=2.6.0 (or newest)   the twin cells with another PyTorch, which it downloads
+# make flake      every test but the notebooks three times, in random order
+# make dist TAG=v1.2.3   build sdist and wheel into dist/, and try the wheel by itself
 # make bench      speed and memory beside PyTorch, HIPS autograd, MyGrad and micrograd
 # make lint       ruff and codespell
 # make site       write the course as a site to build/site, to be read without a network
@@ -11,11 +14,17 @@
 #
 # PYTHON       the interpreter .venv is made with (3.11 or newer)
 # TORCH_INDEX  an index with CPU builds of PyTorch, to spare Linux the CUDA download (see README.md)
+# TORCH        for make torch: a release of PyTorch, or newest
+# TAG          for make dist: the tag of the release, which must be the version
+# TESTS        for make flake: paths, instead of every test
 # LAB_ARGS     arguments for JupyterLab, such as --no-browser
 # REPO         a fork on GitHub, as owner/name
 
 PYTHON ?= python3
 TORCH_INDEX ?=
+TORCH ?=
+TAG ?=
+TESTS ?=
 LAB_ARGS ?=
 REPO ?=
 VENV := .venv
@@ -25,7 +34,7 @@ INSTALL = $(PY) -m pip install --constraint constraints.txt \
 	$(if $(TORCH_INDEX),--extra-index-url "$(TORCH_INDEX)")
 
 .PHONY: lab test notebooks mutate differences badges bench lint site clean \
-	colab oldest newest torchless
+	colab oldest newest torchless torch flake dist
 
 lab: $(VENV)/lab-installed $(VENV)/trusted
 	$(PY) -m jupyterlab --ServerApp.root_dir=notebooks \
@@ -43,8 +52,23 @@ mutate: $(VENV)/test-installed
 differences: $(VENV)/test-installed
 	$(PY) tools/differences.py
 
+# pip reads the index from its environment, in whichever environment it runs.
+colab oldest newest torchless torch: \
+	export PIP_EXTRA_INDEX_URL := $(or $(TORCH_INDEX),$(PIP_EXTRA_INDEX_URL))
 colab oldest newest torchless:
 	$(PYTHON) tools/profiles.py $@
+
+torch:
+	$(PYTHON) tools/profiles.py torch --torch "$(TORCH)"
+
+# The cells of a notebook have an order; all else must not. Each round prints its seed.
+flake: $(VENV)/test-installed
+	for round in 1 2 3; do \
+		$(PY) -m pytest -n 2 --dist loadfile --random-order $(or $(TESTS),tests autogradlab) || exit 1; \
+	done
+
+dist: $(VENV)/test-installed
+	$(PY) tools/dist.py --tag "$(TAG)"
 
 badges:
 	$(PYTHON) tools/badges.py $(REPO)
@@ -60,7 +84,7 @@ site: $(VENV)/site-installed
 	$(PY) -m sphinx -q -W --keep-going -c docs/site -d build/doctrees . build/site
 
 clean:
-	rm -rf $(VENV) build
+	rm -rf $(VENV) build dist
 
 $(PY):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

@@ -6,8 +6,7 @@
 #
 # **Afterwards you can** walk through PyTorch's own graph, say what each node keeps in memory and
 # for how long, read the version-counter error, and use hooks and checkpointing. **Time:** 40
-# minutes. **You need:** lessons 03, 07 and 09. Without PyTorch both sides of the
-# pictures are this package.
+# minutes. **You need:** lessons 03, 07 and 09.
 
 # %% [markdown]
 # ## Set-up
@@ -82,10 +81,15 @@ print([(node.name(), number) for node, number in y.grad_fn.next_functions])
 # select it (click, or arrow keys and Enter).
 
 # %%
-from autogradlab.instruments import TwinGraph
 from autogradlab.twin import torch_or_none
 
-pytorch = torch_or_none() or torch  # without PyTorch both sides are this package
+pytorch = torch_or_none()
+if pytorch is None:
+    pytorch = torch
+    print("PyTorch is not installed: both sides of the pictures below are this package.")
+
+# %%
+from autogradlab.instruments import TwinGraph
 
 
 def program(engine):

@@ -160,8 +160,8 @@ def sigmoids(nn, depth):
 
 
 autogradlab.manual_seed(0)
-deep = sigmoids(autogradlab.nn, 12).double()
-x = autogradlab.randn(64, 16, dtype=autogradlab.float64)
+deep = sigmoids(autogradlab.nn, 12).double()  # so that the picture is the same on every machine
+x = autogradlab.randn(64, 16).double()
 FlowWaterfall.of(deep, lambda: deep(x).pow(2).mean())
 
 # %% [markdown]

@@ -4,8 +4,12 @@
     oldest     the lowest version that pyproject.toml allows of everything but PyTorch; the suite
     newest     the newest version of everything but PyTorch; the suite
     torchless  no PyTorch: derivatives against nudges, lessons, doctests
+    torch      constraints.txt with another PyTorch, `--torch 2.6.0` or newest, which it downloads
+               (on Linux often with several GB of CUDA; TORCH_INDEX=… takes the CPU build): no
+               twin cell of any lesson may show a difference; another wording is none
 
-`make colab` and so on; PYTHON is the interpreter. Environments are kept in build/profiles.
+`make colab`, `make torch TORCH=2.6.0` and so on; PYTHON is the interpreter. Environments are kept
+in build/profiles. Paths after the profile are what is tested instead.
 """
 
 import argparse
@@ -27,7 +31,16 @@ COLAB = [
     "scikit-learn==1.6.1",
 ]
 LESSONS = ["notebooks"]
-WITHOUT_TORCH = ["tests/torchless", "autogradlab"]
+# Examples whose subject is the comparison with PyTorch.
+WITH_TORCH = [
+    "autogradlab/graphs/match.py::autogradlab.graphs.match.match",
+    "autogradlab/instruments/twin_graph.py::autogradlab.instruments.twin_graph.TwinGraph",
+    "autogradlab/lessons/op_table.py::autogradlab.lessons.op_table.op_table",
+    "autogradlab/lessons/panel.py::autogradlab.lessons.panel.self_test",
+    "autogradlab/twin.py::autogradlab.twin.compare",
+]
+WITHOUT_TORCH = ["tests/torchless", "autogradlab", *(f"--deselect={each}" for each in WITH_TORCH)]
+OTHER_TORCH = ["tests/drift", "-k", "this_release"]
 
 
 def pinned(name: str) -> str:
@@ -36,7 +49,7 @@ def pinned(name: str) -> str:
     return next(line for line in lines if line.startswith(f"{name}=="))
 
 
-def requirements(profile: str) -> list[str]:
+def requirements(profile: str, torch: str = "") -> list[str]:
     """What the environment of a profile is made of, besides autogradlab itself."""
     every = [*PROJECT["dependencies"], *EXTRAS["lab"], *EXTRAS["site"], *EXTRAS["test"]]
     every = [each for each in every if not each.startswith(("autogradlab", "torch>="))]
@@ -45,6 +58,9 @@ def requirements(profile: str) -> list[str]:
                                    for each in every)]  # fmt: skip
     if profile == "newest":
         return [pinned("torch"), *every]
+    if profile == "torch":  # what torch itself needs is left to it
+        release = "torch" if torch == "newest" else f"torch=={torch}"
+        return [release, *(pinned(each.partition(">=")[0]) for each in every)]
     tools = ["pytest", "pytest-xdist", "nbval", "hypothesis", "jupytext", "nbclient", "hatchling"]
     if profile == "colab":
         return [pinned("torch"), *COLAB, *tools]
@@ -64,28 +80,34 @@ def changes(python: Path) -> dict[str, str]:
     return {f["name"]: f["version"] for f in found if f["name"].lower() in present}
 
 
-def main(profile: str, arguments: list[str]) -> int:
+def main(profile: str, torch: str, arguments: list[str]) -> int:
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    folder = ROOT / "build/profiles" / f"{profile}-{version}"
+    name = f"torch-{torch}" if profile == "torch" else profile
+    folder = ROOT / "build/profiles" / f"{name}-{version}"
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     pip = [python, "-m", "pip", "install", "--quiet"]
     if not python.exists():
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-    print(f"{profile}, Python {version}: installing", flush=True)
-    subprocess.run([*pip, *requirements(profile)], check=True)
+    print(f"{name}, Python {version}: installing", flush=True)
+    fresh = ["--upgrade"] if torch == "newest" else []
+    subprocess.run([*pip, *fresh, *requirements(profile, torch)], check=True)
     if profile == "colab" and (changed := changes(python)):
         print(f"installing autogradlab would change {changed}")
         return 1
     subprocess.run([*pip, "--editable", ROOT], check=True)
-    tests = {"colab": LESSONS, "torchless": WITHOUT_TORCH}.get(profile, [])
+    usual = {"colab": LESSONS, "torchless": WITHOUT_TORCH, "torch": OTHER_TORCH}.get(profile, [])
     command = [python, "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile"]
-    return subprocess.run([*command, *tests, *arguments], cwd=ROOT).returncode
+    env = os.environ | ({"AUTOGRADLAB_OTHER_TORCH": "1"} if profile == "torch" else {})
+    return subprocess.run([*command, *(arguments or usual)], cwd=ROOT, env=env).returncode
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("profile", choices=["colab", "oldest", "newest", "torchless"])
+    parser.add_argument("profile", choices=["colab", "oldest", "newest", "torchless", "torch"])
+    parser.add_argument("--torch", default="", help="a release of PyTorch, or newest")
     given, rest = parser.parse_known_args()
-    sys.exit(main(given.profile, rest))
+    if (given.profile == "torch") != bool(given.torch):
+        parser.error("the profile torch, and only it, takes --torch: make torch TORCH=2.6.0")
+    sys.exit(main(given.profile, given.torch, rest))

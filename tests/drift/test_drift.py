@@ -21,7 +21,7 @@ def run(*arguments: str | Path) -> dict[str, list[list[str]]]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-@pytest.mark.parametrize("drift", [[], ["--drift"]], ids=["this release", "another release"])
+@pytest.mark.parametrize("drift", [[], ["--drift"]], ids=["this_release", "another_release"])
 def test_no_twin_cell_shows_a_difference(drift: list[str]):
     said = run(*drift, *LESSONS)
     assert list(said) == [path.stem for path in LESSONS]
@@ -30,4 +30,7 @@ def test_no_twin_cell_shows_a_difference(drift: list[str]):
     assert [cell for cell in cells if "✗" in cell[2]] == []
     assert [cell for cell in cells if "✓" not in cell[2]] == []
     worded = [cell for cell in cells if "wording differs in this PyTorch" in cell[2]]
-    assert len(worded) > 30 if drift else not worded
+    if drift:
+        assert len(worded) > 30
+    elif not os.environ.get("AUTOGRADLAB_OTHER_TORCH"):  # set by `make torch`
+        assert not worded
