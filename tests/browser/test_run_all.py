@@ -1,5 +1,6 @@
 """Every lesson in a real JupyterLab, untouched and solved: Run All, and nothing is wrong."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,10 +21,11 @@ def text(cell: dict) -> str:
 
 
 @pytest.fixture(scope="module", params=LESSONS)
-def lesson(request, open_lesson) -> Lesson:
+def lesson(request, open_lesson) -> Iterator[Lesson]:
     lesson = open_lesson(request.param, width=900)
     lesson.run_all()
-    return lesson
+    yield lesson
+    lesson.close()  # a page and a kernel that stay open cost all that follow
 
 
 def test_there_are_lessons():
