@@ -38,7 +38,7 @@ html_css_files = ["site.css"]
 
 LESSONS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
 PROJECT = ["../README", "../docs/glossary", "../docs/teaching", "../docs/differences",
-           "../docs/visual-language", "../CONTRIBUTING"]  # fmt: skip
+           "../docs/visual-language", "../CONTRIBUTING", "../CHANGELOG"]  # fmt: skip
 
 
 def contents(caption: str, pages: list[str]) -> str:
