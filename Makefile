@@ -5,6 +5,7 @@
 # make colab, oldest, newest, torchless   the tests with other versions, see tools/profiles.py
 # make torch TORCH=2.6.0 (or newest)   the twin cells with another PyTorch, which it downloads
 # make flake      every test but the notebooks three times, in random order
+# make bare       every test without a network, with a home that cannot be written, in an ASCII locale
 # make dist TAG=v1.2.3   build sdist and wheel into dist/, and try the wheel by itself
 # make bench      speed and memory beside PyTorch, HIPS autograd, MyGrad and micrograd
 # make lint       ruff and codespell
@@ -16,7 +17,7 @@
 # TORCH_INDEX  an index with CPU builds of PyTorch, to spare Linux the CUDA download (see README.md)
 # TORCH        for make torch: a release of PyTorch, or newest
 # TAG          for make dist: the tag of the release, which must be the version
-# TESTS        for make flake: paths, instead of every test
+# TESTS        for make flake and make bare: paths, instead of every test
 # LAB_ARGS     arguments for JupyterLab, such as --no-browser
 # REPO         a fork on GitHub, as owner/name
 
@@ -34,7 +35,7 @@ INSTALL = $(PY) -m pip install --constraint constraints.txt \
 	$(if $(TORCH_INDEX),--extra-index-url "$(TORCH_INDEX)")
 
 .PHONY: lab test notebooks mutate differences badges bench lint site clean \
-	colab oldest newest torchless torch flake dist
+	colab oldest newest torchless torch flake bare dist
 
 lab: $(VENV)/lab-installed $(VENV)/trusted
 	$(PY) -m jupyterlab --ServerApp.root_dir=notebooks \
@@ -66,6 +67,9 @@ flake: $(VENV)/test-installed
 	for round in 1 2 3; do \
 		$(PY) -m pytest -n 2 --dist loadfile --random-order $(or $(TESTS),tests autogradlab) || exit 1; \
 	done
+
+bare:
+	$(PYTHON) tools/bare.py $(TESTS)
 
 dist: $(VENV)/test-installed
 	$(PY) tools/dist.py --tag "$(TAG)"

@@ -424,7 +424,8 @@ def gap(a: np.ndarray, b: np.ndarray, close: np.ndarray) -> tuple[str, str]:
     return known.get(ratios[0] if one else None, "has another value"), size
 
 
-NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?")
+# The 0 of MulBackward0 is part of a name.
+NUMBER = re.compile(r"(?<!Backward)[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?")
 
 
 def similar(a: str, b: str) -> bool | None:

@@ -41,7 +41,8 @@ def test_a_solved_lesson_is_right_and_an_untouched_one_not_tried(tmp_path):
 def test_what_is_said_of_a_wrong_answer_is_in_the_table_and_the_last_check_counts(tmp_path):
     wrong = jacobians.passes.mistakes[0].gives
     check = "exercises.passes.check(%r)"
-    path = submit(tmp_path / "a.ipynb", IMPORT, check % (jacobians.passes.right,), check % (wrong,))
+    right = tuple(jacobians.passes.right.tolist())
+    path = submit(tmp_path / "a.ipynb", IMPORT, check % (right,), check % (wrong,))
     rows = {title: (verdict, text) for title, verdict, text in grade(path)}
     assert rows.pop(jacobians.passes.title) == ("not yet", repr(jacobians.passes.check(wrong)))
     assert set(rows.values()) == {("not tried", "its check did not run")}
