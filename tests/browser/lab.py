@@ -165,12 +165,15 @@ class Lesson:
         return [cell | {"index": i} for i, cell in enumerate(cells) if cell["cell_type"] == "code"]
 
     def show(self, index: int) -> Locator:
-        """Scroll to a cell, which JupyterLab only then draws, and give its output area."""
+        """Scroll to a cell, which JupyterLab only then draws, and give its output area.
+
+        JupyterLab's promise to have scrolled is not always kept, and Playwright waits for ever."""
         self.page.evaluate(
             """async index => {
                 const notebook = window.jupyterapp.shell.currentWidget.content;
                 notebook.activeCellIndex = index;
-                await notebook.scrollToItem(index, 'start');
+                const late = new Promise(resolve => setTimeout(resolve, 5000));
+                await Promise.race([notebook.scrollToItem(index, 'start'), late]);
             }""",
             index,
         )
@@ -181,8 +184,8 @@ class Lesson:
     def theme(self, name: str) -> None:
         """Switch JupyterLab to "Light" or "Dark"."""
         self.page.evaluate(
-            "name => window.jupyterapp.commands.execute("
-            "'apputils:change-theme', {theme: `JupyterLab ${name}`})",
+            "name => { window.jupyterapp.commands.execute("
+            "'apputils:change-theme', {theme: `JupyterLab ${name}`}); }",
             name,
         )
         light = str(name == "Light").lower()
