@@ -176,8 +176,9 @@ print(f"{(linear.weight.std() * 400**0.5).item():.2f}")
 print(f"{torch.nn.init.calculate_gain('leaky_relu', 5**0.5):.2f}")
 
 # %% [markdown]
-# 0.58, that is 1/√3: for historical reasons, `nn.Linear` is set for a "leaky relu of slope √5",
-# which nobody uses. With relu a layer multiplies by 0.58 × 0.71 = 0.41.
+# 0.58, that is 1/√3: for historical reasons, `nn.Linear` is set for a *leaky relu*, which has a
+# slope below 0, too, and for one of √5, which nobody uses. With relu a layer multiplies by 0.58 ×
+# 0.71 = 0.41.
 #
 # **Predict** the picture of 30 relu layers made so: which layer's weights get least? Then we choose
 # 1.4, nearly √2. The dashes are the medians before.
@@ -203,9 +204,9 @@ print(FlowLab(depth=30, activation="relu", gain=3.0).sentence)
 # %% [markdown]
 # ## Exploding
 #
-# The gradient *explodes*: 2.1 per layer are 10⁹ after thirty. In float32 that ends at 3·10³⁸;
-# beyond it is `inf`, and `inf − inf` is `nan`, "not a number". **Predict** the loss of this
-# network, float32 and 200 layers, and its gradient.
+# The gradient *explodes*: 2.12 per layer are 6·10⁹ after thirty. The numbers of float32 end at
+# 3·10³⁸; beyond is `inf`, and `inf − inf` is `nan`, "not a number". **Predict** the loss of this
+# network, float32 and 200 layers, and whether its gradient has a nan.
 
 # %%
 # %%twin
@@ -424,7 +425,7 @@ flow
 
 # %% [markdown]
 # Scrub from step 0 to 6: unit after unit dies. When a whole layer is dead, the gradient of every
-# weight is 0, for ever. Try `lr=0.1`, too. A *leaky* relu, with a small slope below 0, cannot die.
+# weight is 0, for ever. Try `lr=0.1`, too. A leaky relu, with a small slope below 0, cannot die.
 
 # %% [markdown]
 # ## Exercise 1 · The factor of a layer

@@ -250,8 +250,9 @@ from autogradlab.instruments import PhaseMap
 PhaseMap(1.0, lr=0.25, momentum=0.8)
 
 # %% [markdown]
-# Left of the strong line μ is real: w creeps. Above it μ is complex: w swings, and a step leaves
-# √β. On the line, *critical damping*, it is as fast as this lr allows:
+# Left of the strong line μ is real: w creeps. Above it μ is *complex*, that is, it has a part with
+# i = √−1 and turns the pair: w swings, and a step leaves |μ| = √β, the length of μ. On the line,
+# *critical damping*, it is as fast as this lr allows:
 #
 # β = (1 − √(lr · λ))²
 #
@@ -352,8 +353,8 @@ TrajectoryRace(
 # v ← α·v + (1 − α)·g², p ← p − lr · g/(√v + eps)
 #
 # v is a running average of g², for each weight its own; √v says how large its gradient has been of
-# late. eps keeps the quotient finite. **Predict:** g is eight times as large
-# in y as in x at first. How much longer is the first step in y?
+# late. eps, a tiny number, keeps the quotient finite. **Predict:** g is eight times as large in y
+# as in x at first. How much longer is the first step in y?
 
 # %%
 # %%twin
@@ -369,12 +370,16 @@ print(mine[0] - START)
 
 # %% [markdown]
 # Not longer at all: each gradient is divided by its own size, so this bowl's condition number is
-# gone. (It comes back when the bowl is turned: race on `10*x**2 + 19*x*y + 10*y**2`.)
+# gone. (It comes back when the bowl is turned. Type `10*x**2 + 19*x*y + 10*y**2` as f(x, y) in the
+# race at the end.)
 #
 # ## Adam
 #
-# Momentum's average of g, called m, over RMSprop's root of v. Both start at 0, so at first they are
-# too small: after one step m = (1 − β₁)·g. Hence the *bias correction*, m/(1 − β₁ᵗ).
+# m ← β₁·m + (1 − β₁)·g, v ← β₂·v + (1 − β₂)·g²
+#
+# m averages g, where momentum's b adds it up; v averages g², as in RMSprop. Both start at 0, so at
+# first they are too small: after one step m = (1 − β₁)·g. Hence the *bias correction*, in step t
+# m̂ = m/(1 − β₁ᵗ) and v̂ = v/(1 − β₂ᵗ). Then p ← p − lr · m̂/(√v̂ + eps).
 #
 # **Predict** how far the first step goes, for a gradient of 500 and of 0.0005.
 
@@ -388,7 +393,8 @@ for slope in (500.0, 0.0005):
     print(slope, round(w.item(), 5))
 
 # %% [markdown]
-# By lr, whatever the gradient: m̂/√v̂ = g/√g². Adam's learning rate is a length, not a factor.
+# By lr, whatever the gradient: at first m̂/√v̂ = g/√g². Adam's learning rate is a length, not a
+# factor.
 #
 # ## Exercise 4 · The first step
 # *Difficulty ●●○○○ · 4 minutes*
@@ -422,11 +428,8 @@ exercises.first_step.check(answer)
 # ## Exercise 5 · Write Adam
 # *Difficulty ●●●●○ · 8 minutes*
 #
-# With g the gradient and t = 1, 2, …
-#
-# m ← β₁m + (1 − β₁)g, v ← β₂v + (1 − β₂)g², w ← w − lr · m̂/(√v̂ + eps),
-#
-# m̂ and v̂ being m/(1 − β₁ᵗ) and v/(1 − β₂ᵗ). It is run for 100 steps beside PyTorch's.
+# The formulas are above. g is the gradient, m and v are what the step before returned, 0 at first,
+# and t = 1, 2, … It is run for 100 steps beside PyTorch's.
 
 # %%
 def adam_step(w, g, m, v, t):

@@ -39,7 +39,7 @@ function render({ model, el }) {
   const stops = get("stops").length;
   const breaks = stops && get("steps_keys").some(Boolean) ? ", b sets a breakpoint" : "";
   const drags = get("drags");
-  const keys = get("targets").length ? `: arrows move between nodes, Enter selects${breaks}` : stops ? ": arrows move between steps" : "";
+  const keys = get("targets").length ? `: arrows move between nodes, Space selects, Enter opens or selects${breaks}` : stops ? ": arrows move between steps" : "";
   svg.setAttribute("aria-label", drags || get("title") + keys);
   stage.append(svg);
   const about = make("div", { class: "agl-about", "aria-live": "polite" }, stage);

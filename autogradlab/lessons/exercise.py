@@ -21,6 +21,7 @@ import numpy as np
 from ..graphs.numbers import number
 
 SECONDS = 5.0  # an answer that runs longer is stopped
+PLACES = ("first", "second", "third")
 MARKS = {"right": "#009E73", "not yet": "#CC79A7", "not tried": "#848C95"}  # same in both themes
 
 
@@ -123,6 +124,10 @@ def _near(you: np.ndarray, right: np.ndarray) -> str:
         return f"The size of {show(you)} is right, a sign is not. Does the result grow or shrink?"
     if np.allclose(np.squeeze(you), np.squeeze(right), 1e-2, 1e-6):
         return "That is near, but not it. Was it rounded, or measured with a nudge?"
+    parts, others = np.ravel(you), np.ravel(right)
+    fine = [i for i in range(you.size) if np.isclose(parts[i], others[i], 1e-2, 1e-6)]
+    if you.ndim == 1 and 1 < you.size <= len(PLACES) and len(fine) == 1:
+        return f"{show(you)}: only the {PLACES[fine[0]]} of these is right. Open hint 1."
     return f"{show(you)} is not it. Open hint 1."
 
 
@@ -207,7 +212,9 @@ def _call(function: Callable[..., Any], case: dict[str, Any]) -> Any:
             failures.append(error)
             continue
         if got is None:
-            raise _Diagnosis("The function returned None. End it with return.")
+            raise _Diagnosis(
+                f"For {_listing(case)} the function returned None. End it with return."
+            )
         if _has_ellipsis(got):
             raise _NotTried
         return got
@@ -238,7 +245,8 @@ def _read(answer: Any, inside: bool = False) -> np.ndarray:
     else:
         array = np.asarray(answer.detach().numpy() if hasattr(answer, "detach") else answer)
     if array.dtype.kind not in ("iufb" if inside or array.ndim else "iuf"):
-        raise _Diagnosis(f"The answer is made of numbers; this is {_kind(answer)}.")
+        kind = str(array) if array.dtype.kind == "b" else _kind(answer)
+        raise _Diagnosis(f"The answer is made of numbers; this is {kind}.")
     return array.astype(np.float64)
 
 

@@ -18,6 +18,7 @@ from .exercise import Exercise, Mistake, Verdict, _Diagnosis, _has_ellipsis, _No
 diverges = Exercise(
     "1 · the learning rate that diverges",
     right=(1 / 6, 1 / 3),
+    accepts=lambda you: np.allclose(you.ravel(), (1 / 6, 1 / 3), rtol=0.025),  # 0.17 and 0.33
     why="The gradient of 3w² is 6w, so λ = 6: 1/λ lands, and from 2/λ on it does not come closer.",
     mistakes=(
         Mistake(
@@ -37,6 +38,10 @@ diverges = Exercise(
             (1 / 6, 1 / 6),
             "Beyond 1/λ it jumps to the other side of 0 and still comes closer. It ceases to where"
             " 1 − lr · λ is −1.",
+        ),
+        Mistake(
+            (1 / 12, 1 / 6),
+            "You took 12 for the curvature. It is what the gradient of 3w² multiplies w by.",
         ),
         Mistake((1 / 3, 1 / 3), "At the second of the two w is as far from 0 as before."),
     ),
@@ -85,17 +90,17 @@ def _of_the_roots(you: np.ndarray) -> str:
 damping = Exercise(
     "3 · critical damping",
     right=0.36,
-    why="√(αλ) = √0.16 = 0.4, and (1 − 0.4)² = 0.36; each step then leaves √0.36 = 0.6.",
+    why="√(lr · λ) = √0.16 = 0.4, and (1 − 0.4)² = 0.36; each step then leaves √0.36 = 0.6.",
     otherwise=_of_the_roots,
     mistakes=(
-        Mistake(0.6, "{you} is 1 − √(αλ). Square it."),
-        Mistake(0.84, "{you} is 1 − αλ, what a step leaves without momentum. Take a root first."),
-        Mistake(0.7056, "{you} is (1 − αλ)². The root of αλ is missing."),
-        Mistake(0.16, "{you} is αλ. The momentum is (1 − √(αλ))²."),
-        Mistake(0.4, "{you} is √(αλ). The momentum is (1 − √(αλ))²."),
-        Mistake(1.96, "{you} is (1 + √(αλ))², the other solution. A momentum is below 1."),
-        Mistake((1 - math.sqrt(0.1)) ** 2, "{you} leaves out λ: αλ is 0.1 · 1.6."),
-        Mistake((1 - math.sqrt(1.6)) ** 2, "{you} leaves out the learning rate: αλ is 0.1 · 1.6."),
+        Mistake(0.6, "{you} is 1 − √(lr · λ). Square it."),
+        Mistake(0.84, "{you} is 1 − lr · λ, what a step leaves without momentum. Take a root first."),
+        Mistake(0.7056, "{you} is (1 − lr · λ)². The root of lr · λ is missing."),
+        Mistake(0.16, "{you} is lr · λ. The momentum is (1 − √(lr · λ))²."),
+        Mistake(0.4, "{you} is √(lr · λ). The momentum is (1 − √(lr · λ))²."),
+        Mistake(1.96, "{you} is (1 + √(lr · λ))², the other solution. A momentum is below 1."),
+        Mistake((1 - math.sqrt(0.1)) ** 2, "{you} leaves out λ: lr · λ is 0.1 · 1.6."),
+        Mistake((1 - math.sqrt(1.6)) ** 2, "{you} leaves out the learning rate: lr · λ is 0.1 · 1.6."),
     ),
 )
 
@@ -109,7 +114,8 @@ first_step = Exercise(
             "RMSprop has no bias correction: its v is 0.01 · g² at first, and √v is 0.1 · g.",
         ),
         Mistake(
-            (50, 10, 0.1), "For RMSprop you divided by v / g². It is the root of v, 0.1 · g."
+            (50, 10, 0.1),
+            "For RMSprop either lr is missing, or the root: of v = 0.01 · g² it is 0.1 · g.",
         ),
         Mistake(
             (50, 1, 1),
@@ -121,6 +127,7 @@ first_step = Exercise(
             "For Adam you left out the bias correction: m and v are too small at first.",
         ),
         Mistake((50, 50, 50), "The last two divide by how large the gradient has been."),
+        Mistake((50, 0.02, 0.1), "For RMSprop you divided by v. It is the root of v, 0.1 · g."),
         Mistake((500, 1, 0.1), "SGD multiplies the gradient by the learning rate."),
         Mistake((-50, -1, -0.1), "w goes down by so much; asked is how far it moves."),
     ),
@@ -281,7 +288,10 @@ adam = Walk(
               betas=(BETA2, BETA1)),
         _slip("The root is missing: divide by √v, or the units do not fit.", root=1.0),
         _slip("w climbs: the step has the wrong sign.", up=1.0),
-        _slip("The learning rate is missing.", lr=1.0),
+        _slip(
+            "The steps are ten times as long: is lr missing, or 1 − β₁ before the new part of m?",
+            lr=1.0,
+        ),
         _slip(
             "You return the corrected averages, and correct them again at the next step. Correct a"
             " copy, and return m and v as they are.",

@@ -139,7 +139,9 @@ class Step(Exercise):
         except (_NotTried, _Diagnosis):
             raise
         except NameError as error:
-            raise _Diagnosis(f"{_told(error)}. Run the cell of the step that makes it.") from None
+            raise _Diagnosis(
+                f"{_told(error)}. Is it spelt right, and has the cell that makes it been run?"
+            ) from None
         except RecursionError:
             raise _Diagnosis(
                 "It calls itself, and Python allows about a thousand such calls inside each other; "

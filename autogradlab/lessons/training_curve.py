@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
+from types import MappingProxyType
 from typing import Any
 
 from ..graphs import draw
 from ..graphs.numbers import number
-from ..graphs.style import attributes as pen
+from ..graphs.style import attributes, css_class
+from ..instruments.instrument import VIEW, Instrument
+from ..instruments.svg_view import SvgView
 
-VIEW = "application/vnd.jupyter.widget-view+json"
+WIDTH, HEIGHT = 690, 184
 BOX = (56.0, 36.0, 674.0, 156.0)  # of the plot, px
 MOST = 100  # points of the curve: of more losses, means are drawn
 TELLING = "Training. The bar shows how far it is, the curve shows the loss."
 
 
-class TrainingCurve:
+class TrainingCurve(Instrument):
     """Shows the losses of a training run while they come.
 
     In a `with` block, which also keeps NumPy to one thread: products of matrices this small are
@@ -30,31 +34,53 @@ class TrainingCurve:
     The loss falls from 2 to 0.5 in 3 steps.
     """
 
+    title = "Training curve"
+    STATE: Mapping[str, Any] = MappingProxyType({})  # nothing in it can be chosen
+
     def __init__(self, steps: int) -> None:
         self.steps, self.losses = steps, []
         self._live: Any = None
         self._threads: AbstractContextManager = one_thread()
+        self.view = SvgView(
+            title=self.title, look="below chart", view=[WIDTH, HEIGHT], order=[["", None, None]],
+            panels=[""], steps_keys=[""],
+        )  # fmt: skip
+        self._draw()
 
     def __enter__(self) -> TrainingCurve:
         from IPython.display import display
         from ipywidgets import HTML, HBox, IntProgress, VBox
 
-        self._bar, self._chart = IntProgress(value=0, max=self.steps), HTML("")
-        self._live = VBox([HBox([self._bar, HTML(TELLING)]), self._chart])
+        self._bar = IntProgress(value=0, max=self.steps)
+        self._live = VBox([HBox([self._bar, HTML(TELLING)]), self.view])
         self._threads.__enter__()
         display(_Live(self._live))
         return self
 
     def __exit__(self, *error: Any) -> None:
         self._threads.__exit__(*error)
-        self._chart.value = ""  # the cell's own picture stays
+        if error[0] is None:  # else the cell shows no picture of its own
+            self._live.children = self._live.children[:1]
 
     def add(self, loss: float) -> None:
         """One step more; the picture is drawn anew now and then."""
         self.losses.append(float(loss))
         done = len(self.losses)
         if self._live is not None and (done % max(1, self.steps // 50) == 0 or done == self.steps):
-            self._bar.value, self._chart.value = done, self.svg()
+            self._bar.value = done
+            self._draw()
+
+    def _draw(self) -> None:
+        """Give the widget the curve so far."""
+        with self.view.hold_sync():
+            self.view.set_frames([[self._curve(css_class)]])
+            self.view.sentences = [self.sentence]
+            self.view.revision += 1
+
+    @property
+    def summary(self) -> str:
+        """What the picture says, in words."""
+        return self.sentence
 
     @property
     def sentence(self) -> str:
@@ -67,6 +93,9 @@ class TrainingCurve:
 
     def svg(self) -> str:
         """The curve so far."""
+        return draw.svg(WIDTH, HEIGHT, self.title, self.sentence, self._curve(attributes))
+
+    def _curve(self, pen: draw.Pen) -> str:
         left, top, right, bottom = BOX
         size = -(-self.steps // MOST)
         chunks = [self.losses[i : i + size] for i in range(0, len(self.losses), size)]
@@ -88,13 +117,10 @@ class TrainingCurve:
         parts.append(draw.path(pen, "grid", grid))
         if d:
             parts.append(draw.path(pen, "held", d))
-        return draw.svg(690, 184, "Training curve", self.sentence, "".join(parts))
+        return "".join(parts)
 
     def __repr__(self) -> str:
         return self.sentence
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        return {"image/svg+xml": self.svg(), "text/plain": self.sentence}
 
 
 class _Live:

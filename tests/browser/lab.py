@@ -36,6 +36,7 @@ PRIVATE = [
     *("JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR", "IPYTHONDIR"),
 ]
 NO_NEWS = "@jupyterlab/apputils-extension/notification.jupyterlab-settings"
+expect.set_options(timeout=30_000)  # ms: on a busy machine a kernel needs its time to answer
 
 
 @contextmanager

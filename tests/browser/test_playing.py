@@ -70,6 +70,10 @@ def test_axe_finds_nothing_and_nothing_is_cut_off(lesson: Lesson, theme: str):
         screenshot(view, f"playground-{name}-{theme.lower()}")
     trained = shown(lesson, "TrainingCurve(300)")
     expect(trained).to_contain_text("The bar shows how far it is")
+    curve = trained.locator(".agl-view")
+    expect(curve.locator(".agl-sentence")).to_contain_text("in 300 steps.")
+    white = "view => getComputedStyle(view).backgroundColor === 'rgb(255, 255, 255)'"
+    assert curve.evaluate(white) == (theme == "Light")
     assert unreadable(trained) == []
     screenshot(trained, f"curve-{theme.lower()}")
     results = Axe().run(lesson.page, context=".agl-view")

@@ -372,7 +372,7 @@ class Hostile:
 
 BAD = [
     ("24", "The answer is made of numbers; this is text, '24'."),
-    (True, "this is a bool"),
+    (True, "this is True"),
     ({"a": 1}, "this is a dict"),
     (3 + 4j, "this is a complex"),
     (object, "This is a function."),
@@ -383,7 +383,7 @@ BAD = [
     ([], "this is 0 numbers"),
     ([1, [2, 3]], "The parts of the answer have different lengths."),
     (np.ones((2, 3)), "this is 2 × 3 numbers"),
-    (torch.tensor(True), "this is a Tensor"),
+    (torch.tensor(True), "this is True"),
     (torch.ones(3, dtype=torch.bfloat16), "TypeError"),
     (Hostile(), "LookupError: no"),
     (np.array("<b>"), "this is an ndarray"),
@@ -398,7 +398,7 @@ def test_an_answer_of_the_wrong_type_or_shape_is_diagnosed(answer, said):
 
 BAD_FUNCTIONS = [
     (12, "Hand over the function by its name; this is an int."),
-    (lambda *inputs: None, "The function returned None. End it with return."),
+    (lambda *inputs: None, "the function returned None. End it with return."),
     (lambda *inputs: "6", "this is text, '6'"),
     (lambda *inputs: [1, 2, 3], "The answer is 2 numbers; this is 3 numbers."),
     (lambda *inputs: (math.nan, 1), "[nan, 1] is not finite"),

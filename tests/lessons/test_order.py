@@ -397,7 +397,7 @@ WRONG = [
     (order.run, engine(leaf=False), "as after the first. A leaf's .grad accumulates"),
     (order.run, in_grads, "still lying about on values in between"),
     (order.run, as_they_come, "A shared value has run once for each path"),
-    (order.run, calls_what_is_not_there, "Run the cell of the step that makes it."),
+    (order.run, calls_what_is_not_there, "has the cell that makes it been run?"),
     (order.run, engine(seed=...), "Dots are left, in this cell or in a step that it calls."),
     (order.run, engine(order=lambda root: ...), "Dots are left"),
     (order.run, sends_nothing, " came, nothing had arrived there."),

@@ -156,6 +156,16 @@ def test_a_process_that_fails_is_told_in_a_sentence(batch, monkeypatch, tmp_path
     )
 
 
+def test_if_one_process_fails_the_other_is_not_waited_for(batch, monkeypatch, tmp_path):
+    broken = tmp_path / "two_processes.py"
+    broken.write_text("import sys, time\nif sys.argv[2] == '1': sys.exit('no')\ntime.sleep(60)")
+    monkeypatch.setattr(processes, "__file__", str(broken))
+    started = time.monotonic()
+    found = processes.average_gradients(*batch)
+    assert found.sentence == "The two processes could not work together: no"
+    assert time.monotonic() - started < 30
+
+
 def test_without_torch_or_gloo_there_is_one_sentence(batch, monkeypatch):
     monkeypatch.setattr(processes, "find_spec", lambda name: None)
     assert processes.average_gradients(*batch).sentence.startswith("PyTorch is not installed")
@@ -179,11 +189,22 @@ def test_the_curve_grows_with_its_bar_and_stays(capsys):
         assert curve._bar.max == 4 and curve._bar.value == 0
         for i, loss in enumerate((2.0, 1.0, 0.5, 0.25), 1):
             curve.add(loss)
-            assert curve._bar.value == i and "<svg" in curve._chart.value
+            assert curve._bar.value == i and curve.view.sentences == [repr(curve)]
+            assert "agl-held" in curve.view.variants[0][0]
+        assert curve.view in curve._live.children
+    assert curve.view not in curve._live.children  # the cell shows it itself
     assert capsys.readouterr().out.strip() == training_curve.TELLING  # and nothing that changes
     assert repr(curve) == "The loss falls from 2 to 0.25 in 4 steps."
     bundle = curve._repr_mimebundle_()
     assert bundle["image/svg+xml"] == curve.svg() and "var(" not in curve.svg()
+    assert bundle[training_curve.VIEW]["model_id"] == curve.view.model_id
+
+
+def test_a_training_that_is_interrupted_leaves_its_curve():
+    with pytest.raises(KeyboardInterrupt), TrainingCurve(4) as curve:
+        curve.add(2.0)
+        raise KeyboardInterrupt
+    assert curve.view in curve._live.children and curve._bar.value == 1
 
 
 def test_a_curve_that_rises_or_breaks_is_told_and_drawn():
