@@ -51,9 +51,9 @@ print(f"a requires a gradient: {a.requires_grad}")
 print(f"b requires a gradient: {b.requires_grad}")
 
 # %% [markdown]
-# One input is enough (lesson 03). b is in the graph; a is not, nor is the way to x in `x + z`. That
-# is *exclusion from the DAG*, the directed acyclic graph: what nobody wants a gradient for is not
-# recorded and saves nothing.
+# One input is enough (lesson 03). b is in the graph; a is not, nor is the way to x in `x + z`.
+# What nobody wants a gradient for is not recorded and saves nothing: *exclusion from the DAG*, the
+# directed graph without circles ("acyclic") that operations make.
 #
 # ## The idea in one picture
 #
@@ -74,7 +74,7 @@ b = torch.tensor([6.0, 4.0], requires_grad=True)
 FreezeBoard(q, tensors={"a": a, "b": b}, gradient=[1.0, 1.0], controls=["freeze", "memory"])
 
 # %% [markdown]
-# With a frozen its whole branch is gone, up to the first node that b needs as well. Nothing was
+# With a frozen its whole branch is gone, as far as the first node that b needs as well. Nothing was
 # switched off in the backward pass: **exclusion happens in the forward pass**, when the graph is
 # made. With both frozen there is no graph, and `backward()` would be an error.
 #
@@ -195,7 +195,7 @@ print(d.requires_grad, d.grad_fn, x.grad)
 
 # %% [markdown]
 # To the graph d is a constant, 3, and the derivative of x · 3 is 3. One of the two paths is cut.
-# That is useful when a value should be compared with and not be pulled along: a target, a baseline.
+# That is useful where a value should be aimed at and not pulled along: a target.
 #
 # detach copies nothing. **Predict** x.
 
@@ -214,8 +214,9 @@ print(x)
 FreezeBoard(q, tensors={"a": a, "b": b}, gradient=[1.0, 1.0], controls=["freeze", "detach"])
 
 # %% [markdown]
-# The graph is the same, b.grad is None in both. But b still learns elsewhere if another loss uses
-# it: freezing belongs to the tensor, detaching to one use of it.
+# The graph is the same, and b.grad is None in both. But detached, b itself still requires a
+# gradient, and learns if another loss uses it: freezing belongs to the tensor, detaching to one use
+# of it.
 #
 # ## no_grad: a block without recording
 #
@@ -245,8 +246,8 @@ print(w, w.is_leaf)
 # Still a leaf, and 2 − 0.01 · 30. `optimizer.step()` does the same. no_grad is also for measuring
 # and predicting: no graph, so no memory for one.
 #
-# `torch.inference_mode()` is stricter. What is made inside can never enter a graph later, which
-# spares some bookkeeping. This cell announces an error; **predict** which of its lines raises.
+# `torch.inference_mode()` is stricter. No graph can ever save what is made inside, which spares
+# PyTorch some bookkeeping. This cell announces an error; **predict** which of its lines raises.
 
 # %%
 # %%twin raises=RuntimeError
@@ -319,9 +320,10 @@ print(sum(p.grad is not None for p in model.parameters()))
 print(torch.equal(before, model.layer4[1].conv2.weight))
 
 # %% [markdown]
-# Two: `fc.weight` and `fc.bias`. How much of the graph was recorded for that? On this board all
-# learns at first. **Predict** how many of the 133 nodes are left before you press **Freeze all but
-# fc**. Then reset, and freeze layer4 alone: which other modules still get a gradient?
+# Two: `fc.weight` and `fc.bias`. How much of the graph was recorded for that? On this board
+# everything learns at first. **Predict** how many of the 133 nodes are left before you press
+# **Freeze all but fc**. Then reset, and freeze layer4 alone: which other modules still get a
+# gradient?
 
 # %%
 for parameter in model.parameters():

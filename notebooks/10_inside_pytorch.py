@@ -59,10 +59,10 @@ walk(loss.grad_fn)
 # %% [markdown]
 # Six nodes. *addmm* is one operation for "add a matrix product", and its three edges lead to the
 # bias, to x, and to the weight. x is a constant: None. The weight is stored as (2, 3), so it was
-# first turned over: `TBackward0`.
+# first transposed: `TBackward0`.
 #
 # Each edge is a pair. Its number says *which result* of the node is meant; some operations give
-# several. **Predict** the pairs.
+# several. `unbind` takes a tensor apart into its rows. **Predict** the pairs.
 
 # %%
 # %%twin
@@ -250,7 +250,7 @@ y.sum().backward()
 # %% [markdown]
 # Read it in pieces. *FloatTensor [2]*: a tensor of two float32 numbers. *Output 0 of Exp*: who made
 # it. *Is at version 2; expected version 0*: it was written to twice since it was saved. (exp saves
-# its result, and the sum of 1 was written over it.) The remedy is to make a new tensor.
+# its result, and the two writes went over it.) The remedy is to make a new tensor.
 
 # %%
 # %%twin
@@ -329,8 +329,9 @@ print(w.grad)
 # ## Checkpointing
 #
 # A *checkpoint* saves nothing of a block but its input, and runs the block again when backward
-# comes to it. It is made of the pack and unpack hooks you met. **Predict** how often the block
-# runs: before backward, and in all.
+# comes to it. It is made of the pack and unpack hooks you met (`use_reentrant=False` says so:
+# PyTorch has an older form, too). **Predict** how often the block runs: before backward, and in
+# all.
 
 # %%
 # %%twin
@@ -390,6 +391,7 @@ import tracemalloc
 
 
 def peak(checkpointed):
+    deep.zero_grad()  # both begin without gradients
     tracemalloc.start()
     loss_of(checkpointed).backward()
     _, most = tracemalloc.get_traced_memory()
@@ -410,9 +412,9 @@ for k in (1, 2, 4, 8, 16, 32, 64):
     print(f"blocks of {k:2}: {n // k} inputs + {k} layers = {n // k + k}")
 
 # %% [markdown]
-# The root of n: 16 instead of 64, for one more forward pass. The second run gets the same random
-# numbers, so that dropout drops the same. But what a block does besides, such as a batch norm's
-# running mean, it does twice.
+# 8, the root of 64: then 16 are held instead of 64, for one more forward pass. The second run gets
+# the same random numbers, so that dropout drops the same. But what a block does besides, such as a
+# batch norm's running mean, it does twice.
 #
 # ## A whole network
 #
@@ -659,4 +661,4 @@ progress(exercises)
 # wrote to it, and write a new one instead. *Out of memory*: fewer examples at a time, `no_grad`
 # where nothing is trained, freezing, checkpointing.
 #
-# **Next:** [11 · A function of your own](11_custom_function.ipynb): nodes you write yourself.
+# **Next:** [11 · A Function of your own](11_custom_function.ipynb): nodes you write yourself.

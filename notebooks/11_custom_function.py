@@ -294,7 +294,7 @@ class AddBias(torch.autograd.Function):
 # %%
 # %%twin
 b = torch.randn(2, dtype=f64, requires_grad=True)
-for rows in (1, 3):
+for rows in (1, 2):
     batch = torch.randn(rows, 2, dtype=f64, requires_grad=True)
     print(torch.autograd.gradcheck(AddBias.apply, (batch, b), raise_exception=False))
 
@@ -302,7 +302,7 @@ for rows in (1, 3):
 GradcheckMicroscope(AddBias.apply, (batch, b), names=["x", "b"])
 
 # %% [markdown]
-# A batch of one hides it, three rows do not. Check with at least two, and with sizes that differ.
+# A batch of one hides it, two rows do not. Check with at least two, and with sizes that differ.
 #
 # **5 · Chance.** A backward that is a little different each time, as with a dropout that draws a
 # new mask, or with sums in changing order on a GPU. **Predict** the verdict, where the noise is
@@ -759,5 +759,5 @@ progress(exercises)
 # within 1e−6? *torch.func asks for setup_context*: write forward without ctx, and save in
 # `setup_context`.
 #
-# **Next:** [12 · Derivatives of derivatives](12_higher_order.ipynb), where a gradient is itself
+# **Next:** [12 · The gradient of a gradient](12_higher_order.ipynb), where a gradient is itself
 # differentiated.

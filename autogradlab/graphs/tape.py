@@ -330,12 +330,14 @@ class TapeDrawing:
             below = [a + b for a, b in zip(below, kept, strict=True)]
             # Beyond the step in which it frees its last, the band is gone.
             parts.append(path(pen, "band", self.outline(below[: max(row.turns) + 1])))
-            whole = next((i for i, n in enumerate(below) if n != below[0]), tape.steps)
-            high, wide = self.level(below[0]), self.x(whole) - self.left
-            words = shortened(row.name, 24)
-            if low - high >= 15 and text_width(words, 11) < wide - 16:
-                middle = (low + high) / 2
-                labels.append(text(pen, "small start", self.left + 8, middle, words))
+            high, words = self.level(below[0]), shortened(row.name, 24)
+            # The name stands in the middle, or low in a band whose top soon slopes away.
+            for y in ((low + high) / 2, low - 8):
+                above = (i for i, n in enumerate(below) if self.level(n) > y - 7)
+                wide = self.x(next(above, tape.steps)) - self.left
+                if low - high >= 15 and text_width(words, 11) < wide - 16:
+                    labels.append(text(pen, "small start", self.left + 8, y, words))
+                    break
         return "".join([*parts, path(pen, "held", self.outline(tape.held)), *labels])
 
     def _curves(self) -> str:

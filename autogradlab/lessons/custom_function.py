@@ -53,25 +53,37 @@ class OwnFunction(Exercise):
                 names = [f"{name} = {show(_read(value))}" for name, value in case.items()]
                 raise _Diagnosis(f"For {', '.join(names)}: {diagnosis}")
 
+    def _diagnose(self, you: np.ndarray, case: dict[str, Any]) -> str:
+        said = super()._diagnose(you, case)
+        names = [name for name in case if name != "g"]
+        if len(names) == 1 or not said.endswith("is not it. Open hint 1."):
+            return said
+        ends = np.cumsum([np.size(case[name]) for name in names])[:-1]
+        sent, right = np.split(you, ends), np.split(_read(self.right(**case)), ends)
+        i = next(i for i in range(len(names)) if not _same(sent[i], right[i]))
+        return f"{names[i]} receives {show(sent[i])}, which is not it. Open hint 1."
+
     def _gradients(self, engine: Any, answer: Any, case: dict[str, Any]) -> np.ndarray:
-        untouched = []
+        untouched, nothing = [], []
 
-        class Watched(answer):
-            @staticmethod
-            def backward(ctx: Any, *gradients: Any) -> Any:
-                out = answer.backward(ctx, *gradients)
-                if _has_ellipsis(out):
-                    untouched.append(out)
-                    raise _NotTried
-                return out
+        def backward(ctx: Any, *gradients: Any) -> Any:
+            out = answer.backward(ctx, *gradients)
+            if _has_ellipsis(out):
+                untouched.append(out)
+                raise _NotTried
+            nothing.append(out is None)
+            return out
 
+        # Errors name the node after the class: it keeps the learner's name.
+        methods = {"backward": staticmethod(backward)}
+        watched = type(answer)(answer.__name__, (answer,), methods)
         given = {name: value for name, value in case.items() if name != "g"}
         leaves = {
             name: engine.tensor(value, dtype=engine.float64, requires_grad=True)
             for name, value in given.items()
         }
         try:
-            y = Watched.apply(*leaves.values())
+            y = watched.apply(*leaves.values())
             if not engine.is_tensor(y):
                 raise _Diagnosis(f"forward returns one tensor; this is {_kind(y)}.")
             made = _read(y)
@@ -87,7 +99,11 @@ class OwnFunction(Exercise):
             raise _Diagnosis(f"It raised {_told(error)}") from None
         for name, each in zip(leaves, sent, strict=True):
             if each is None:
-                raise _Diagnosis(f"backward sends None to {name}. End it with return.")
+                raise _Diagnosis(
+                    "backward returned None. End it with return."
+                    if any(nothing)
+                    else f"backward sends None to {name}, which wants a gradient."
+                )
         return np.concatenate([np.ravel(_read(each)) for each in sent])
 
 
@@ -149,6 +165,10 @@ legendre = OwnFunction(
             numbers(lambda x, g: g * 140 * x**3 / 8),
             "Only the term with x⁴ is there. The term with x² changes, too.",
         ),
+        Mistake(
+            numbers(lambda x, g: g * (140 * x**4 - 60 * x**2) / 8),
+            "The exponents are in front, but did not come down: d(xⁿ)/dx = n · xⁿ⁻¹.",
+        ),
     ),
 )
 
@@ -167,6 +187,10 @@ straight_through = OwnFunction(
         Mistake(
             numbers(lambda x, g: 1 + 0 * x),
             "1 is the local derivative of x ↦ x. The incoming gradient is missing.",
+        ),
+        Mistake(
+            numbers(lambda x, g: x + 0 * g),
+            "x itself is sent. What is sent is the incoming gradient times a local derivative.",
         ),
         Mistake(
             numbers(lambda x, g: np.round(g)),
@@ -188,7 +212,8 @@ def _count(you: np.ndarray) -> str:
     if not np.isin(you, (0, 1)).all():
         return "Write a 1 for passes and a 0 for fails."
     right = int((you == verdicts.right).sum())
-    return f"{right} of 4 are right. Compare backward with (f(x + h) − f(x − h)) / 2h for each."
+    are = "is" if right == 1 else "are"
+    return f"{right} of 4 {are} right. Compare backward with (f(x + h) − f(x − h)) / 2h for each."
 
 
 verdicts = Exercise(
@@ -258,6 +283,11 @@ def noticed(you: np.ndarray) -> bool:
 
 def _unnoticed(you: np.ndarray) -> str:
     x = float(np.squeeze(you))
+    if not x:
+        return (
+            "gradcheck passes at 0: 2 · 0 = 0, and the nudges see no slope either. A zero hides"
+            " many mistakes."
+        )
     if x > 1e7:
         return f"At {show(you)} a nudge of 1e−6 is lost in rounding: a right backward fails, too."
     if x > 0:
@@ -277,26 +307,25 @@ caught = Exercise(
     why="Left of zero y stands still, and the backward says 2x. torch.rand never goes there.",
     accepts=noticed,
     otherwise=_unnoticed,
-    mistakes=(
-        Mistake(
-            0,
-            "gradcheck passes at 0: 2 · 0 = 0, and the nudges see no slope either. A zero hides"
-            " many mistakes.",
-        ),
-    ),
+    mistakes=(),
 )
 
 BATCH = {
     "x": ((1.0, 2.0), (3.0, -1.0), (0.5, 4.0)),
     "w": (10.0, -2.0),
-    "g": ((1.0, 1.0), (2.0, -1.0), (3.0, 0.5)),
+    "g": ((1.0, -2.0), (2.0, -1.0), (-3.0, 0.5)),
+}
+WIDER = {  # another number of rows, and of columns
+    "x": ((2.0, -1.0, 0.5), (1.0, 3.0, -2.0)),
+    "w": (1.0, -3.0, 0.5),
+    "g": ((1.0, 2.0, -1.0), (-2.0, 0.5, 4.0)),
 }
 
 mended = OwnFunction(
     "5 · mend a backward",
     right=numbers(lambda x, w, g: (g * w, (g * x).sum(0))),
     why="w was used by every row, so what the rows send is added up.",
-    cases=(BATCH,),
+    cases=(BATCH, WIDER),
     forward=lambda x, w: np.array(x) * np.array(w),
     mistakes=(
         Mistake(
@@ -307,6 +336,10 @@ mended = OwnFunction(
         Mistake(
             numbers(lambda x, w, g: (g * w, (g * x)[0])),
             "w receives what the first row sends. The other rows used it, too.",
+        ),
+        Mistake(
+            numbers(lambda x, w, g: (g * w, g.sum(0) * x.sum(0))),
+            "w receives the sum of x times the sum of g. Each row sends its own product.",
         ),
         Mistake(
             numbers(lambda x, w, g: (g * w, g.sum(0))),

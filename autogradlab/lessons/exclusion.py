@@ -7,6 +7,7 @@ import itertools
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from types import ModuleType
 from typing import Any
 
@@ -147,6 +148,9 @@ half = Exercise(
 # ---------------------------------------------------------------------------- freeze all but fc
 
 
+MOST = 1000  # things in a list that is looked at: one without end would fill the memory
+
+
 def _engines() -> Iterator[ModuleType]:
     """The engines that an answer may have been written for, the lesson's own first."""
     import autogradlab
@@ -200,7 +204,7 @@ class FineTune(Exercise):
                 got = answer(model)
                 if _has_ellipsis(got):
                     raise _NotTried
-                handed = None if got is None else list(_flat(got))
+                handed = None if got is None else list(islice(_flat(got), MOST))
             except (_NotTried, _Diagnosis):
                 raise
             except Exception as error:
@@ -305,19 +309,21 @@ def spread(w, x):
 PLACES = {
     "top": (
         ("h.max().item()", "h.max()"),
-        "top is a plain Python number; item() has left the graph behind.",
+        "top has no history. What item(), float() or detach() returns is a constant to the graph.",
     ),
     "size": (
         ("torch.tensor((below**2).tolist())", "below**2"),
-        "size was made anew from a list of numbers, and a list has no history.",
+        "size has no history. What is made anew from a list does not know where its numbers came"
+        " from.",
     ),
     "scale": (
         ("with torch.no_grad():", "if True:"),
-        "scale is computed where nothing is recorded, and w has a part in it.",
+        "w has a part in scale, and that path is cut. Under no_grad nothing is recorded, and a"
+        " detached w is a constant.",
     ),
     "below.data": (
         ("below.data", "below"),
-        "one factor in the last line is cut off by .data.",
+        "one factor in the last line is cut off, as .data and detach() do.",
     ),
 }
 

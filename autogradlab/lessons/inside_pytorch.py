@@ -5,12 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from io import BytesIO
+from itertools import islice
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from .exclusion import _engines
+from .exclusion import MOST, _engines
 from .exercise import (
     Exercise,
     Mistake,
@@ -67,6 +69,7 @@ keeps = Amounts(
             (0, 16000, 8000, 8000, 8000, 0),
             "That is for float64. A float32 number takes 4 bytes.",
         ),
+        Mistake((0, 8, 4, 4, 4, 0), "Those are thousands of bytes. Write out the zeros."),
         Mistake(
             (8000, 8000, 8000, 8000, 4000, 4000),
             "Those are all the inputs. A node keeps what its gradients need, and no more.",
@@ -119,7 +122,10 @@ class Packing(Exercise):
                 raise
             except Exception as error:
                 failures.append(error)
-        raise _Diagnosis(f"Used as hooks they raised {_told(failures[0])}")
+        told = f"Used as hooks they raised {_told(failures[0])}"
+        if "1 required positional argument" in told:
+            told += " The class is used without an instance: no self, one argument."
+        raise _Diagnosis(told)
 
 
 def _pair(answer: Any) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
@@ -182,10 +188,14 @@ def _try_hooks(engine: ModuleType, pack: Any, unpack: Any) -> None:
         with engine.autograd.graph.saved_tensors_hooks(packing, unpacking):
             y = ((x @ W).tanh() * (x @ W)).sum()
         share = sum(after) / sum(before)
-        if share <= 0.55:
+        if 0 < share <= 0.55:
             y.backward()
     except Exception:
         raise trouble[0] if trouble else _Diagnosis("The backward pass failed.") from None
+    if not share:
+        raise _Diagnosis(
+            "What pack returns holds none of the numbers: they are still in memory elsewhere."
+        )
     if share > 1.01:
         raise _Diagnosis(f"What pack returns is larger: {sum(after)} bytes for {sum(before)}.")
     if share > 0.99:
@@ -221,8 +231,10 @@ def _compare(engine: ModuleType, t: Any, given: Any) -> None:
 
 def _size(packed: Any) -> int:
     """The bytes of what a pack hook returned."""
-    if isinstance(packed, bytes | bytearray):
+    if isinstance(packed, bytes | bytearray | str):  # text: the name of a file
         return len(packed)
+    if isinstance(packed, BytesIO):
+        return packed.getbuffer().nbytes
     if isinstance(packed, Mapping):
         return sum(map(_size, packed.values()))
     if isinstance(packed, list | tuple):
@@ -242,8 +254,8 @@ packing = Packing(
 # ------------------------------------------------------------------------------------ written over
 
 MEANS = {
-    "raises": "raise", "error": "raise", "it raises": "raise", "correct": "right", "fine": "right",
-    "ok": "right", "silent": "wrong",
+    "raises": "raise", "error": "raise", "it raises": "raise", "runtimeerror": "raise",
+    "correct": "right", "fine": "right", "ok": "right", "silent": "wrong",
 }  # fmt: skip
 
 
@@ -376,7 +388,7 @@ class Leaves(Exercise):
             raise _NotTried
         if engine.is_tensor(got) or not hasattr(got, "__iter__"):
             raise _Diagnosis(f"Return a list of leaves; this is {_kind(got)}.")
-        self._look_at(list(got), engine, f"For {words}", names)
+        self._look_at(list(islice(got, MOST)), engine, f"For {words}", names)
 
     def _look_at(
         self, got: list[Any], engine: ModuleType, start: str, names: dict[str, Any]
@@ -390,6 +402,8 @@ class Leaves(Exercise):
                 raise _Diagnosis(f"The list holds something that is no tensor: {_kind(each)}.")
             if not each.is_leaf:
                 raise _Diagnosis(f"{start} the list holds an intermediate, too.")
+            if all(each is not leaf for leaf in names.values()):
+                raise _Diagnosis(f"{start} the list holds a tensor that is not in the graph.")
         found = [name for each in got for name, leaf in names.items() if leaf is each]
         missing = [name for name in names if name not in found]
         if missing:

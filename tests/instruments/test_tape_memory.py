@@ -95,6 +95,8 @@ def test_modules_of_a_network():
     assert rows["layer1"].nbytes == next(
         n.inside.saved_bytes for n in folded.nodes.values() if n.label == "layer1"
     )
+    # Its band, the largest, has its name beside the row's, though it is whole for a few steps only.
+    assert texts(made).count("layer4") >= 2
     middle = rows["layer3"].steps[len(rows["layer3"].steps) // 2]
     assert 0 < rows["layer3"].held(middle) < rows["layer3"].nbytes
     made.jump(middle)

@@ -46,9 +46,9 @@ FORWARDS = {
 }
 
 
-def truth(each):
+def truth(each, case):
     """What PyTorch's own backward sends. Straight through: that of the identity."""
-    case = {k: torch.tensor(v, dtype=torch.float64) for k, v in each.cases[0].items()}
+    case = {k: torch.tensor(v, dtype=torch.float64) for k, v in case.items()}
     g = case.pop("g")
     leaves = [x.requires_grad_() for x in case.values()]
     function = (lambda e, x: x * 1) if each is lesson.straight_through else FORWARDS[each]
@@ -58,7 +58,8 @@ def truth(each):
 
 @pytest.mark.parametrize("each", CLASSES, ids=lambda each: each.title)
 def test_the_right_gradients_are_pytorchs(each):
-    np.testing.assert_allclose(each.right(**each.cases[0]), truth(each), rtol=1e-12)
+    for case in each.cases:
+        np.testing.assert_allclose(each.right(**case), truth(each, case), rtol=1e-12)
 
 
 def passes(function, x, dtype=torch.float64):
@@ -154,9 +155,10 @@ WRONG = [
     (lesson.legendre, own(lambda g, x: g * (35 * x**3 - 30 * x) / 8), "but not in front"),
     (lesson.legendre, own(lambda g, x: g * (35 * x**4 - 30 * x**2 + 3) / 8), "times the value."),
     (lesson.legendre, own(lambda g, x: g * 140 * x**3 / 8), "Only the term with x⁴ is there."),
+    (lesson.legendre, own(lambda g, x: g * x * slope(x)), "did not come down"),
     (lesson.legendre, own(lambda g, x: g), "[1, 3, −2] is not it. Open hint 1."),
-    (lesson.legendre, own(lambda g, x: None), "backward sends None to x."),
-    (lesson.legendre, own(lambda g, x: (g, g)), "returned an incorrect number of gradients"),
+    (lesson.legendre, own(lambda g, x: None), "backward returned None. End it with return."),
+    (lesson.legendre, own(lambda g, x: (g, g)), "function OwnBackward returned an incorrect"),
     (lesson.legendre, own(lambda g, x: g[:2]), "returned an invalid gradient"),
     (lesson.legendre, own(lambda g, x: g, lambda x: x * 2), "forward gives other numbers"),
     (lesson.legendre, own(lambda g, x: g, lambda x: (x, x)), "forward returns one tensor"),
@@ -165,6 +167,7 @@ WRONG = [
     (lesson.legendre, lambda each: 3, "Hand over the class by its name; this is an int."),
     (lesson.straight_through, own(lambda g, x: 0 * g), "That is the true derivative of a step"),
     (lesson.straight_through, own(lambda g, x: g * 0 + 1), "The incoming gradient is missing."),
+    (lesson.straight_through, own(lambda g, x: x), "x itself is sent."),
     (lesson.straight_through, own(lambda g, x: g.round()), "The gradient is rounded."),
     (lesson.straight_through, own(lambda g, x: g * x), "is multiplied by x."),
     (lesson.straight_through, own(lambda g, x: g * x.round()), "is multiplied by the value."),
@@ -175,9 +178,11 @@ WRONG = [
     (lesson.verdicts, [1, 0, 0, 0], "The third: f(h) and f(−h)"),
     (lesson.verdicts, [1, 0, 1, 1], "The fourth: float32"),
     (lesson.verdicts, [1, 1, 0, 0], "2 of 4 are right."),
+    (lesson.verdicts, [1, 1, 0, 1], "1 of 4 is right."),
     (lesson.verdicts, [1, 2, 0, 0], "Write a 1 for passes"),
     (lesson.verdicts, [1, 0], "The answer is 4 numbers; this is 2 numbers."),
     (lesson.caught, 0, "gradcheck passes at 0: 2 · 0 = 0"),
+    (lesson.caught, -1e-7, "gradcheck passes at −1e−7: the two differ by 2e−7"),
     (lesson.caught, 1.5, "gradcheck passes at 1.5: there y is x²"),
     (lesson.caught, -3e-6, "the two differ by 6e−6 at most, and 1e−5 is allowed."),
     (lesson.caught, 1e12, "a nudge of 1e−6 is lost in rounding: a right backward fails, too."),
@@ -191,7 +196,10 @@ WRONG = [
     (lesson.mended, own(lambda g, x, w: (w + 0 * x, (g * x).sum(0))), "w is right. x receives"),
     (lesson.mended, own(lambda g, x, w: (g * x, (g * w).sum(0))), "are swapped"),
     (lesson.mended, own(lambda g, x, w: (g * w, (g * x).sum(1))), "It raised RuntimeError"),
-    (lesson.mended, own(lambda g, x, w: (g * w, None)), "backward sends None to w."),
+    (lesson.mended, own(lambda g, x, w: (g * w, g.sum(0) * x.sum(0))), "its own product."),
+    (lesson.mended, own(lambda g, x, w: (g * w, None)), "sends None to w, which wants a gradient."),
+    (lesson.mended, own(lambda g, x, w: (g * w, (g * x).abs().sum(0))), "w receives [8.5, 7], which"),
+    (lesson.mended, own(lambda g, x, w: (g * w, (g * x).mean(0) * 3)), "For x = [[2, −1, 0.5]"),
 ]
 
 

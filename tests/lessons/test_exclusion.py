@@ -215,6 +215,7 @@ WRONG = [
     (lambda model: by_loop(model) and model.fc.weight, "That is one tensor."),
     (lambda model: by_loop(model) and 2, "Return a list of parameters; this is an int."),
     (lambda model: by_loop(model) and [3.0], "something that is no parameter: a float"),
+    (lambda m: by_loop(m) and itertools.repeat(m.fc.bias), "does not get fc.weight."),  # no end
     (replaced, "A parameter of the model was replaced."),
     (raising, "The function raised AttributeError"),
     ("fc", "Hand over the function by its name; this is text"),
@@ -300,6 +301,7 @@ def all_cut_in_another_way(w, x):
     ("answer", "says"),
     [
         (all_cut_in_another_way, "4 places still cut the graph."),
+        (all_cut_in_another_way, "One of them: top has no history. What item(),"),
         (lambda w, x: (w * x).tanh().sum(), "The number has changed: for w ="),
         (lambda w, x: mended(w, x).detach(), "Now all of it is cut"),
         (lambda w, x: None, "The function returned None."),

@@ -1,5 +1,7 @@
 """The exercises of lesson 10: right answers are PyTorch's, in any form; wrong ones are named."""
 
+import io
+import itertools
 import math
 import sys
 import zlib
@@ -54,6 +56,7 @@ def but(place, number):
 AMOUNTS = [
     ([n // 4 for n in kept()], "Those are numbers, not bytes."),
     ([2 * n for n in kept()], "That is for float64."),
+    ([n // 1000 for n in kept()], "Those are thousands of bytes."),
     ([8000, 8000, 8000, 8000, 4000, 4000], "Those are all the inputs."),
     (but(0, 8000), "x + w: a sum sends what came in to both inputs"),
     (but(1, 4000), "x * w: both inputs want a gradient"),
@@ -131,7 +134,16 @@ class Bytes:
         return torch.from_numpy((levels * np.float32(step) + np.float32(low)).astype(np.float32))
 
 
-@pytest.mark.parametrize("answer", [Half, OurHalf, Numpy(), Bytes, (Half.pack, Half.unpack)])
+class File:
+    def pack(t):
+        return io.BytesIO(t.half().detach().numpy().tobytes()), t.shape
+
+    def unpack(packed):
+        array = np.frombuffer(packed[0].getvalue(), np.float16).astype(np.float32)
+        return autogradlab.from_numpy(array).reshape(packed[1])
+
+
+@pytest.mark.parametrize("answer", [Half, OurHalf, Numpy(), Bytes, File, (Half.pack, Half.unpack)])
 def test_what_takes_half_is_accepted(answer):
     assert repr(inside_pytorch.packing.check(answer)) == f"✓ Right. {inside_pytorch.packing.why}"
 
@@ -155,6 +167,8 @@ def in_place(t):
     return t.half()
 
 
+ELSEWHERE = []
+
 PAIRS = [
     (pair(lambda t: t, lambda t: t), "Nothing is saved: 3264 bytes came in, and 3264 are kept."),
     (pair(lambda t: t.numpy(force=True)), "Nothing is saved:"),
@@ -171,7 +185,9 @@ PAIRS = [
     (pair(OurHalf.unpack, OurHalf.pack), "Nothing is saved:"),
     (pair(lambda t: t.nothing), "Used as hooks they raised AttributeError"),
     (pair(unpack=lambda t: 1 / 0), "Used as hooks they raised ZeroDivisionError"),
-    (Numpy, "Used as hooks they raised TypeError"),
+    (Numpy, "positional argument: 't' The class is used without an instance: no self"),
+    (pair(lambda t: id(ELSEWHERE.append(t)), lambda i: ELSEWHERE.pop()), "none of the numbers"),
+    (pair(lambda t: lambda: t, lambda give: give()), "none of the numbers"),
     (OurHalf.pack, "Hand over the class"),
     (type("Half", (), {"pack": OurHalf.pack}), "with the two functions pack and unpack"),
     (3, "Hand over the class"),
@@ -244,6 +260,8 @@ def test_the_outcomes_are_pytorchs():
         assert inside_pytorch.written.check(answer).state == "right"
     raises = [{"raise": "raises", "right": "fine"}.get(each, each) for each in right]
     assert inside_pytorch.written.check(raises).state == "right"
+    names = [{"raise": "RuntimeError"}.get(each, each) for each in right]
+    assert inside_pytorch.written.check(names).state == "right"
 
 
 WORDS = ("right", "raise", "wrong")
@@ -355,6 +373,9 @@ WALKS = [
     (lambda root: walk(root)[1:], "For (a · b + 5) · 2, b is missing."),
     (lambda root: [*walk(root), None], "there is a None in the list"),
     (lambda root: [*walk(root), root], "the list holds an intermediate, too."),
+    (lambda root: [*walk(root), autogradlab.ones(1)], "a tensor that is not in the graph."),
+    (lambda root: [leaf.detach() for leaf in walk(root)], "a tensor that is not in the graph."),
+    (lambda root: itertools.repeat(walk(root)[0]), "(a · b + 5) · 2, a is missing."),  # no end
     (lambda root: [leaf.item() for leaf in walk(root)], "something that is no tensor: a float."),
     (lambda root: None, "The function returned None."),
     (lambda root: walk(root)[0], "Return a list of leaves; this is a Tensor."),
