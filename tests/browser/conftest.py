@@ -1,16 +1,13 @@
-"""One JupyterLab for all browser tests of a worker, on copies of the lessons: as they are, and with
-every exercise solved (`solved_` before their names)."""
+"""One JupyterLab for all browser tests of a worker, on copies of the lessons."""
 
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import nbformat
 import pytest
 from playwright.sync_api import Browser
 
 from tests.browser.lab import Lesson, chromium, jupyterlab
-from tests.lessons.solutions import solved
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 
@@ -19,9 +16,6 @@ NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 def address(tmp_path_factory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("lab")
     lessons = shutil.copytree(NOTEBOOKS, folder / "notebooks")
-    for path in lessons.glob("[0-9]*.ipynb"):
-        filled = solved(nbformat.read(path, as_version=4))
-        nbformat.write(filled, path.with_name(f"solved_{path.name}"))
     with jupyterlab(lessons, folder / "private") as address:
         yield address
 

@@ -157,6 +157,33 @@ class Lesson:
             seconds,
         )
 
+    def run_to(self, words: str) -> None:
+        """Run the cells down to the first one with these words in its code, and no more."""
+        found = next(c for c in self.code_cells() if words in "".join(c["source"]))
+        self._await(
+            f"""
+            const commands = window.jupyterapp.commands;
+            await commands.execute('notebook:clear-all-cell-outputs');
+            window.jupyterapp.shell.currentWidget.content.activeCellIndex = {found["index"] + 1};
+            await commands.execute('notebook:run-all-above');
+            """,
+            120,
+        )
+
+    def fill_in(self, sources: dict[int, str]) -> None:
+        """Give cells other code, by their index, and run these cells."""
+        self._await(
+            f"""
+            const {{ content, context }} = window.jupyterapp.shell.currentWidget;
+            for (const [index, source] of Object.entries({json.dumps(sources)})) {{
+                context.model.sharedModel.getCell(Number(index)).setSource(source);
+                content.activeCellIndex = Number(index);
+                await window.jupyterapp.commands.execute('notebook:run-cell');
+            }}
+            """,
+            120,
+        )
+
     def code_cells(self) -> list[dict]:
         """Every code cell with its outputs, on screen or not, as the notebook format has them."""
         notebook = self.page.evaluate(

@@ -10,7 +10,7 @@ from tests.browser.lab import Lesson, area, screenshot, unreadable
 @pytest.fixture(scope="module")
 def lesson(open_lesson) -> Lesson:
     lesson = open_lesson("16_bug_hunt.ipynb", width=900)
-    lesson.run_all(240)
+    lesson.run_to("own = GradientDetective")
     return lesson
 
 

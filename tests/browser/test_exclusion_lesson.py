@@ -10,7 +10,7 @@ from tests.browser.lab import Lesson, unreadable
 @pytest.fixture(scope="module")
 def lesson(open_lesson) -> Lesson:
     lesson = open_lesson("09_exclusion.ipynb", width=900)
-    lesson.run_all()
+    lesson.run_to("images[:1]")
     return lesson
 
 

@@ -12,7 +12,7 @@ SLIDER = ".widget-slider [role=slider], .widget-slider .noUi-handle"
 @pytest.fixture(scope="module")
 def lesson(open_lesson) -> Lesson:
     lesson = open_lesson("13_gradient_flow.ipynb", width=900)
-    lesson.run_all(300)
+    lesson.run_to("with flow.step()")
     return lesson
 
 

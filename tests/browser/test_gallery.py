@@ -20,11 +20,17 @@ SCRUB = """slider => {
 }"""
 
 
-@pytest.fixture(scope="module", params=[900, 1280])
-def lesson(request, open_lesson) -> Lesson:
-    lesson = open_lesson("gallery.ipynb", width=request.param)
+@pytest.fixture(scope="module")
+def opened(open_lesson) -> Lesson:
+    lesson = open_lesson("gallery.ipynb")
     lesson.run_all()
     return lesson
+
+
+@pytest.fixture(scope="module", params=[900, 1280])
+def lesson(request, opened: Lesson) -> Lesson:
+    opened.page.set_viewport_size({"width": request.param, "height": 1600})
+    return opened
 
 
 def views(lesson: Lesson) -> dict[str, int]:

@@ -12,7 +12,7 @@ from tests.browser.lab import Lesson, unreadable
 @pytest.fixture(scope="module")
 def lesson(open_lesson) -> Lesson:
     lesson = open_lesson("10_inside_pytorch.ipynb", width=900)
-    lesson.run_all()
+    lesson.run_to("compare=tapes")
     return lesson
 
 

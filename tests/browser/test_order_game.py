@@ -7,15 +7,16 @@ from playwright.sync_api import Locator, expect
 from tests.browser.lab import Lesson, unreadable
 
 
-@pytest.fixture(scope="module", params=[900, 1280])
-def lesson(request, open_lesson) -> Lesson:
-    lesson = open_lesson("07_order.ipynb", width=request.param)
-    lesson.run_all()
+@pytest.fixture(scope="module")
+def lesson(open_lesson) -> Lesson:
+    lesson = open_lesson("07_order.ipynb")
+    lesson.run_to("ReadyQueue(Y)")
     return lesson
 
 
-@pytest.fixture
-def game(lesson: Lesson) -> Locator:
+@pytest.fixture(params=[900, 1280])
+def game(request, lesson: Lesson) -> Locator:
+    lesson.page.set_viewport_size({"width": request.param, "height": 1600})
     cell = next(c for c in lesson.code_cells() if "".join(c["source"]) == "ReadyQueue(Y)")
     found = lesson.show(cell["index"]).locator(".agl-view")
     expect(found).to_be_visible()

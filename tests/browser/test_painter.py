@@ -10,7 +10,7 @@ from tests.browser.lab import Lesson, area, unreadable
 @pytest.fixture(scope="module")
 def lesson(open_lesson) -> Lesson:
     lesson = open_lesson("06_jacobians.ipynb", width=900)
-    lesson.run_all()
+    lesson.run_to("DualStepper(")
     return lesson
 
 
@@ -75,7 +75,7 @@ def test_axe_finds_nothing(lesson: Lesson, theme: str, words: str):
 
 def test_v_turns_with_the_arrow_keys(open_lesson):
     lesson = open_lesson("05_vjp.ipynb", width=900)
-    lesson.run_all()
+    lesson.run_to("VJPExplorer(")
     shown = area(lesson, "VJPExplorer(")
     sentence = shown.locator(".agl-sentence")
     expect(sentence).to_contain_text("vᵀJ = [1, 1]. v = [1, 0]")

@@ -12,7 +12,7 @@ WORDS = 'Playground("circle"'
 @pytest.fixture(scope="module")
 def lesson(open_lesson) -> Lesson:
     lesson = open_lesson("15_playground.ipynb", width=900)
-    lesson.run_all(300)
+    lesson.run_to("TrainingCurve(300)")
     return lesson
 
 

@@ -41,13 +41,19 @@ def address(tmp_path_factory):
         yield address
 
 
-@pytest.fixture(scope="module", params=WIDTHS)
-def lesson(request, browser, address):
-    lesson = Lesson(browser, address, "quiz.ipynb", width=request.param)
+@pytest.fixture(scope="module")
+def opened(browser, address):
+    lesson = Lesson(browser, address, "quiz.ipynb")
     lesson.run_all()
     yield lesson
     assert lesson.outside == [] and lesson.errors == []
     lesson.close()
+
+
+@pytest.fixture(scope="module", params=WIDTHS)
+def lesson(request, opened):
+    opened.page.set_viewport_size({"width": request.param, "height": 1600})
+    return opened
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ PICTURES = {'"valley",': "race", "PhaseMap(1.0": "map", "lr=2 / 21": "map_of_two
 @pytest.fixture(scope="module")
 def lesson(open_lesson) -> Lesson:
     lesson = open_lesson("14_optimizers.ipynb", width=900)
-    lesson.run_all()
+    lesson.run_to('"valley",')
     return lesson
 
 

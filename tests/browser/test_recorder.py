@@ -11,7 +11,7 @@ from tests.browser.lab import Lesson, unreadable
 @pytest.fixture(scope="module")
 def lesson(open_lesson) -> Lesson:
     lesson = open_lesson("03_recording.ipynb", width=900)
-    lesson.run_all()
+    lesson.run_to("GraphRecorder.of(")
     return lesson
 
 
