@@ -36,8 +36,8 @@ import autogradlab as torch
 # %% [markdown]
 # ## How fast does the slope change?
 #
-# y = x³ has the slope 3x². Its own slope is 6x, the *second derivative*. At x = 4 they are 48 and
-# 24.
+# y = x³ has the slope 3x². The slope of that is 6x, the *second derivative*. At x = 4 they are 48
+# and 24.
 #
 # `torch.autograd.grad(y, x)` returns a tuple, a gradient for each input; it leaves `.grad` alone.
 # **Predict** what happens when we ask for the gradient of the gradient. The cell announces an
@@ -96,8 +96,9 @@ z = torch.tensor(2.0, requires_grad=True)
 GraphOfTheGraph("sin(x**2)", {"x": z})
 
 # %% [markdown]
-# It never visits sin(x²): the gradient does not use y itself. Now type `x*exp(x)`, and `3*x`: the
-# slope of a straight line is the same everywhere, so nothing is recorded that leads to x.
+# It never visits sin(x²): the gradient does not use y itself. Without `create_graph` the right side
+# stays empty, and there is no way back. Now type `x*exp(x)`, and `3*x`: the slope of a straight
+# line is the same everywhere, so nothing is recorded that leads to x.
 #
 # With `create_graph=True` each time, there is a third derivative, too, and a fourth. **Predict**
 # the four numbers for x³ at 4.
@@ -456,12 +457,12 @@ exercises.newton.check(newton)
 # ## Exercise 3 · H times v
 # *Difficulty ●●●○○ · 5 minutes*
 #
-# Return Hv of f at x, and do not build H.
+# Return Hv of f at x without building H. (The check sees Hv only.)
 
 # %%
 def times_hessian(x, v):
     def f(x):
-        return (x**3).sum() + x[0] * x[1] * x[2]
+        return (x**4).sum() + x[0] * x[1] * x[2]
 
     return ...
 
@@ -484,7 +485,7 @@ exercises.times_hessian.check(times_hessian)
 # ```python
 # def times_hessian(x, v):
 #     def f(x):
-#         return (x**3).sum() + x[0] * x[1] * x[2]
+#         return (x**4).sum() + x[0] * x[1] * x[2]
 #
 #     return torch.func.jvp(torch.func.grad(f), (x,), (v,))[1]
 # ```
@@ -532,7 +533,7 @@ exercises.penalty_gradient.check(penalty_gradient)
 # ## Exercise 5 · Who pulls hardest?
 # *Difficulty ●●●○○ · 5 minutes*
 #
-# Return the norm of the gradient for w of each example: as many numbers as X has rows.
+# For each example, return the norm of its gradient for w: as many numbers as X has rows.
 
 # %%
 def gradient_norms(w, X, T):
@@ -586,5 +587,5 @@ progress(exercises)
 # **If something went wrong.** *"does not have a grad_fn"*: the first pass was not recorded.
 # *`.grad` is a strange sum*: use `torch.autograd.grad`.
 #
-# **Next:** [13 · Gradients on their way](13_gradient_flow.ipynb), where gradients shrink and grow
+# **Next:** [13 · How gradients fare on their way](13_gradient_flow.ipynb): they shrink and grow
 # from layer to layer.

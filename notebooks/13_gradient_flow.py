@@ -631,5 +631,5 @@ progress(exercises)
 # learning rate, clip with `error_if_nonfinite=True`. *The loss stays where it is*: put the Flow
 # Waterfall round a step. Are the first layers → 0, or a layer's units all dead?
 #
-# **Next:** [14 · Optimizers](14_optimizers.ipynb): what is best done with a gradient that has
-# arrived.
+# **Next:** [14 · From the gradient to the step](14_optimizers.ipynb): what is best done with a
+# gradient that has arrived.

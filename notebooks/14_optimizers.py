@@ -557,4 +557,4 @@ progress(exercises)
 # **If something went wrong.** *The loss becomes nan*: a tenth of the learning rate. *Nothing
 # moves*: is `step()` called, and has the optimizer the right parameters?
 #
-# **Next:** [15 · The playground](15_playground.ipynb), where these steps train networks.
+# **Next:** [15 · Everything joined](15_playground.ipynb), where these steps train networks.

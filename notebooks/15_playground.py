@@ -546,5 +546,5 @@ progress(exercises)
 # in `eval()`? *The two processes are not done in time*: the cell says so and ends them; run it
 # again on a quieter machine.
 #
-# **Next:** [16 · Bug hunt](16_bug_hunt.ipynb): eight broken networks, and only their gradients to
-# tell what is wrong.
+# **Next:** [16 · Eight broken networks](16_bug_hunt.ipynb), and only their gradients to tell what
+# is wrong.

@@ -202,7 +202,7 @@ def in_words(tape: Tape, step: int) -> str:
     if not step:
         return f"{start}."
     left = f"{nbytes(tape.held[step])} are" if tape.held[step] else "nothing is"
-    return f"{start}. After step {step} of {tape.steps} {left} held."
+    return f"{start}. After step {step} of {tape.steps}, {left} held."
 
 
 def compared(tapes: Mapping[str, Tape], step: int) -> str:

@@ -18,7 +18,7 @@ from ..graphs.numbers import number
 from ..graphs.protocol import dtype_of, engine_of
 from ..graphs.style import attributes, css_class
 from ..graphs.typed import LONGEST, Typed
-from .instrument import Instrument, chosen
+from .instrument import Instrument, chosen, notice
 from .svg_view import SvgView
 from .vjp_explorer import is_pair
 
@@ -192,7 +192,7 @@ class CurvatureDial(Instrument):
 
     def _make_controls(self) -> tuple[Any, ...]:
         """A field for the expression, and sliders for the direction and the point."""
-        from ipywidgets import FloatSlider, IntSlider, Label, Text
+        from ipywidgets import FloatSlider, IntSlider, Text
 
         low, high = self.between
         made: dict[str, Any] = {}
@@ -208,7 +208,7 @@ class CurvatureDial(Instrument):
             made[name] = FloatSlider(
                 self._value(name), min=low, max=high, step=step, description=name
             )
-        told = Label("")
+        told = notice()
         for name, widget in made.items():
             widget.observe(lambda event, name=name: self._moved(name, event["new"], told), "value")
         if "angle" in made:

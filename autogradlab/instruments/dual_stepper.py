@@ -13,7 +13,7 @@ from ..graphs.numbers import number
 from ..graphs.style import attributes, css_class, text_width
 from ..graphs.typed import LONGEST
 from .duals import Dual, Step, evaluate, steps_of
-from .instrument import Instrument, chosen
+from .instrument import Instrument, chosen, notice
 from .module_tree import one_line
 from .svg_view import SvgView
 from .twin_graph import plural
@@ -271,9 +271,9 @@ class DualStepper(Instrument):
 
     def _make_controls(self, shown: tuple[str, ...]) -> tuple[Any, ...]:
         """A field and a slider; what cannot be computed is said beside them."""
-        from ipywidgets import FloatSlider, Label, Text
+        from ipywidgets import FloatSlider, Text
 
-        told = Label("")
+        told = notice()
 
         def change(**new: Any) -> None:
             try:

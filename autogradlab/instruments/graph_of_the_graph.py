@@ -22,7 +22,7 @@ from ..graphs.second_order import Ran, Twofold, record_twofold
 from ..graphs.style import attributes, css_class, escape
 from ..graphs.typed import LONGEST, Typed
 from .backward_debugger import caller_names, gradient_html, listed
-from .instrument import Instrument, chosen, stop_number
+from .instrument import Instrument, chosen, notice, stop_number
 from .svg_view import SvgView
 from .twin_graph import plural
 
@@ -274,7 +274,7 @@ class GraphOfTheGraph(Instrument):
 
     def _make_controls(self) -> tuple[Any, ...]:
         """A field for the expression, and a box to tick; what cannot be used is said beside."""
-        from ipywidgets import Checkbox, Label, Text
+        from ipywidgets import Checkbox, Text
 
         made: dict[str, Any] = {}
         if "expression" in self._shown and self.expression:
@@ -285,7 +285,7 @@ class GraphOfTheGraph(Instrument):
             made["create_graph"] = Checkbox(
                 self.create_graph, description="create_graph", indent=False
             )
-        told = Label("")
+        told = notice()
         for name, widget in made.items():
             widget.observe(lambda event, name=name: self._moved(name, event["new"], told), "value")
         self._widgets = made

@@ -171,6 +171,19 @@ def stop_number(stops: Sequence[str], to: int | str) -> int:
     return step
 
 
+def notice() -> Any:
+    """An empty line beside the controls, for what they cannot do: it wraps where it is long.
+
+    >>> notice().value
+    ''
+    """
+    from ipywidgets import Label
+
+    made = Label("")
+    made.add_class("agl-notice")
+    return made
+
+
 def chosen(controls: Iterable[str] | None, kind: type[Instrument]) -> tuple[str, ...]:
     """The controls that are to be shown; None for all.
 

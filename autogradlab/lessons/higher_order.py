@@ -35,6 +35,11 @@ two_passes = Exercise(
 )
 
 
+def _f(x):
+    a, b = x
+    return a**4 + a * b + (b - 1) ** 2
+
+
 def _newton(x):
     """Gradient, Hessian and Newton's step of x₀⁴ + x₀x₁ + (x₁ − 1)²."""
     a, b = x
@@ -78,6 +83,15 @@ newton = Exercise(
             _of_newton(lambda x, g, H, s: x - g / np.diag(H)),
             "{you} uses only the diagonal of H. x₀ and x₁ also act on each other.",
         ),
+        Mistake(
+            _of_newton(lambda x, g, H, s: x - _f(x) / g),
+            "f was divided by its slope: so one looks for a zero of f. Newton's step looks for a"
+            " zero of the slope.",
+        ),
+        Mistake(
+            _of_newton(lambda x, g, H, s: x - s / 2),
+            "{you} is half-way. The step is not scaled: no ½, no learning rate.",
+        ),
         Mistake(_of_newton(lambda x, g, H, s: g), "{you} is the gradient at x."),
         Mistake(_of_newton(lambda x, g, H, s: H), "That is H, the whole table."),
         Mistake(
@@ -90,14 +104,18 @@ newton = Exercise(
 
 
 def _table(x):
-    """Gradient and Hessian of Σ x³ + x₀x₁x₂."""
+    """Gradient and Hessian of Σ x⁴ + x₀x₁x₂."""
     a, b, c = x
-    g = 3 * np.square(x) + [b * c, a * c, a * b]
-    return g, np.array([[6 * a, c, b], [c, 6 * b, a], [b, a, 6 * c]])
+    g = 4 * np.power(x, 3) + [b * c, a * c, a * b]
+    return g, np.array([[12 * a * a, c, b], [c, 12 * b * b, a], [b, a, 12 * c * c]])
 
 
 def _of_table(combine):
     return lambda x, v: combine(np.array(v), *_table(x))
+
+
+def _swapped(x, v):
+    return _table(v)[1] @ np.array(x)
 
 
 times_hessian = Exercise(
@@ -112,6 +130,11 @@ times_hessian = Exercise(
         Mistake(
             _of_table(lambda v, g, H: np.stack([g, H @ v])),
             "jvp and hvp return two things, first what the function gives. Return the second.",
+        ),
+        Mistake(_swapped, "x and v are swapped: that is H at v, times x."),
+        Mistake(
+            _of_table(lambda v, g, H: H * v),
+            "The rows of H are multiplied by v number by number, and not added up.",
         ),
         Mistake(
             _of_table(lambda v, g, H: g),
@@ -178,6 +201,23 @@ penalty_gradient = Exercise(
             "{you} is the gradient of the penalty for x. The weights w are trained.",
         ),
         Mistake(
+            _penalty(
+                lambda w, x, g, n, slope: np.stack(
+                    [2 * (n - 1) * slope, 2 * (n - 1) * 4 * w**2 * x / n]
+                )
+            ),
+            "Those are the gradients for w and for x. Only the weights w are trained.",
+        ),
+        Mistake(
+            _penalty(lambda w, x, g, n, slope: (n - 1) * slope),
+            "{you} is half of it. The derivative of a square has a 2.",
+        ),
+        Mistake(
+            _penalty(lambda w, x, g, n, slope: 2 * (g - 1) * 2 * x),
+            "{you} belongs to Σ (∂score/∂x − 1)², number by number. Take the norm first, then"
+            " subtract 1.",
+        ),
+        Mistake(
             _penalty(lambda w, x, g, n, slope: 2 * n * slope),
             "{you} belongs to ‖∂score/∂x‖², without the 1.",
         ),
@@ -221,8 +261,8 @@ gradient_norms = Exercise(
     cases=(
         {
             "w": (1.0, 2.0),
-            "X": ((1.0, 0.5), (0.0, 1.0), (2.0, -1.0)),
-            "T": (1.0, 4.0, -3.0),
+            "X": ((2.0, -1.0), (1.0, 0.5), (0.0, 1.0)),
+            "T": (-3.0, 1.0, 4.0),
         },
         {"w": (0.5, -1.0, 2.0), "X": ((1.0, 2.0, 0.0), (3.0, 0.0, 1.0)), "T": (1.0, 0.0)},
     ),
@@ -238,6 +278,22 @@ gradient_norms = Exercise(
         Mistake(
             _samples(lambda each, gap, X: np.linalg.norm(each)),
             "{you} is one norm over all of the table. Say along which dimension.",
+        ),
+        Mistake(
+            _samples(lambda each, gap, X: np.linalg.norm(each, axis=1).argmax()),
+            "{you} is the place of the largest. Return the norms, all of them.",
+        ),
+        Mistake(
+            _samples(lambda each, gap, X: np.linalg.norm(each, axis=1).max()),
+            "{you} is the largest alone. Return the norms, all of them.",
+        ),
+        Mistake(
+            _samples(lambda each, gap, X: np.sort(np.linalg.norm(each, axis=1))),
+            "The norms are sorted. Leave them in the order of the examples.",
+        ),
+        Mistake(
+            _samples(lambda each, gap, X: abs(each).sum(1)),
+            "{you} are the sums of the sizes. A norm is the root of the sum of squares.",
         ),
         Mistake(
             _samples(lambda each, gap, X: np.linalg.norm(each.sum(0))),

@@ -60,6 +60,10 @@ def test_without_create_graph_and_with_another_expression(lesson: Lesson):
     field.press("Enter")
     expect(shown).to_contain_text("Not used")
     expect(sentence).to_contain_text("y = x·exp(x) is recorded")
+    field.fill("arccos(x)")
+    field.press("Enter")
+    expect(shown).to_contain_text('Not used: "arccos(x)"')
+    assert unreadable(shown) == []  # the names of all functions, on two lines
     field.fill("sin(x**2)")
     field.press("Enter")
     expect(sentence).to_contain_text("y = sin(x²) is recorded")

@@ -41,10 +41,10 @@ def test_bytes_step_by_step(engine):
         ("exp(a)", 4096),
     ]
     assert made.sentence == "At the start 8 KB are saved for backward, 8 KB of them by exp(a)·a."
-    assert made.jump(2).endswith("by exp(a)·a. After step 2 of 4 4 KB are held.")
+    assert made.jump(2).endswith("by exp(a)·a. After step 2 of 4, 4 KB are held.")
     assert [row.held(2) for row in made.tape.rows] == [0, 4096]
     assert made.held == 4096 and made.position == made.view.step == 2
-    assert made.step().endswith("After step 3 of 4 nothing is held.")
+    assert made.step().endswith("After step 3 of 4, nothing is held.")
     assert made.back(9) == made.sentence_of(0) and made.jump("exp(a)") == made.sentence_of(3)
 
 

@@ -48,6 +48,13 @@ def test_title_time_and_prerequisites_are_the_lessons_own(path: Path):
     assert re.findall(r"\b\d\d\b", need) == re.findall(r"\d\d", after)
 
 
+def test_each_lesson_leads_on_to_the_title_of_the_next():
+    for path, after in itertools.pairwise(LESSONS):
+        title = jupytext.read(after).cells[0].source.partition("\n")[0].removeprefix("# ")
+        assert f"**Next:** [{title}]({after.stem}.ipynb)" in prose(path), path.stem
+    assert "**Next:** [the course, from the start](README.md)." in prose(LESSONS[-1])
+
+
 def test_the_map_has_the_prerequisites_of_the_table():
     drawn = set()
     picture = re.search(r"```mermaid(.*?)```", COURSE.read_text("utf-8"), re.DOTALL)[1]

@@ -198,7 +198,7 @@ WRONG = [
     (lesson.mended, own(lambda g, x, w: (g * w, (g * x).sum(1))), "It raised RuntimeError"),
     (lesson.mended, own(lambda g, x, w: (g * w, g.sum(0) * x.sum(0))), "its own product."),
     (lesson.mended, own(lambda g, x, w: (g * w, None)), "sends None to w, which wants a gradient."),
-    (lesson.mended, own(lambda g, x, w: (g * w, (g * x).abs().sum(0))), "w receives [8.5, 7], which"),
+    (lesson.mended, own(lambda g, x, w: (g * w, (g * x).abs().sum(0))), "w receives [8.5, 7],"),
     (lesson.mended, own(lambda g, x, w: (g * w, (g * x).mean(0) * 3)), "For x = [[2, −1, 0.5]"),
 ]
 

@@ -17,7 +17,7 @@ ENGINES = (autogradlab, torch)
 
 @pytest.fixture(autouse=True, scope="module")
 def warm():
-    torch.func.hessian(cubes)(torch.ones(3))  # the first call imports for seconds
+    torch.func.hessian(fourths)(torch.ones(3))  # the first call imports for seconds
 
 
 def real(x):
@@ -30,8 +30,8 @@ def f(x):
     return x[0] ** 4 + x[0] * x[1] + (x[1] - 1) ** 2
 
 
-def cubes(x):
-    return (x**3).sum() + x[0] * x[1] * x[2]
+def fourths(x):
+    return (x**4).sum() + x[0] * x[1] * x[2]
 
 
 def loss_of_one(w, x, t):
@@ -51,11 +51,11 @@ def step(x):
 
 
 def first(x):
-    return torch.func.grad(cubes)(real(x))
+    return torch.func.grad(fourths)(real(x))
 
 
 def product(x, v):
-    return torch.func.jvp(torch.func.grad(cubes), (real(x),), (real(v),))[1]
+    return torch.func.jvp(torch.func.grad(fourths), (real(x),), (real(v),))[1]
 
 
 def penalty(kind, for_x=False):
@@ -85,7 +85,7 @@ def by_two_passes():
 RIGHT = {
     lesson.two_passes: by_two_passes,
     lesson.newton: lambda x: real(x) - step(x),
-    lesson.times_hessian: lambda x, v: torch.autograd.functional.hvp(cubes, real(x), real(v))[1],
+    lesson.times_hessian: lambda x, v: torch.autograd.functional.hvp(fourths, real(x), real(v))[1],
     lesson.penalty_gradient: penalty(lambda g: (g.norm() - 1) ** 2),
     lesson.gradient_norms: lambda w, X, T: each_gradient(w, X, T).norm(dim=1),
 }
@@ -106,7 +106,7 @@ def newton_of(engine):
 def reverse_over_reverse(engine):
     def product(x, v):
         x = x.clone().requires_grad_()
-        (g,) = engine.autograd.grad(cubes(x), x, create_graph=True)
+        (g,) = engine.autograd.grad(fourths(x), x, create_graph=True)
         return engine.autograd.grad(g, x, grad_outputs=v)[0]
 
     return product
@@ -147,7 +147,7 @@ ACCEPTED = [
     *((lesson.newton, newton_of(engine)) for engine in ENGINES),
     (lesson.newton, lambda p: [p[0] - step(p)[0].item(), p[1] - step(p)[1].item()]),
     *((lesson.times_hessian, reverse_over_reverse(engine)) for engine in ENGINES),
-    (lesson.times_hessian, lambda x, v: torch.func.hessian(cubes)(real(x)) @ real(v)),
+    (lesson.times_hessian, lambda x, v: torch.func.hessian(fourths)(real(x)) @ real(v)),
     *((lesson.penalty_gradient, double_backward(engine)) for engine in ENGINES),
     (lesson.penalty_gradient, by_hand),
     *((lesson.gradient_norms, one_by_one(engine)) for engine in ENGINES),
@@ -158,6 +158,13 @@ ACCEPTED = [
 @pytest.mark.parametrize(("each", "answer"), ACCEPTED)
 def test_right_answers_are_accepted_in_any_form(each, answer):
     assert repr(each.check(answer)) == f"✓ Right. {each.why}"
+
+
+def both_penalties(w, x):
+    def kind(g):
+        return (g.norm() - 1) ** 2
+
+    return [penalty(kind)(w, x), penalty(kind, for_x=True)(w, x)]
 
 
 WRONG = [
@@ -173,6 +180,8 @@ WRONG = [
     (lesson.newton, lambda x: -step(x), "is the step."),
     (lesson.newton, lambda x: real(x) - table(x) @ slope(x), "has g multiplied by H."),
     (lesson.newton, lambda x: real(x) - slope(x) / table(x).diag(), "only the diagonal of H"),
+    (lesson.newton, lambda x: real(x) - f(real(x)) / slope(x), "f was divided by its slope"),
+    (lesson.newton, lambda x: real(x) - step(x) / 2, "is half-way."),
     (lesson.newton, slope, "is the gradient at x."),
     (lesson.newton, table, "That is H, the whole table."),
     (lesson.newton, lambda x: real(x) - slope(x) / table(x), "divided by each row of H"),
@@ -182,20 +191,29 @@ WRONG = [
     (lesson.times_hessian, lambda x, v: real(v) @ product(x, v), "the curvature along v"),
     (lesson.times_hessian, lambda x, v: first(x) * real(v), "not differentiated again"),
     (lesson.times_hessian, lambda x, v: product(x, torch.ones(3)), "H times [1, 1, 1]"),
-    (lesson.times_hessian, lambda x, v: 6 * real(x) * real(v), "only the diagonal of H"),
-    (lesson.times_hessian, lambda x, v: torch.func.hessian(cubes)(real(x)), "the whole table"),
+    (lesson.times_hessian, lambda x, v: product(v, x), "x and v are swapped"),
+    (lesson.times_hessian, lambda x, v: torch.func.hessian(fourths)(real(x)) * real(v), "added up"),
+    (lesson.times_hessian, lambda x, v: 12 * real(x) ** 2 * real(v), "only the diagonal of H"),
+    (lesson.times_hessian, lambda x, v: torch.func.hessian(fourths)(real(x)), "the whole table"),
     (lesson.penalty_gradient, lambda w, x: real(x) ** 2, "the gradient of the score for w"),
     (lesson.penalty_gradient, lambda w, x: by_hand(w, x) + x * x, "is in it too"),
     (lesson.penalty_gradient, penalty(lambda g: (g.norm() - 1) ** 2, True), "the penalty for x"),
     (lesson.penalty_gradient, penalty(lambda g: (g**2).sum()), "without the 1."),
     (lesson.penalty_gradient, penalty(lambda g: g.norm() - 1), "without the square."),
     (lesson.penalty_gradient, penalty(lambda g: ((g**2).sum() - 1) ** 2), "root of the norm"),
+    (lesson.penalty_gradient, both_penalties, "Only the weights w are trained."),
+    (lesson.penalty_gradient, penalty(lambda g: (g.norm() - 1) ** 2 / 2), "is half of it."),
+    (lesson.penalty_gradient, penalty(lambda g: ((g - 1) ** 2).sum()), "number by number"),
     (lesson.penalty_gradient, lambda w, x: 2 * w * x, "is ∂score/∂x"),
     (lesson.penalty_gradient, lambda w, x: ((2 * w * x).norm() - 1) ** 2, "is the penalty."),
     (lesson.penalty_gradient, lambda w, x: 0 * w, "Nothing reached w"),
     (lesson.gradient_norms, each_gradient, "Return the norm of each row."),
     (lesson.gradient_norms, lambda *a: each_gradient(*a).norm(dim=0), "norm of each column"),
     (lesson.gradient_norms, lambda *a: each_gradient(*a).norm(), "one norm over all"),
+    (lesson.gradient_norms, lambda *a: each_gradient(*a).norm(dim=1).argmax(), "the place of"),
+    (lesson.gradient_norms, lambda *a: each_gradient(*a).norm(dim=1).max(), "largest alone"),
+    (lesson.gradient_norms, lambda *a: each_gradient(*a).norm(dim=1).sort()[0], "are sorted"),
+    (lesson.gradient_norms, lambda *a: each_gradient(*a).abs().sum(1), "the sums of the sizes"),
     (lesson.gradient_norms, lambda *a: each_gradient(*a).sum(0).norm(), "of the whole batch"),
     (lesson.gradient_norms, lambda *a: each_gradient(*a).mean(0).norm(), "of the mean gradient"),
     (lesson.gradient_norms, lambda *a: (each_gradient(*a) ** 2).sum(1), "The root is missing."),
