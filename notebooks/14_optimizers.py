@@ -370,13 +370,13 @@ print(mine[0] - START)
 
 # %% [markdown]
 # Not longer at all: each gradient is divided by its own size, so this bowl's condition number is
-# gone. It comes back when the bowl is turned: see the race at the end.
+# gone. It comes back when the bowl is turned (see *The race*).
 #
 # ## Adam
 #
 # m ← β₁·m + (1 − β₁)·g, v ← β₂·v + (1 − β₂)·g²
 #
-# m averages g, v averages g². Both start at 0, so at first they are too small: after one step
+# m averages g, v g². Both start at 0, so at first they are too small: after one step
 # m = (1 − β₁)·g. Hence the *bias correction*, in step t m̂ = m/(1 − β₁ᵗ) and v̂ = v/(1 − β₂ᵗ). Then
 # p ← p − lr · m̂/(√v̂ + eps).
 #

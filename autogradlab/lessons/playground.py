@@ -70,8 +70,8 @@ class Target(Exercise):
                 )
         if cross_entropy(20 * (scores - 0.5), y) < TARGET:
             raise _Diagnosis(
-                f"The classes part at 0.5. {said} Scores part at 0, where p is ½: which loss did you"
-                " train with?"
+                f"The classes part at 0.5. {said} Scores part at 0, where p is ½: which loss was"
+                " it trained with?"
             )
         if np.ptp(scores) < 0.05:
             raise _Diagnosis(
