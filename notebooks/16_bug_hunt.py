@@ -386,7 +386,7 @@ if pytorch:
 own if pytorch else None
 
 # %% [markdown]
-# For a model it does not know the detective has no solution, only hints: what the evidence *would
+# No one. For a model it does not know the detective has no solution, only hints: what the evidence *would
 # fit*. Where nothing fits it says so.
 #
 # Where does the gradient get smaller on its way back? The waterfall of lesson 13 tells; `of` runs
@@ -398,7 +398,8 @@ from autogradlab.instruments import FlowWaterfall
 FlowWaterfall.of(net, loss_now) if pytorch else None
 
 # %% [markdown]
-# And one pass, node by node, folded by module. Unfold `layer`, set a breakpoint, step.
+# Its attention, `layer.self_attn`. Now one pass, node by node, folded by module: unfold `layer`, set
+# a breakpoint (click a row, press b), step.
 
 # %%
 from autogradlab.instruments import BackwardDebugger
