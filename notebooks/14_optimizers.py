@@ -370,16 +370,15 @@ print(mine[0] - START)
 
 # %% [markdown]
 # Not longer at all: each gradient is divided by its own size, so this bowl's condition number is
-# gone. (It comes back when the bowl is turned. Type `10*x**2 + 19*x*y + 10*y**2` as f(x, y) in the
-# race at the end.)
+# gone. It comes back when the bowl is turned (see *The race*).
 #
 # ## Adam
 #
 # m ← β₁·m + (1 − β₁)·g, v ← β₂·v + (1 − β₂)·g²
 #
-# m averages g, where momentum's b adds it up; v averages g², as in RMSprop. Both start at 0, so at
-# first they are too small: after one step m = (1 − β₁)·g. Hence the *bias correction*, in step t
-# m̂ = m/(1 − β₁ᵗ) and v̂ = v/(1 − β₂ᵗ). Then p ← p − lr · m̂/(√v̂ + eps).
+# m averages g, v g². Both start at 0, so at first they are too small: after one step
+# m = (1 − β₁)·g. Hence the *bias correction*, in step t m̂ = m/(1 − β₁ᵗ) and v̂ = v/(1 − β₂ᵗ). Then
+# p ← p − lr · m̂/(√v̂ + eps).
 #
 # **Predict** how far the first step goes, for a gradient of 500 and of 0.0005.
 
@@ -517,7 +516,8 @@ TrajectoryRace(
 # up. With *all lr ×* near 0.3 it stays. No order holds everywhere: it changes with start, landscape
 # and learning rate, so a fair comparison tunes each.
 #
-# The race runs any optimizer, PyTorch's too: give it a `start` of theirs.
+# The race runs any optimizer, PyTorch's too: give it a `start` of theirs. Type
+# `10*x**2 + 19*x*y + 10*y**2` as f(x, y) for a turned bowl.
 #
 # ## A usual slip
 #

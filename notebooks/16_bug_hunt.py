@@ -129,7 +129,7 @@ for name, p in model.named_parameters():
 # ## Network 2
 #
 # The loss goes down, and up, and down. **Predict:** is each step too large, or is the direction of
-# each step wrong? Compare the bars with the dark line in them, and *came in* with *.grad*.
+# each step wrong? Compare the bars with the line across them, and *came in* with *.grad*.
 
 # %%
 GradientDetective(exercises.CASES[1])
@@ -197,7 +197,7 @@ GradientDetective(exercises.CASES[3])
 #
 # **Gradients explode.** On the way back each layer multiplies by its weights, and those were drawn
 # with a spread of 2, eight times as large as 1/√16 (lesson 13). About × 2 per layer makes some
-# hundred over nine. A smaller learning rate only lets the last layers stand still. The repair is
+# hundreds over nine. A smaller learning rate only lets the last layers stand still. The repair is
 # the initialization.
 #
 # </details>
@@ -242,7 +242,7 @@ print(f"{total:.4f} {mean:.4f}")
 # %% [markdown]
 # ## Network 6
 #
-# Another one whose loss stops too early. In two rows the dark line lies below the top of the bars.
+# Another one whose loss stops too early. In two rows the line lies below the top of the bars.
 # **Predict:** is that network 2's bug? Look at *moves* before you choose.
 
 # %%
@@ -386,7 +386,7 @@ if pytorch:
 own if pytorch else None
 
 # %% [markdown]
-# For a model it does not know the detective has no solution, only hints: what the evidence *would
+# No one. For a model it does not know the detective has no solution, only hints: what the evidence *would
 # fit*. Where nothing fits it says so.
 #
 # Where does the gradient get smaller on its way back? The waterfall of lesson 13 tells; `of` runs
@@ -398,7 +398,8 @@ from autogradlab.instruments import FlowWaterfall
 FlowWaterfall.of(net, loss_now) if pytorch else None
 
 # %% [markdown]
-# And one pass, node by node, folded by module. Unfold `layer`, set a breakpoint, step.
+# Its attention, `layer.self_attn`. Now one pass, node by node, folded by module: unfold `layer`, set
+# a breakpoint (click a row, press b), step.
 
 # %%
 from autogradlab.instruments import BackwardDebugger

@@ -241,6 +241,8 @@ def after_zero_grad(run: Run) -> str:
 
 
 def after_frozen(run: Run) -> str:
+    if run.still:
+        return "No weight moves at all, whoever the optimizer knows. Is the learning rate 0?"
     off = [name for name, p in run.model.named_parameters() if not p.requires_grad]
     if off:
         return (
@@ -270,8 +272,8 @@ def after_broadcast(run: Run) -> str:
         return ""
     if last and last.largest is not None and math.prod(last.largest) < 32:
         return (
-            "The predictions are averaged before they are compared: then only their mean has to"
-            " be right, and each single one is free."
+            "Fewer than 32 differences go into the loss. Averaged before they are compared, or left"
+            " out, single predictions are free to be wrong."
         )
     return ""
 
@@ -283,7 +285,7 @@ def after_reduction(run: Run) -> str:
             " (lesson 05). Make one of them that does not grow with the batch."
         )
     first, fits = run.evidence.losses[0], [found.suspect for found in run.fits]
-    if first is None or first * rate(run) < 0.2:  # a mean, or a sum with a rate that suits it
+    if first is None or first * rate(run) < 0.1:  # a mean, or a sum with a rate that suits it
         return ""
     if first < 20:
         return (
@@ -305,6 +307,14 @@ def after_in_place(run: Run) -> str:
         return (
             "The loss still moves against what the gradients promise: some of what you compute is"
             " not recorded."
+        )
+    last = run.evidence.steps[-1].behind
+    if last and last.largest and math.prod(last.largest) > 32:
+        return "p and y meet as in network 7, each with every other. Give them one shape."
+    if not run.error and wrong_share(run) > 0.7:
+        return (
+            "Now it learns the opposite. Look at the sign of the loss, and at which points get p"
+            " and which 1 − p."
         )
     if not run.error and wrong_share(run) > 0.4:
         return (

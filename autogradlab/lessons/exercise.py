@@ -115,7 +115,18 @@ class Exercise:
             return f"The answer is {_amount(right)}; this is {_amount(you)}."
         if not np.isfinite(you).all():
             return f"{show(you)} is not finite; the answer is."
-        return self.otherwise(you) if self.otherwise else _near(you, right)
+        if self.otherwise:
+            return self.otherwise(you)
+        return (_one_right(you, right) if not case else "") or _near(you, right)
+
+
+def _one_right(you: np.ndarray, right: np.ndarray) -> str:
+    """Which of several numbers is right, if it is one."""
+    parts = zip(PLACES, np.ravel(you), np.ravel(right), strict=False)
+    fine = [place for place, a, b in parts if np.isclose(a, b, 1e-2, 1e-6)]
+    if 1 < you.size <= len(PLACES) and len(fine) == 1:
+        return f"{show(you)}: only the {fine[0]} of these is right. Open hint 1."
+    return ""
 
 
 def _near(you: np.ndarray, right: np.ndarray) -> str:
@@ -124,10 +135,6 @@ def _near(you: np.ndarray, right: np.ndarray) -> str:
         return f"The size of {show(you)} is right, a sign is not. Does the result grow or shrink?"
     if np.allclose(np.squeeze(you), np.squeeze(right), 1e-2, 1e-6):
         return "That is near, but not it. Was it rounded, or measured with a nudge?"
-    parts, others = np.ravel(you), np.ravel(right)
-    fine = [i for i in range(you.size) if np.isclose(parts[i], others[i], 1e-2, 1e-6)]
-    if you.ndim == 1 and 1 < you.size <= len(PLACES) and len(fine) == 1:
-        return f"{show(you)}: only the {PLACES[fine[0]]} of these is right. Open hint 1."
     return f"{show(you)} is not it. Open hint 1."
 
 

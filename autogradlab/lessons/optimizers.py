@@ -94,13 +94,13 @@ damping = Exercise(
     otherwise=_of_the_roots,
     mistakes=(
         Mistake(0.6, "{you} is 1 − √(lr · λ). Square it."),
-        Mistake(0.84, "{you} is 1 − lr · λ, what a step leaves without momentum. Take a root first."),
+        Mistake(0.84, "{you} is 1 − lr · λ, left by a step without momentum. Take a root first."),
         Mistake(0.7056, "{you} is (1 − lr · λ)². The root of lr · λ is missing."),
         Mistake(0.16, "{you} is lr · λ. The momentum is (1 − √(lr · λ))²."),
         Mistake(0.4, "{you} is √(lr · λ). The momentum is (1 − √(lr · λ))²."),
         Mistake(1.96, "{you} is (1 + √(lr · λ))², the other solution. A momentum is below 1."),
         Mistake((1 - math.sqrt(0.1)) ** 2, "{you} leaves out λ: lr · λ is 0.1 · 1.6."),
-        Mistake((1 - math.sqrt(1.6)) ** 2, "{you} leaves out the learning rate: lr · λ is 0.1 · 1.6."),
+        Mistake((1 - math.sqrt(1.6)) ** 2, "{you} leaves out lr: lr · λ is 0.1 · 1.6."),
     ),
 )
 

@@ -15,6 +15,7 @@ from .exercise import Exercise, Mistake, _call, _Diagnosis, _has_ellipsis, _kind
 from .training_curve import one_thread
 
 TARGET = 0.1
+GUESS = float(np.log(2))  # the loss where every score is 0
 STRAIGHT = 0.24  # about what the best straight line reaches
 
 
@@ -67,6 +68,11 @@ class Target(Exercise):
                     "Those are probabilities, between 0 and 1. Return the scores, from before the"
                     " sigmoid."
                 )
+        if cross_entropy(20 * (scores - 0.5), y) < TARGET:
+            raise _Diagnosis(
+                f"The classes part at 0.5. {said} Scores part at 0, where p is ½: which loss was"
+                " it trained with?"
+            )
         if np.ptp(scores) < 0.05:
             raise _Diagnosis(
                 f"Every point gets nearly the same score. {said} Does the loop take steps, and do"
@@ -76,6 +82,11 @@ class Target(Exercise):
             raise _Diagnosis(
                 f"The border is a straight line. {said} No line parts the moons: put an activation"
                 " between two layers."
+            )
+        if loss > GUESS:
+            raise _Diagnosis(
+                f"{said} To guess gives {GUESS:.2f}: is .grad emptied before each step, or lr too"
+                " large?"
             )
         raise _Diagnosis(f"{said} More steps, a larger lr, or more neurons.")
 
@@ -122,7 +133,7 @@ class Settings(Exercise):
             if name not in ("hidden", "activation", "lr"):
                 raise _Diagnosis(f"{str(name)[:40]!r} is none of the three settings.")
             if not Playground.STATE[name](value):
-                raise _Diagnosis(f"{name} cannot be {str(value)[:40]}: {ALLOWED[name]}.")
+                raise _Diagnosis(f"{name} cannot be {repr(value)[:40]}: {ALLOWED[name]}.")
         self._judge(**given)
 
     def _judge(self, hidden: Any, activation: str, lr: float) -> None:
@@ -212,6 +223,18 @@ leak = Either(
             " with already knows the test set.",
         ),
         Mistake(
+            lambda train, test: (np.asarray(test) - np.mean(train)) / np.std(test, ddof=1),
+            "The mean is the right one. The spread is that of the test set.",
+        ),
+        Mistake(
+            lambda train, test: (np.asarray(test) - np.mean(test)) / np.std(train, ddof=1),
+            "The spread is the right one. The mean is that of the test set.",
+        ),
+        Mistake(
+            lambda train, test: np.asarray(test) - np.mean(train) / np.std(train, ddof=1),
+            "Brackets are missing: subtract first, then divide.",
+        ),
+        Mistake(
             lambda train, test: np.asarray(test) - np.mean(train),
             "The spread is missing. The mean is the right one; divide by the spread, too.",
         ),
@@ -229,7 +252,7 @@ leak = Either(
         ),
     ),
     cases=(
-        {"train": np.array([1.0, 2.0, 4.0, 5.0]), "test": np.array([3.0, 7.0, 11.0])},
+        {"train": np.array([1.0, 2.0, 4.0, 5.0]), "test": np.array([4.0, 7.0, 11.0])},
         {"train": np.array([0.0, 10.0, 2.0]), "test": np.array([5.0, -1.0, 0.5])},
     ),
 )
@@ -252,6 +275,10 @@ shared = Exercise(
         Mistake(
             _over(lambda g, n: g.sum()),
             "That is the sum. {you} is as many times too long a step as there are machines.",
+        ),
+        Mistake(
+            _over(lambda g, n: g * n / n.sum()),
+            "Those are the parts that the machines have in it. Add them up.",
         ),
         Mistake(
             _over(lambda g, n: g.mean()),
@@ -279,7 +306,7 @@ shared = Exercise(
         ),
     ),
     cases=(
-        {"g": np.array([4.0, 8.0]), "n": np.array([20.0, 20.0])},
         {"g": np.array([4.0, 8.0, -2.0]), "n": np.array([30.0, 10.0, 40.0])},
+        {"g": np.array([4.0, 8.0]), "n": np.array([20.0, 20.0])},
     ),
 )

@@ -209,7 +209,7 @@ WRONG = [
     (
         bug_hunt.every_with_every,
         lambda m, o, x, y: finish(m, o, (m(x).mean() - y.mean()) ** 2),
-        "The predictions are averaged before they are compared",
+        "Fewer than 32 differences go into the loss.",
     ),
     (
         bug_hunt.too_much,
@@ -223,8 +223,24 @@ WRONG = [
     ),
     (
         bug_hunt.too_much,
+        lambda m, o, x, y: finish(m, o, cross(m, x, y, reduction="sum") / 16),
+        "It is smaller now, and still more than",
+    ),
+    (
+        bug_hunt.too_much,
         lambda m, o, x, y: finish(m, o, cross(m, x, y, reduction="none").sum()),
         "The loss still grows with the batch, and jumps.",
+    ),
+    (bug_hunt.standing_still, network(sgd("model", 0.0)), "Is the learning rate 0?"),
+    (
+        bug_hunt.against_promise,
+        lambda m, o, x, y: finish(m, o, (y * 1.0 - probability(m, x)).abs().log().mean() * -1),
+        "Now it learns the opposite.",
+    ),
+    (
+        bug_hunt.against_promise,
+        lambda m, o, x, y: finish(m, o, -(y * 1.0 - 1 + m(x).sigmoid()).abs().log().mean()),
+        "each with every other",
     ),
     (bug_hunt.against_promise, dropped, "Now the engine notices"),
     (bug_hunt.against_promise, quietly, "Now the engine notices"),
