@@ -386,8 +386,8 @@ if pytorch:
 own if pytorch else None
 
 # %% [markdown]
-# No one. For a model it does not know the detective has no solution, only hints: what the evidence *would
-# fit*. Where nothing fits it says so.
+# No one. For a model it does not know the detective has no solution, only hints: what the evidence
+# *would fit*. Where nothing fits it says so.
 #
 # Where does the gradient get smaller on its way back? The waterfall of lesson 13 tells; `of` runs
 # one pass and leaves no trace. **Predict** the layer with the smallest median.
@@ -398,8 +398,8 @@ from autogradlab.instruments import FlowWaterfall
 FlowWaterfall.of(net, loss_now) if pytorch else None
 
 # %% [markdown]
-# Its attention, `layer.self_attn`. Now one pass, node by node, folded by module: unfold `layer`, set
-# a breakpoint (click a row, press b), step.
+# Its attention, `layer.self_attn`. Now one pass, node by node, folded by module: unfold `layer`,
+# set a breakpoint (click a row, press b), step.
 
 # %%
 from autogradlab.instruments import BackwardDebugger
