@@ -49,9 +49,9 @@ IN_FULL = 64  # elements up to which a summary holds the values themselves
 def summarize(tensor: Any) -> Summary | None:
     """A tensor, or an array, in numbers; None for None.
 
-    Norm and mean are sums in float64. Of more than 4,096 elements of float32, the squares are summed
-    over 32,768 at a time in float32, which keeps six digits of the norm, and the elements over 64
-    at a time: where they cancel, the mean is as good as a millionth of their mean size.
+    Norm and mean are sums in float64. Of more than 4,096 elements of float32, the squares are
+    summed over 32,768 at a time in float32, which keeps six digits of the norm, and the elements
+    over 64 at a time: where they cancel, the mean is as good as a millionth of their mean size.
 
     >>> summarize(np.array([3.0, 0.0, -4.0])).norm
     5.0

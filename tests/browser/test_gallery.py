@@ -21,16 +21,15 @@ SCRUB = """slider => {
 
 
 @pytest.fixture(scope="module")
-def opened(open_lesson) -> Lesson:
+def lesson(open_lesson) -> Lesson:
     lesson = open_lesson("gallery.ipynb")
     lesson.run_all()
     return lesson
 
 
-@pytest.fixture(scope="module", params=[900, 1280])
-def lesson(request, opened: Lesson) -> Lesson:
-    opened.page.set_viewport_size({"width": request.param, "height": 1600})
-    return opened
+@pytest.fixture(params=[900, 1280])
+def widths(request, lesson: Lesson) -> None:
+    lesson.page.set_viewport_size({"width": request.param, "height": 1600})
 
 
 def views(lesson: Lesson) -> dict[str, int]:
@@ -58,6 +57,7 @@ def test_no_error_and_no_request_to_elsewhere(lesson: Lesson):
     assert lesson.errors == [] and lesson.outside == []
 
 
+@pytest.mark.usefixtures("widths")
 @pytest.mark.parametrize("theme", ["Light", "Dark"])
 def test_each_can_be_read_and_axe_finds_nothing(lesson: Lesson, theme: str):
     lesson.theme(theme)
@@ -187,6 +187,7 @@ def test_other_timelines_are_scrubbed(lesson: Lesson, words: str):
     assert first[0] != last[0] and first[1] != last[1]
 
 
+@pytest.mark.usefixtures("widths")
 def test_how_long_a_step_takes_is_reported(lesson: Lesson):
     """Measured here, judged by who reads build/screenshots/latency.json: machines differ."""
     taken = {}

@@ -42,18 +42,17 @@ def address(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def opened(browser, address):
-    lesson = Lesson(browser, address, "quiz.ipynb")
+def lesson(browser, address):
+    lesson = Lesson(browser, address, "quiz.ipynb", width=900)
     lesson.run_all()
     yield lesson
     assert lesson.outside == [] and lesson.errors == []
     lesson.close()
 
 
-@pytest.fixture(scope="module", params=WIDTHS)
-def lesson(request, opened):
-    opened.page.set_viewport_size({"width": request.param, "height": 1600})
-    return opened
+@pytest.fixture(params=WIDTHS)
+def widths(request, lesson):
+    lesson.page.set_viewport_size({"width": request.param, "height": 1600})
 
 
 @pytest.fixture
@@ -172,6 +171,7 @@ def test_a_vector(vectors: Locator):
     expect(sentence(vectors)).to_contain_text("Right.")
 
 
+@pytest.mark.usefixtures("widths")
 @pytest.mark.parametrize("theme", ["Light", "Dark"])
 @pytest.mark.parametrize("said", ["4", "24", "1000"])
 def test_it_can_be_read_in_both_themes(lesson: Lesson, ten: Locator, theme: str, said: str):
@@ -180,12 +180,14 @@ def test_it_can_be_read_in_both_themes(lesson: Lesson, ten: Locator, theme: str,
     check_looks(lesson, ten, said, f"predict-{said}-{theme.lower()}", theme)
 
 
+@pytest.mark.usefixtures("widths")
 @pytest.mark.parametrize("theme", ["Light", "Dark"])
 def test_vectors_can_be_read_in_both_themes(lesson: Lesson, vectors: Locator, theme: str):
     lesson.theme(theme)
     check_looks(lesson, vectors, "[12, 7]", f"predict-vectors-{theme.lower()}", theme)
 
 
+@pytest.mark.usefixtures("widths")
 @pytest.mark.parametrize("theme", ["Light", "Dark"])
 def test_long_numbers_can_be_read_in_both_themes(lesson: Lesson, theme: str):
     lesson.theme(theme)
