@@ -352,9 +352,9 @@ TrajectoryRace(
 #
 # v ← α·v + (1 − α)·g², p ← p − lr · g/(√v + eps)
 #
-# v is a running average of g², for each weight its own; √v says how large its gradient has been of
-# late. eps, a tiny number, keeps the quotient finite. **Predict:** g is eight times as large in y
-# as in x at first. How much longer is the first step in y?
+# v is a running average of g², for each weight its own; √v says how large its gradient has lately
+# been. A tiny eps keeps the quotient finite. **Predict:** g is eight times as large in y as in x at
+# first. How much longer is the first step in y?
 
 # %%
 # %%twin

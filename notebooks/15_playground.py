@@ -36,10 +36,10 @@ import autogradlab as torch
 # %% [markdown]
 # ## The idea in one picture
 #
-# Points of two classes, discs and diamonds. A network gives each point of the plane a number, its
-# *score*; the sigmoid of that is p, how sure it is of a disc. Each *neuron*, one output of a layer,
-# gives a number too: its tile is the plane, blue where that is above 0. Training bends the border
-# until each point is on its side.
+# Points of two classes, discs and diamonds. A network gives each point a number, its *score*; the
+# sigmoid of that is p, how sure it is of a disc. Each *neuron*, one output of a layer, gives one
+# too: its tile is the plane, blue above 0. Training bends the border until each point is on its
+# side.
 
 # %%
 torch.set_default_dtype(torch.float64)  # 16 digits, as in lesson 01
