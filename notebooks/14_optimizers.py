@@ -352,9 +352,9 @@ TrajectoryRace(
 #
 # v ← α·v + (1 − α)·g², p ← p − lr · g/(√v + eps)
 #
-# v is a running average of g², for each weight its own; √v says how large its gradient has lately
-# been. A tiny eps keeps the quotient finite. **Predict:** g is eight times as large in y as in x at
-# first. How much longer is the first step in y?
+# v is a running average of g², one for each weight; √v says how large its gradient has lately
+# been. Tiny eps keeps the quotient finite. **Predict:** at first g is eight times as large in y as
+# in x. How much longer is the first step in y?
 
 # %%
 # %%twin
@@ -370,15 +370,13 @@ print(mine[0] - START)
 
 # %% [markdown]
 # Not longer at all: each gradient is divided by its own size, so this bowl's condition number is
-# gone. It comes back when the bowl is turned (see *The race*).
+# gone.
 #
 # ## Adam
 #
-# m ← β₁·m + (1 − β₁)·g, v ← β₂·v + (1 − β₂)·g²
-#
-# m averages g, v g². Both start at 0, so at first they are too small: after one step
-# m = (1 − β₁)·g. Hence the *bias correction*, in step t m̂ = m/(1 − β₁ᵗ) and v̂ = v/(1 − β₂ᵗ). Then
-# p ← p − lr · m̂/(√v̂ + eps).
+# m ← β₁·m + (1 − β₁)·g averages g; v is RMSprop's, with β₂. Both start at 0, so at first they are
+# too small. Hence the *bias correction* in step t: m̂ = m/(1 − β₁ᵗ), v̂ = v/(1 − β₂ᵗ). Then p ← p −
+# lr · m̂/(√v̂ + eps).
 #
 # **Predict** how far the first step goes, for a gradient of 500 and of 0.0005.
 
@@ -427,8 +425,11 @@ exercises.first_step.check(answer)
 # ## Exercise 5 · Write Adam
 # *Difficulty ●●●●○ · 8 minutes*
 #
-# The formulas are above. g is the gradient, m and v are what the step before returned, 0 at first,
-# and t = 1, 2, … It is run for 100 steps beside PyTorch's.
+# With g the gradient and t = 1, 2, …
+#
+# m ← β₁m + (1 − β₁)g, v ← β₂v + (1 − β₂)g², w ← w − lr · m̂/(√v̂ + eps),
+#
+# m̂ and v̂ being m/(1 − β₁ᵗ) and v/(1 − β₂ᵗ). It is run for 100 steps beside PyTorch's.
 
 # %%
 def adam_step(w, g, m, v, t):
@@ -516,8 +517,8 @@ TrajectoryRace(
 # up. With *all lr ×* near 0.3 it stays. No order holds everywhere: it changes with start, landscape
 # and learning rate, so a fair comparison tunes each.
 #
-# The race runs any optimizer, PyTorch's too: give it a `start` of theirs. Type
-# `10*x**2 + 19*x*y + 10*y**2` as f(x, y) for a turned bowl.
+# It runs PyTorch's optimizers, too: give it a `start` of theirs. Type `10*x**2 + 19*x*y + 10*y**2`
+# as f(x, y): a turned bowl.
 #
 # ## A usual slip
 #

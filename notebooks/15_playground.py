@@ -242,8 +242,8 @@ accuracy = right.double().mean().item()
 print(f"test set {accuracy:.3f}, {len(test) - int(right.sum())} mistakes, seed {seed}")
 
 # %% [markdown]
-# No mistake in 359 is luck, too: with the seeds 1, 2 and 3 there are two or three. And both sets
-# were written by the same people; on a stranger's digits it would do worse.
+# No mistake is luck, too: seeds 1, 2 and 3 make two or three. And both sets were written by the
+# same people; on a stranger's digits it would do worse.
 #
 # ## A tiny GPT
 #
@@ -382,8 +382,8 @@ for process, gradients in enumerate(both.averaged):
 #
 # x are 100 points of the moons (100, 2), y their classes (100, 1), new are 80 others. Train any
 # model on x and y, and return its scores for new. Their loss has to be below 0.1; your function has
-# 5 seconds. (x and y are float32; after the cells above a new layer is float64. Convert one of the
-# two: `x.double()`, or `model.float()`.)
+# 5 seconds. (x and y are float32, a new layer here is float64. Convert one: `x.double()`, or
+# `model.float()`.)
 
 # %%
 from autogradlab.lessons import playground as exercises
