@@ -5,7 +5,7 @@
 # make colab, oldest, newest, torchless   the tests with other versions, see tools/profiles.py
 # make torch TORCH=2.6.0 (or newest)   the twin cells with another PyTorch, which it downloads
 # make flake      every test but the notebooks three times, in random order
-# make bare       every test without a network, with a home that cannot be written, in an ASCII locale
+# make bare       every test without a network, the home folder read-only, and in odd places (Linux)
 # make dist TAG=v1.2.3   build sdist and wheel into dist/, and try the wheel by itself
 # make bench      speed and memory beside PyTorch, HIPS autograd, MyGrad and micrograd
 # make lint       ruff and codespell
@@ -68,8 +68,8 @@ flake: $(VENV)/test-installed
 		$(PY) -m pytest -n 2 --dist loadfile --random-order $(or $(TESTS),tests autogradlab) || exit 1; \
 	done
 
-bare:
-	$(PYTHON) tools/bare.py $(TESTS)
+bare: $(VENV)/test-installed
+	$(PY) tools/bare.py $(TESTS)
 
 dist: $(VENV)/test-installed
 	$(PY) tools/dist.py --tag "$(TAG)"

@@ -38,4 +38,4 @@ print(f"{table}\n\n{measured_how}\nLoad of the machine at the end: {load}.")
 if options.readme:
     report.plot(found, ROOT / "docs" / "benchmarks.png")
     page = ROOT / "README.md"
-    page.write_text(report.into(page.read_text(), f"{table}\n\n{measured_how}"))
+    page.write_text(report.into(page.read_text("utf-8"), f"{table}\n\n{measured_how}"), "utf-8")

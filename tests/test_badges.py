@@ -42,7 +42,8 @@ def test_every_address_is_stamped_and_can_be_stamped_back(fork: Path):
 
 def test_the_tag_follows_the_version(fork: Path):
     init = fork / "autogradlab/__init__.py"
-    init.write_text(re.sub(r'__version__ = ".*"', '__version__ = "9.8.7"', init.read_text()))
+    text = re.sub(r'__version__ = ".*"', '__version__ = "9.8.7"', init.read_text("utf-8"))
+    init.write_text(text, "utf-8")
     stamp(fork)
     tags = {tag for t in texts(fork).values() for tag in re.findall(r"[@/]v(\d+\.\d+\.\d+)\b", t)}
     assert tags == {"9.8.7"}

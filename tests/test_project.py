@@ -16,7 +16,7 @@ import autogradlab
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "autogradlab"
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 UPPER = ("__main__", "twin", "graphs", "instruments", "lessons")
 README, CONTRIBUTING = ROOT / "README.md", ROOT / "CONTRIBUTING.md"
 
@@ -48,7 +48,7 @@ def imported(path: Path) -> Iterator[tuple[str, str]]:
             is_function = isinstance(child, ast.FunctionDef)
             yield from walk(child, child.name if is_function else function)
 
-    yield from walk(ast.parse(path.read_text()), "")
+    yield from walk(ast.parse(path.read_text("utf-8")), "")
 
 
 def imports_of(*names: str, at: str) -> bool:
@@ -112,7 +112,7 @@ def test_import_costs_little_over_numpy():
 
 def test_the_engine_can_be_read_in_one_sitting():
     engine, node = (
-        len((PACKAGE / name).read_text().splitlines()) for name in ("engine.py", "node.py")
+        len((PACKAGE / name).read_text("utf-8").splitlines()) for name in ("engine.py", "node.py")
     )
     assert engine <= 350
     assert engine + node <= 500
@@ -167,7 +167,7 @@ def test_one_version_everywhere():
 
 
 def test_floors_stay_below_the_pins():
-    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    lines = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
     pins = dict(line.split("==") for line in lines if not line.startswith("#"))
     extras = PROJECT["optional-dependencies"]
     floors = [*PROJECT["dependencies"], *extras["lab"], *extras["site"], *extras["test"]]
@@ -183,10 +183,10 @@ def numbers(version: str) -> list[int]:
 
 @pytest.mark.parametrize("page", [README, CONTRIBUTING], ids=lambda page: page.stem)
 def test_what_a_page_tells_to_type_exists(page: Path):
-    rules = re.findall(r"^([\w ]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    rules = re.findall(r"^([\w ]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
     targets = {target for rule in rules for target in rule.split()}
-    variables = set(re.findall(r"^(\w+) \?=", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    commands = re.findall(r"\bmake (\w+)((?: \w+=\S+)*)", page.read_text())
+    variables = set(re.findall(r"^(\w+) \?=", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    commands = re.findall(r"\bmake (\w+)((?: \w+=\S+)*)", page.read_text("utf-8"))
     assert commands
     assert {target for target, _ in commands} <= targets
     given = {name for _, rest in commands for name in re.findall(r"(\w+)=", rest)}
@@ -194,7 +194,7 @@ def test_what_a_page_tells_to_type_exists(page: Path):
 
 
 def test_code_in_the_readme_runs_and_prints_what_it_says(capsys):
-    blocks = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+    blocks = re.findall(r"```python\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
     assert len(blocks) == 2
     for block in blocks:
         exec(block, {})
@@ -204,7 +204,7 @@ def test_code_in_the_readme_runs_and_prints_what_it_says(capsys):
 
 @pytest.mark.parametrize("page", [README, CONTRIBUTING], ids=lambda page: page.stem)
 def test_local_links_of_a_page_lead_somewhere(page: Path):
-    links = [link for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text()) if ":" not in link]
+    links = [link for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text("utf-8")) if ":" not in link]
     assert [link for link in links if not (ROOT / link.partition("#")[0]).exists()] == []
 
 

@@ -45,7 +45,7 @@ OTHER_TORCH = ["tests/drift"]
 
 def pinned(name: str) -> str:
     """A requirement as constraints.txt has it."""
-    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    lines = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
     return next(line for line in lines if line.startswith(f"{name}=="))
 
 
@@ -73,7 +73,7 @@ def changes(python: Path) -> dict[str, str]:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder, "report.json")
         subprocess.run([*run, report, ROOT], check=True)
-        found = [each["metadata"] for each in json.loads(report.read_text())["install"]]
+        found = [each["metadata"] for each in json.loads(report.read_text("utf-8"))["install"]]
     listing = [python, "-m", "pip", "list", "--format=json"]
     out = subprocess.run(listing, check=True, capture_output=True, text=True).stdout
     present = {each["name"].lower() for each in json.loads(out)}

@@ -128,7 +128,10 @@ def _run(path: Path, notes: Path, folder: Path, seconds: float, memory: float) -
     worker = subprocess.Popen(
         [*command, str(memory)],
         cwd=folder,  # what it writes beside itself goes with the folder
-        env=os.environ | {"PYTHONPATH": paths, "MPLBACKEND": "agg", "IPYTHONDIR": str(folder)},
+        env=os.environ
+        # In a locale of ASCII alone a cell could not even print ✓.
+        | {"PYTHONPATH": paths, "PYTHONIOENCODING": "utf-8"}
+        | {"MPLBACKEND": "agg", "IPYTHONDIR": str(folder)},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -25,7 +25,7 @@ from twins import graph
 import autogradlab
 from autogradlab import errors
 
-LINES = Path(__file__).with_name("ops.txt").read_text().splitlines()
+LINES = Path(__file__).with_name("ops.txt").read_text("utf-8").splitlines()
 NAMES = [line for line in LINES if line and not line.startswith("#")]
 DTYPES = (torch.float32, torch.float64)
 MOST = 200  # samples of one operation; of more, an even choice

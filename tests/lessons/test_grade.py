@@ -102,7 +102,8 @@ def test_what_is_no_lesson_is_a_row(tmp_path, content, told):
 
 
 def test_the_table_of_a_folder(tmp_path, capsys):
-    submit(tmp_path / "in/Zoë Nn/06.ipynb", IMPORT, "exercises.product.check([8, 22])", "a = 1 / 0")
+    name = "Zoë Nn" if sys.getfilesystemencoding() == "utf-8" else "Zoe Nn"  # `make bare`
+    submit(tmp_path / f"in/{name}/06.ipynb", IMPORT, "exercises.product.check([8, 22])", "a = 1 / 0")
     submit(tmp_path / "in/.ipynb_checkpoints/06.ipynb", IMPORT)
     (tmp_path / "in/=cmd().ipynb").write_text("{")
     output = tmp_path / "out.csv"
@@ -111,8 +112,8 @@ def test_the_table_of_a_folder(tmp_path, capsys):
     assert head == ["notebook", "exercise", "verdict", "diagnosis"]
     assert broken[0] == "'=cmd().ipynb" and broken[2] == "broken"  # no formula of a spreadsheet
     assert [row[:2] for row in rows] == [
-        *(["Zoë Nn/06.ipynb", title] for title in TITLES),
-        ["Zoë Nn/06.ipynb", "code cell 3"],
+        *([f"{name}/06.ipynb", title] for title in TITLES),
+        [f"{name}/06.ipynb", "code cell 3"],
     ]
     said = capsys.readouterr()
     assert "no sandbox" in said.err

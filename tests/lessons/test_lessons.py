@@ -14,7 +14,7 @@ from autogradlab.lessons import Exercise
 from tests.lessons.solutions import DETAILS, solutions, stubs
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
-PROJECT = tomllib.loads((NOTEBOOKS.parent / "pyproject.toml").read_text())["project"]
+PROJECT = tomllib.loads((NOTEBOOKS.parent / "pyproject.toml").read_text("utf-8"))["project"]
 REPOSITORY, TAG = PROJECT["urls"]["Repository"], f"v{autogradlab.__version__}"
 MODULES = {  # the exercises of 04_chain_rule are in autogradlab/lessons/chain_rule.py
     path.stem: importlib.import_module(f"autogradlab.lessons.{path.stem.partition('_')[2]}")
