@@ -1,0 +1,72 @@
+"""`make fuzz`: many more random programs than the tests run, from a new seed each time.
+
+`python tests/fuzz --programs 20000 --seed 7` writes the seed first and at the end the smallest
+cells on which the two engines differ; it is an error that there are any.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import re
+import sys
+
+import hypothesis
+from cells import programs, wrong
+from hypothesis import HealthCheck, Phase, given, settings
+from tqdm import tqdm
+
+ROUND = 500  # Hypothesis stops soon after the first failure, so it is asked again and again
+
+
+def a_round(count: int, seed: int, bar: tqdm) -> str:
+    """Try that many programs; the smallest cell that differs, and how, or ""."""
+    found = ""
+
+    @hypothesis.seed(seed)
+    @settings(
+        max_examples=count, deadline=None, database=None, derandomize=False,
+        suppress_health_check=list(HealthCheck), phases=[Phase.generate, Phase.shrink],
+    )  # fmt: skip
+    @given(programs)
+    def check(program: str) -> None:
+        nonlocal found
+        difference = wrong(program)
+        bar.update(not found)
+        if difference:
+            found = f"{program}\n\n{difference}"  # the last one shown is the smallest
+            raise AssertionError(kind(difference))
+
+    try:
+        check()
+    except AssertionError:
+        return found
+    return ""
+
+
+def kind(difference: str) -> str:
+    """What differs, without names and numbers: cells that show the same are counted once."""
+    return re.sub(r"\b\w\b|\d+|· same.*", "", "\n".join(difference.splitlines()[:3]))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--programs", type=int, default=20_000)
+    parser.add_argument("--seed", type=int, default=random.randrange(10**6))
+    options = parser.parse_args()
+    print(f"{options.programs} programs, seed {options.seed}", flush=True)
+    cells: dict[str, str] = {}
+    with tqdm(total=options.programs, unit="programs") as bar:
+        seed = options.seed
+        while bar.n < options.programs:
+            if cell := a_round(min(ROUND, options.programs - bar.n), seed, bar):
+                cells.setdefault(kind(cell.partition("\n\n")[2]), cell)
+            seed += 1
+    for cell in cells.values():
+        print(f"\n{cell}")
+    print(f"\n{bar.n} programs, {len(cells)} kinds of difference")
+    return bool(cells)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
