@@ -1,7 +1,7 @@
 """`make fuzz`: many more random programs than the tests run, from a new seed each time.
 
-`python tests/fuzz --programs 20000 --seed 7` writes the seed first and at the end the smallest
-cells on which the two engines differ; it is an error that there are any.
+`python tests/fuzz --programs 20000 --seed 7` writes the seed and, when they are found, the
+smallest cells on which the two engines differ; it is an error that there are any.
 """
 
 from __future__ import annotations
@@ -62,11 +62,13 @@ def main() -> int:
     with tqdm(total=options.programs, unit="programs") as bar:
         seed = options.seed
         while bar.n < options.programs:
-            if cell := a_round(min(ROUND, options.programs - bar.n), seed, bar):
-                cells.setdefault(kind(cell.partition("\n\n")[2]), cell)
+            cell = a_round(min(ROUND, options.programs - bar.n), seed, bar)
+            what = kind(cell.partition("\n\n")[2])
+            if cell and what not in cells:
+                cells[what] = cell
+                tqdm.write(f"\n{cell}", file=sys.stdout)
+                sys.stdout.flush()
             seed += 1
-    for cell in cells.values():
-        print(f"\n{cell}")
     print(f"\n{bar.n} programs, {len(cells)} kinds of difference")
     return bool(cells)
 
