@@ -149,7 +149,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
         )
     if weight.ndim != input.ndim:
         weight = weight.reshape([weight.numel() if i == 1 else 1 for i in range(input.ndim)])
-    return d.prelu(input, weight)
+    return d.prelu(needs_floats("prelu_cpu", input), weight)
 
 
 # ---------------------------------------------------------------------------------------- softmax

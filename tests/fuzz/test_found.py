@@ -201,6 +201,7 @@ r=F.triplet_margin_loss(*[torch.tensor([[0,2],[1,1]])]*3)
 b=torch.tensor([-0.5]); a=b[0]; c=a.cumsum(-1); c.mul_(2); d=a.cumprod(0); d.zero_(); print(b)
 c,b=torch.ones(2,1,requires_grad=True).unbind(); b.expand(2,3).zero_()
 a=torch.ones(2,3,requires_grad=True)*1; b,c=a; a.mul_(2); print(c > 2); print(c)
+i=torch.tensor([1,2]); r=F.prelu(i,i[:1])
 """
 
 
