@@ -2,6 +2,7 @@
 # make test       install the test tools too, and run every test
 # make notebooks  rebuild notebooks/*.ipynb from their text sources notebooks/*.py
 # make mutate     break every entry of the table of derivatives: a test must notice each time
+# make fuzz       20,000 random programs on both engines; the smallest ones that differ are shown
 # make colab, oldest, newest, torchless   the tests with other versions, see tools/profiles.py
 # make torch TORCH=2.6.0 (or newest)   the twin cells with another PyTorch, which it downloads
 # make flake      every test but the notebooks three times, in random order
@@ -17,6 +18,7 @@
 # TORCH_INDEX  an index with CPU builds of PyTorch, to spare Linux the CUDA download (see README.md)
 # TORCH        for make torch: a release of PyTorch, or newest
 # TAG          for make dist: the tag of the release, which must be the version
+# PROGRAMS     for make fuzz: how many (SEED: the first seed, to see a difference again)
 # TESTS        for make flake and make bare: paths, instead of every test
 # LAB_ARGS     arguments for JupyterLab, such as --no-browser
 # REPO         a fork on GitHub, as owner/name
@@ -25,6 +27,8 @@ PYTHON ?= python3
 TORCH_INDEX ?=
 TORCH ?=
 TAG ?=
+PROGRAMS ?= 20000
+SEED ?=
 TESTS ?=
 LAB_ARGS ?=
 REPO ?=
@@ -34,7 +38,7 @@ PY := $(VENV)/bin/python
 INSTALL = $(PY) -m pip install --constraint constraints.txt \
 	$(if $(TORCH_INDEX),--extra-index-url "$(TORCH_INDEX)")
 
-.PHONY: lab test notebooks mutate differences badges bench lint site clean \
+.PHONY: lab test notebooks mutate fuzz differences badges bench lint site clean \
 	colab oldest newest torchless torch flake bare dist
 
 lab: $(VENV)/lab-installed $(VENV)/trusted
@@ -49,6 +53,9 @@ notebooks: $(VENV)/test-installed
 
 mutate: $(VENV)/test-installed
 	$(PY) tools/mutate.py
+
+fuzz: $(VENV)/test-installed
+	$(PY) tests/fuzz --programs $(PROGRAMS) $(if $(SEED),--seed $(SEED))
 
 differences: $(VENV)/test-installed
 	$(PY) tools/differences.py

@@ -78,6 +78,8 @@ def backward(
 
     def run(node: Node, g: Any, wanted: Wanted | None) -> Sequence[Any]:
         """The gradients a node sends, and whoever wants to see them sees them."""
+        if node.extras is not None and g is not None:
+            g = hooks.run_pre(node, g)
         if g is None and not node.runs_on_none:
             return (None,) * len(node.parents)
         out = (modes.anomaly or type(node).apply)(node, g, taped, wanted)
@@ -111,7 +113,8 @@ def backward(
                 if capture and node in targets:
                     captured[node] = g
                 wanted = tuple([p in needed for p in node.parents])
-                if (capture and node.is_leaf) or (node.parents and not any(wanted)):
+                end = capture or node not in targets  # of backward(inputs=…) the targets run too
+                if (capture and node.is_leaf) or (node.parents and end and not any(wanted)):
                     continue
             gradient = out = None  # a leaf may keep a gradient that nobody else holds
             simple = plan is not None and node.extras is None and not node.lifted

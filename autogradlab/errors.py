@@ -120,6 +120,13 @@ SHARED_ELEMENTS = (
     "unsupported operation: more than one element of the written-to tensor refers to a single "
     "memory location. Please clone() the tensor before performing the operation."
 )
+SHARED_WITH_INPUT = (
+    "unsupported operation: some elements of the input tensor and the written-to tensor refer to a "
+    "single memory location. Please clone() the tensor before performing the operation."
+)
+NOTHING_TO_TRANSPOSE = (
+    "Tensor.{} is deprecated on 0-D tensors. This function is the identity in these cases."
+)
 PARAMS_NOT_ITERABLE = (
     "params argument given to the optimizer should be an iterable of Tensors or dicts, but got "
 )
@@ -189,7 +196,7 @@ def modified(array: Any, node: Any, version: int, expected: int) -> str:
     if node is not None:
         operation, _, number = node.name().partition("Backward")
         maker = f", which is output 0 of {operation}{number.strip('0')},"
-    kind = "CPUBoolType" if array.dtype.kind == "b" else dtypes.type_name(array.dtype)
+    kind = cpp_type(array.dtype)
     return (
         "one of the variables needed for gradient computation has been modified by an inplace "
         f"operation: [{kind} {list(array.shape)}]{maker} is at version "
@@ -200,7 +207,7 @@ def modified(array: Any, node: Any, version: int, expected: int) -> str:
     )
 
 
-def view_made(made: str, output_nr: int, indirect: bool = False) -> str:
+def view_made(made: str, node: Any, output_nr: int, indirect: bool = False) -> str:
     """A view must not be written into (or, `indirect`, another view or its base was), since it was
     made by an operation with several outputs or in a mode that records nothing."""
     how = "is being modified inplace"
@@ -215,11 +222,14 @@ def view_made(made: str, output_nr: int, indirect: bool = False) -> str:
             "You can fix this by cloning the output of the custom Function."
         )
     if made not in ("no_grad", "inference"):
+        which = f"A view was created in no_grad mode and {how} with grad mode enabled"
+        if node is not None:
+            name = node.name().partition("Backward")[0]
+            which = f"Output {output_nr} of {name} is a view and {how}"
         return (
-            f"Output {output_nr} of {made.partition('Backward')[0]} is a view and {how}. This view "
-            "is the output of a function that returns multiple views. Such functions do not allow "
-            "the output views to be modified inplace. You should replace the inplace operation by "
-            "an out-of-place one."
+            f"{which}. This view is the output of a function that returns multiple views. Such "
+            "functions do not allow the output views to be modified inplace. You should replace "
+            "the inplace operation by an out-of-place one."
         )
     inside, outside = ("no_grad mode", "with grad mode enabled") if made == "no_grad" else (
         "inference mode", "in normal mode")  # fmt: skip
@@ -283,6 +293,17 @@ def broadcast(a: Sequence[int], b: Sequence[int]) -> str:
     )
 
 
+def written_shape(shape: Sequence[int], given: Sequence[int]) -> str:
+    return f"output with shape {list(shape)} doesn't match the broadcast shape {list(given)}"
+
+
+def bad_call(shape: Sequence[int], given: Sequence[int]) -> str:
+    return (
+        f"Bad in-place call: input tensor size {list(shape)} and output tensor size {list(given)} "
+        "should match"
+    )
+
+
 def dimension(dim: int, ndim: int) -> str:
     low, high = -max(ndim, 1), max(ndim, 1) - 1
     return f"Dimension out of range (expected to be in range of [{low}, {high}], but got {dim})"
@@ -301,13 +322,18 @@ def not_a_tensor(function: str, argument: str, position: int, got: Any) -> str:
     return f"{function}(): argument '{argument}' (position {position}) must be Tensor, not {kind}"
 
 
-def expand(shape: Sequence[int], old: Sequence[int]) -> str:
+def cpp_type(kind: Any) -> str:
+    """The name of a tensor's type in messages, which have one of their own for bools."""
+    return "CPUBoolType" if kind.kind == "b" else dtypes.type_name(kind)
+
+
+def expand(shape: Sequence[int], old: Sequence[int], given: Sequence[int]) -> str:
     """The first dimension, from the last, that cannot be expanded."""
     lead = len(shape) - len(old)
     dim = next(i for i in reversed(range(len(old))) if old[i] not in (1, shape[lead + i]))
     return (
         f"The expanded size of the tensor ({shape[lead + dim]}) must match the existing size "
-        f"({old[dim]}) at non-singleton dimension {lead + dim}.  Target sizes: {list(shape)}.  "
+        f"({old[dim]}) at non-singleton dimension {lead + dim}.  Target sizes: {list(given)}.  "
         f"Tensor sizes: {list(old)}"
     )
 

@@ -80,27 +80,32 @@ def register(owner: Any, kind: str, hook: Callable[..., Any]) -> RemovableHandle
 
 
 def run_before(node: Node, g: Any) -> Any:
-    """Run the hooks that see a gradient before its node does; the gradient they leave."""
+    """Run the hooks of a tensor, which see its gradient whether or not its node runs, and keep the
+    gradient if that is asked for; the gradient they leave."""
     hooks = node.extras
     if isinstance(g, list):  # of a node with several outputs; those have their own tensor hooks
-        bare = not any(isinstance(each, Tensor) for each in g)
-        came = run_pre(hooks, tuple(map(wrap, g)))
-        return type(g)([x.array if bare and x is not None else x for x in came])
+        return g
     bare = not isinstance(g, Tensor)
     g = wrap(g) if bare else g
     for hook in list(hooks.tensor.values()):
         g = replaced(g, hook(g), hook)
-    (g,) = run_pre(hooks, (g,))
     if hooks.retain and (tensor := hooks.retain()) is not None:
         tensor._grad = g.clone() if tensor._grad is None else tensor._grad + g
     return g.array if bare and g is not None else g
 
 
-def run_pre(hooks: Extras, came: tuple[Any, ...]) -> tuple[Any, ...]:
-    for hook in list(hooks.pre.values()):
+def run_pre(node: Node, g: Any) -> Any:
+    """Run the hooks before a node; the gradient they leave."""
+    if not node.extras.pre:
+        return g
+    gradients = g if isinstance(g, list) else [g]
+    bare = not any(isinstance(each, Tensor) for each in gradients)
+    came = tuple(map(wrap, gradients))
+    for hook in list(node.extras.pre.values()):
         new = hook(came)
         came = came if new is None else as_tuple(new, came, hook)
-    return came
+    out = [x.array if bare and x is not None else x for x in came]
+    return type(g)(out) if isinstance(g, list) else out[0]
 
 
 def run_after(node: Node, out: Sequence[Any], g: Any) -> Sequence[Any]:

@@ -23,18 +23,30 @@ from .tensor import Tensor, wrap
 
 as_strided_at = writes.as_strided_at
 
+# Operations that compute the whole result before they write, that write elements one by one while
+# they read, and that do not mind elements which share their memory.
+PRODUCTS = {"addmm", "addmv", "baddbmm"}
+COPIED_FIRST = {*PRODUCTS, "cumsum", "cumprod", "tril", "triu"}
+ONE_BY_ONE = {"index_add", "index_fill", "scatter", "scatter_add"}
+ALL_AT_ONCE = {"tril", "triu"}
+
 
 def in_place(operation: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """The in-place form of an operation whose first argument is the tensor that is written."""
 
+    name = operation.__name__
+
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        writable(self, [*args, *kwargs.values()])
+        others = [x for x in (*args, *kwargs.values()) if isinstance(x, Tensor)]
+        writable(self, others, own=name not in ALL_AT_ONCE)
+        if name not in COPIED_FIRST | ONE_BY_ONE:
+            apart(self, others, wholly=name == "index_put")
         out = operation(self, *args, **kwargs)
+        if name in ONE_BY_ONE:
+            apart(self, others, wholly=True)
         if tuple(out.array.shape) != tuple(self.array.shape):
-            raise RuntimeError(
-                f"output with shape {list(self.array.shape)} doesn't match the broadcast shape "
-                f"{list(out.array.shape)}"
-            )
+            words = errors.bad_call if name in PRODUCTS else errors.written_shape
+            raise RuntimeError(words(self.array.shape, out.array.shape))
         if dtypes.category(out.array.dtype) > dtypes.category(self.array.dtype):
             names = dtypes.scalar_name(out.array.dtype), dtypes.scalar_name(self.array.dtype)
             raise RuntimeError(
@@ -42,33 +54,58 @@ def in_place(operation: Callable[..., Tensor]) -> Callable[..., Tensor]:
             )
         return write(self, out)
 
-    method.__name__ = f"{operation.__name__}_"
+    method.__name__ = f"{name}_"
     method.__doc__ = (
         f"`{operation.__name__}`, written into this tensor's memory; returns the tensor."
     )
     return method
 
 
-def writable(x: Tensor, others: Sequence[Any] = ()) -> None:
-    """Raise torch's error if `x` must not be written, because of what would be recorded."""
+def writable(x: Tensor, others: Sequence[Any] = (), own: bool = True) -> None:
+    """Raise torch's error if `x` must not be written, because of what would be recorded or, where
+    each element must have memory of its `own`, because some share theirs."""
     if x.inference and not modes.inference:
         raise RuntimeError(errors.INFERENCE_IN_PLACE)
+    if modes.grad_enabled:
+        recordable(x, others)
     array = x.array
-    if array.size and 0 in getattr(array, "strides", ()) and any(
+    if own and array.size and 0 in getattr(array, "strides", ()) and any(
         n > 1 and not step for n, step in zip(array.shape, array.strides, strict=True)
     ):
         raise RuntimeError(errors.SHARED_ELEMENTS)
-    if not modes.grad_enabled:
-        return
+
+
+def recordable(x: Tensor, others: Sequence[Any]) -> None:
     made = x.made and x.base.requires_grad
     wanting = any(isinstance(y, Tensor) and y.requires_grad for y in (x, *others))
     if x.base is not None and (wanting or made):
         if x.made:
-            raise RuntimeError(errors.view_made(x.made, x.output_nr))
+            raise RuntimeError(errors.view_made(x.made, x.node, x.output_nr))
         if x._requires_grad and x.base.node is None:
             raise RuntimeError(errors.VIEW_IN_PLACE)
     if wanting and x._requires_grad and x.node is None:
         raise RuntimeError(errors.LEAF_IN_PLACE)
+
+
+def apart(x: Tensor, others: Sequence[Any], wholly: bool = False) -> None:
+    """Raise torch's error if what is read while `x` is written lies partly (`wholly`: at all) in
+    the same memory. Torch does not look into arrays with gaps."""
+    a = x.array
+    for y in others:
+        b = y.array
+        if y is x and wholly:
+            raise RuntimeError(errors.SHARED_WITH_INPUT)
+        if y is x or not (isinstance(a, np.ndarray) and isinstance(b, np.ndarray)):
+            continue
+        if a.size and b.size and np.may_share_memory(a, b) and dense(a) and dense(b):
+            same = a.ctypes.data == b.ctypes.data and a.nbytes == b.nbytes
+            if wholly or not same or a.strides != b.strides:
+                raise RuntimeError(errors.SHARED_WITH_INPUT)
+
+
+def dense(a: np.ndarray) -> bool:
+    """Whether its elements fill their stretch of memory, each its own place."""
+    return _highest(a) - _lowest(a) == a.nbytes and (a.size == 1 or 0 not in a.strides)
 
 
 def write(x: Tensor, out: Tensor) -> Tensor:
@@ -177,13 +214,15 @@ def _highest(a: np.ndarray) -> int:
 
 def renew(x: Tensor) -> None:
     """Give a view whose memory was written the history of its base."""
-    x.seen, base = x.cell[0], x.base
+    base = x.base
     if not base._requires_grad:
         return
-    if x.made and modes.grad_enabled:
+    if x.made and not modes.grad_enabled:
+        return
+    if x.made:
         output_nr = 0 if x.node is None else x.node.output_nr
-        raise RuntimeError(errors.view_made(x.made, output_nr, indirect=True))
-    retained = x.retains_grad
+        raise RuntimeError(errors.view_made(x.made, x.node, output_nr, indirect=True))
+    x.seen, retained = x.cell[0], x.retains_grad
     where = {"where": positions(x, base)}
     x.node = as_strided_at.node(as_strided_at.plan((True,)), (base,), x.memory(), where)
     x._requires_grad, x.accumulator = True, None
@@ -198,56 +237,62 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
     """The elements of `src`, broadcast and cast, written into this tensor; returns the tensor."""
     src = src if isinstance(src, Tensor) else wrap(np.asarray(src, self.array.dtype)[()])
     writable(self, [src])
+    apart(self, [src])
     try:
-        np.broadcast_shapes(self.array.shape, src.array.shape)
+        whole = np.broadcast_shapes(self.array.shape, src.array.shape)
     except ValueError:
         raise RuntimeError(errors.broadcast(self.array.shape, src.array.shape)) from None
+    if tuple(whole) != tuple(self.array.shape):
+        raise RuntimeError(errors.written_shape(self.array.shape, whole))
     return write(self, writes.copy(self, src))
 
 
 def fill_(self: Tensor, value: Any) -> Tensor:
     """One value written into every element; returns the tensor."""
-    writable(self, [value])
+    writable(self, [value], own=False)
     if not isinstance(value, Tensor):
         value = dtypes.number_as(value, self.array.dtype)
         return write(self, writes.fill_number(self, value=value))
     if value.array.ndim:
         raise RuntimeError(errors.fill_value(value.array.ndim))
+    writable(self, [value])
     return write(self, writes.fill_tensor(self, value))
 
 
 def zero_(self: Tensor) -> Tensor:
     """Zeros written into every element; returns the tensor."""
-    writable(self)
+    writable(self, own=False)
     return write(self, writes.zero(self))
 
 
 def setitem(self: Tensor, key: Any, value: Any) -> None:
     """`self[key] = value`: a number fills, a tensor is copied, into what basic indexing shows;
     arrays of indices or masks put one element after the other."""
-    from .ops.indexing import located, numpy_indices
+    from .ops.arguments import to_dtype
+    from .ops.indexing import dims_used, is_mask, is_number, located, numpy_indices
 
-    if not isinstance(value, Tensor):
+    given = isinstance(value, Tensor)
+    if not given:
         if not isinstance(value, int | float | np.generic | np.ndarray):
             kind = dtypes.type_name(self.array.dtype)
             raise TypeError(f"can't assign a {type(value).__name__} to a {kind}")
         value = wrap(np.asarray(value).astype(self.array.dtype)[()])
     whole = isinstance(key, slice) and key == slice(None)
+    array = isinstance(key, Tensor | np.ndarray | list) and not is_number(key)
+    if array and dims_used(key) <= self.ndim:  # torch looks into these late
+        writable(self, [value])
+        apart(self, [x for x in (value, key) if isinstance(x, Tensor)], wholly=True)
     shown, arrays, keys = (self, {}, ()) if whole else located(self, key)
     if arrays:
-        indices = numpy_indices(shown, arrays)
         writable(shown, [value])
-        room = shown.array[indices].shape
-        lead = value.array.ndim - len(room)
-        if lead > 0 and set(value.array.shape[:lead]) == {1}:
-            value = value.reshape(value.array.shape[lead:])
-        try:
-            np.broadcast_to(value.array, room)
-        except ValueError:
-            raise RuntimeError(
-                f"shape mismatch: value tensor of shape {list(value.array.shape)} cannot be "
-                f"broadcast to indexing result of shape {list(room)}"
-            ) from None
+        apart(shown, [value, *(k for k in keys if k is not None)], wholly=True)
+        one = not value.array.ndim and len(keys) == 1 and is_mask(keys[0])
+        if not given or one:  # a number takes the type of the tensor
+            value = to_dtype(value, self.array.dtype)
+        elif value.array.ndim:
+            lead = next((i for i, n in enumerate(value.shape) if n != 1), value.ndim)
+            value = value.reshape(value.shape[lead:]) if lead else value
+        indices = numpy_indices(shown, arrays, value)
         out = writes.put_at(shown, value, indices=indices)
         write(shown, hooks.guard(out, indices=keys))
         return
@@ -256,6 +301,6 @@ def setitem(self: Tensor, key: Any, value: Any) -> None:
             fill_(shown, value)
             return
         lead = next((i for i, n in enumerate(value.shape) if n != 1), value.ndim)
-        value = value.view(value.shape[lead:]) if lead else value
+        value = value.view(value.shape[lead:])
         value = value.expand(shown.shape) if value.shape != shown.shape else value
     copy_(shown, value)

@@ -128,7 +128,8 @@ class Node:
         if not (modes.lifted or self.lifted):
             return self.plan.run(wanted, g, self.unpack(taped))
         with lifting():  # formulas run on tensors, which may hold duals and batches
-            out = self.plan.run(wanted, g if taped else tensors_of(g), self.unpack(True))
+            g = g if taped else Parts(map(wrap, g)) if isinstance(g, Parts) else wrap(g)
+            out = self.plan.run(wanted, g, self.unpack(True))
         return out if taped else [None if o is None else o.array for o in out]
 
     def free(self) -> None:
@@ -139,6 +140,8 @@ class Node:
         for g in gradients:
             if not isinstance(g, Tensor | None):
                 raise TypeError("argument 0 is not a Variable")
+        if self.shape is not None and len(gradients) != 1:
+            raise TypeError(f"expected 1 arguments, got {len(gradients)} instead")
         taped = modes.grad_enabled
         came = [g if g is None or taped else g.array for g in gradients]
         with np.errstate(all="ignore"):
@@ -153,7 +156,8 @@ class Node:
         return self.plan.saved_value(self, name)
 
     def __dir__(self) -> list[str]:
-        names = [f"_saved_{n.replace('_shape', '_sym_sizes')}" for n in self.plan.names]
+        names = self.plan.names if self.plan else ()
+        names = [f"_saved_{n.replace('_shape', '_sym_sizes')}" for n in names]
         return [*super().__dir__(), *names]
 
     def name(self) -> str:
@@ -286,9 +290,6 @@ class AccumulateGrad(Node):
     def free(self) -> None:
         """A leaf has saved nothing."""
 
-    def __dir__(self) -> list[str]:
-        return object.__dir__(self)
-
     def apply(self, g: Any, taped: bool, wanted: Wanted | None) -> Sequence[Any]:
         leaf = self.variable
         if not leaf._requires_grad:
@@ -319,11 +320,6 @@ def edge(x: Tensor) -> Node | None:
         node = AccumulateGrad(x)
         x.accumulator = weakref.ref(node)  # the graph holds the leaf, so the leaf must not hold it
     return node
-
-
-def tensors_of(g: Any) -> Any:
-    """A gradient as tensors: one, or those of several outputs."""
-    return Parts([wrap(each) for each in g]) if isinstance(g, Parts) else wrap(g)
 
 
 def fit(g: Any, node: Any, sender: Node | None = None) -> Any:

@@ -98,7 +98,8 @@ class Primitive:
                 if x.base is None:
                     kinds.append(x._requires_grad)
                 else:
-                    x.renew()
+                    if primitive.formulas:  # else its history does not matter
+                        x.renew()
                     kinds.append(x.requires_grad)
                 x = x.array
             else:

@@ -70,10 +70,11 @@ def load(f: File, map_location: Any = None, weights_only: bool = True) -> Any:
     try:
         arrays = from_bytes(data)
         length = int.from_bytes(data[:8], "little")
-        nesting = json.loads(data[8 : 8 + length]).get("__metadata__", {}).get(NESTING)
+        notes = json.loads(data[8 : 8 + length]).get("__metadata__") or {}
+        nesting = notes.get(NESTING)
         tensors = {name: wrap(x[()]) for name, x in arrays.items()}
         return tensors if nesting is None else rebuilt(json.loads(nesting), tensors)
-    except (SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (SafetensorError, ValueError, LookupError, TypeError, RecursionError) as error:
         raise RuntimeError(f"not a whole safetensors file: {error}") from error
 
 

@@ -6,6 +6,7 @@ Its arithmetic and its other operations are functions in `ops/`, attached there 
 
 from __future__ import annotations
 
+import math
 import sys
 import warnings
 import weakref
@@ -76,6 +77,8 @@ class Tensor:
     def requires_grad(self, value: bool) -> None:
         if not isinstance(value, bool):
             raise RuntimeError("requires_grad must be a bool")
+        if value and self.node is not None:
+            raise RuntimeError(errors.NOT_A_LEAF.partition(" If")[0])
         self._set_requires_grad(value, errors.TENSORS_ONLY_FLOAT.replace("Only", "only"))
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
@@ -156,7 +159,7 @@ class Tensor:
 
     def retain_grad(self) -> None:
         """Make backward keep the gradient of this non-leaf in `.grad` too."""
-        if not self._requires_grad:
+        if self.is_leaf and not self.requires_grad:
             raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
         if self.node is not None:
             from .hooks import Extras
@@ -166,7 +169,7 @@ class Tensor:
 
     def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
         """Call `hook(grad)` when this tensor's gradient is known; what it returns replaces it."""
-        if not self._requires_grad:
+        if self.is_leaf and not self.requires_grad:
             raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
         from . import hooks
 
@@ -176,7 +179,7 @@ class Tensor:
         self, hook: Callable[[Tensor], None]
     ) -> RemovableHandle:
         """Call `hook(tensor)` each time backward has added to the `.grad` of this leaf."""
-        if not self._requires_grad:
+        if self.is_leaf and not self.requires_grad:
             raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
         if self.node is not None:
             raise RuntimeError(
@@ -271,8 +274,10 @@ class Tensor:
         operation that gives several views."""
         self.base, self.cell = x if x.base is None else x.base, x.version_cell()
         self.seen, self.inference, self.special = self.cell[0], x.inference, True
-        if multiple or not modes.grad_enabled or x.made:
-            self.made = multiple or x.made or ("inference" if modes.inference else "no_grad")
+        if not modes.grad_enabled:
+            self.made = "inference" if modes.inference else "no_grad"
+        elif multiple or x.made:
+            self.made = multiple or x.made
 
     def renew(self) -> None:
         """Of a view: after its memory was written, its history is that of the base."""
@@ -349,13 +354,19 @@ class Tensor:
     def size(self, dim: int | None = None) -> Size | int:
         if dim is None:
             return self.shape
-        if not -max(self.ndim, 1) <= dim < max(self.ndim, 1) or not self.ndim:
+        if not self.ndim:
+            raise IndexError(errors.no_dimensions(dim))
+        if not -self.ndim <= dim < self.ndim:
             raise IndexError(errors.dimension(dim, self.ndim))
         return self.array.shape[dim]
 
     def stride(self, dim: int | None = None) -> tuple[int, ...] | int:
         """Steps between neighbours along each dimension, in elements."""
-        steps = tuple(s // self.array.itemsize for s in self.array.strides)
+        shape, strides = self.array.shape, self.array.strides
+        if not self.array.size:  # NumPy keeps none for nothing
+            ends = [math.prod(max(n, 1) for n in shape[i + 1 :]) for i in range(len(shape))]
+            strides = [self.array.itemsize * n for n in ends]
+        steps = tuple(s // self.array.itemsize for s in strides)
         return steps if dim is None else steps[dim]
 
     def is_contiguous(self) -> bool:
@@ -406,13 +417,13 @@ class Tensor:
         return self.array.item()
 
     def _number(self) -> Any:
-        if self._requires_grad:
-            errors.warn_once(errors.SCALAR_OF_GRAD)
         if self.array.size != 1:
             raise ValueError("only one element tensors can be converted to Python scalars")
         return self.array.item()
 
     def __float__(self) -> float:
+        if self._requires_grad:
+            errors.warn_once(errors.SCALAR_OF_GRAD)
         return float(self._number())
 
     def __int__(self) -> int:
@@ -449,8 +460,11 @@ class Tensor:
     def __repr__(self) -> str:
         if isinstance(self.array, Lifted):
             return self.array.describe()
-        name = self.grad_fn and self.grad_fn.name().rpartition("::")[2]
-        return printing.tensor_repr(self.memory(), grad_fn=name, requires_grad=self._requires_grad)
+        try:
+            name = self.grad_fn and self.grad_fn.name().rpartition("::")[2]
+        except RuntimeError:  # a view that was written in a forbidden way
+            name = "Invalid"
+        return printing.tensor_repr(self.memory(), grad_fn=name, requires_grad=self.requires_grad)
 
     __str__ = __repr__
 

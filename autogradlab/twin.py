@@ -240,14 +240,15 @@ class Comparison:
             self.differ(where, "is a tensor on one side only", ours, theirs)
         elif self.first_time(ours, theirs):
             for flag in ("dtype", "shape", "requires_grad", "is_leaf"):
-                a, b = repr(getattr(ours, flag)), repr(getattr(theirs, flag))
+                a, b = repr(asked(ours, flag)), repr(asked(theirs, flag))
                 if a != b:
                     self.differ(where, f"has another {flag}", a, b)
             a, b = ours.detach().numpy(), theirs.detach().cpu().numpy()
             if (a.dtype, a.shape) == (b.dtype, b.shape):
                 self.arrays(where, a, b)
-            if ours.grad_fn is not None and theirs.grad_fn is not None:
-                self.graph(f"{where}.grad_fn", ours.grad_fn, theirs.grad_fn)
+            a, b = asked(ours, "grad_fn"), asked(theirs, "grad_fn")
+            if hasattr(a, "next_functions") and hasattr(b, "next_functions"):
+                self.graph(f"{where}.grad_fn", a, b)
             a, b = grad_of(ours), grad_of(theirs)
             if (a is None) != (b is None):
                 self.differ(f"{where}.grad", "is None on one side only", a, b)
@@ -316,6 +317,15 @@ def grad_of(x: Any) -> Any:
     with warnings.catch_warnings():  # asking a non-leaf for .grad warns
         warnings.simplefilter("ignore")
         return x.grad
+
+
+def asked(x: Any, name: str) -> Any:
+    """An attribute of a tensor, or the words with which it is refused: a view that was written in
+    a forbidden way does not say what made it."""
+    try:
+        return getattr(x, name)
+    except RuntimeError as error:
+        return plain(error)
 
 
 def is_object(x: Any) -> bool:
@@ -457,8 +467,9 @@ class CannotMirror(Exception):
 def mark(x: Any) -> Any:
     """Changes when the numbers of a tensor or an array change, or what made it."""
     if isinstance(x, Tensor) or is_torchs(x):
-        array, node = x.detach().numpy(), x.grad_fn
-        return node and node.name(), x.requires_grad, array.shape, hash(array.tobytes())
+        array, node = x.detach().numpy(), asked(x, "grad_fn")
+        name = node.name() if hasattr(node, "next_functions") else node
+        return name, x.requires_grad, array.shape, hash(array.tobytes())
     return hash(x.tobytes()) if isinstance(x, np.ndarray) and not x.dtype.hasobject else None
 
 

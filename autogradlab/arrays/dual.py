@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import errors
 from ..modes import modes
 from ..primitive import Boundary, Primitive
 from ..tensor import Tensor, wrap
@@ -219,6 +220,9 @@ tangent_of = Boundary(
 
 def paired(x: Tensor, tangent: Tensor, level: int) -> Tensor:
     """A tensor with a tangent of its shape, cast to its dtype."""
+    for name, given in (("primal", x), ("tangent", tangent)):
+        if not given.is_floating_point():
+            raise ValueError(errors.not_floating(name, given.dtype))
     if tuple(x.shape) != tuple(tangent.shape):
         raise RuntimeError(
             "Trying to set a forward gradient that has a different size than that of the original "

@@ -14,7 +14,7 @@ import numpy as np
 
 from .. import engine, errors
 from ..engine import observe
-from ..node import Node, clock, edge
+from ..node import AccumulateGrad, Node, clock, edge
 from ..tensor import Size, Tensor, tensors, wrap
 from . import forward_ad, function, functional, graph
 from .anomaly_mode import detect_anomaly, set_detect_anomaly
@@ -81,14 +81,14 @@ def backward(
         inputs = tensors(inputs)
         if not inputs:
             raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
-        for x in inputs:
-            if x.node is not None:
-                x.retain_grad()
     gradients = first_gradients(outputs, grad_tensors)
+    roots = starts(outputs)
+    for x in inputs or ():
+        x.retain_grad()
+    targets = None if inputs is None else [required(x) for x in inputs]
     if create_graph:
         errors.warn_once(errors.CREATE_GRAPH)
-    targets = None if inputs is None else [required(edge(x)) for x in inputs]
-    run(outputs, gradients, retain_graph, create_graph, targets, capture=False)
+    run(roots, gradients, retain_graph, create_graph, targets, capture=False)
 
 
 def grad(
@@ -135,9 +135,10 @@ def grad(
         results = batched(again, outputs, tensors(grad_outputs))
     else:
         gradients = first_gradients(outputs, grad_outputs)
-        targets = [required(edge(x)) for x in inputs]
-        found = run(outputs, gradients, retain_graph, create_graph, targets, capture=True)
-        results = [wrap(found.get(node)) for node in targets]
+        roots, targets = starts(outputs), [required(x) for x in inputs]
+        found = run(roots, gradients, retain_graph, create_graph, targets, capture=True)
+        given = {id(g.array): g for g in gradients}  # one that comes through is itself again
+        results = [given.get(id(g), wrap(g)) for g in map(found.get, targets)]
     for i, (result, x) in enumerate(zip(results, inputs, strict=True)):
         if result is None and materialize_grads:
             results[i] = wrap(np.zeros(x.array.shape, x.array.dtype))
@@ -166,10 +167,11 @@ def batched(
     return [None if g is None else next(stacked) for g in found]
 
 
-def required(node: Node | None) -> Node:
-    if node is None:
+def required(x: Tensor) -> Node:
+    """Where the gradient of an input goes: for a view made while nothing was recorded, nowhere."""
+    if not x.requires_grad:
         raise RuntimeError(errors.NO_GRAD_INPUT)
-    return node
+    return edge(x) or AccumulateGrad(x)
 
 
 def first_gradients(outputs: Sequence[Tensor], gradients: Any) -> list[Tensor]:
@@ -183,7 +185,7 @@ def first_gradients(outputs: Sequence[Tensor], gradients: Any) -> list[Tensor]:
     if len(gradients) != len(outputs):
         raise RuntimeError(f"got {len(outputs)} tensors and {len(gradients)} gradients")
     for i, (out, g) in enumerate(zip(outputs, gradients, strict=True)):
-        if g is None and out._requires_grad:
+        if g is None and out.requires_grad:
             if out.array.size != 1:
                 raise RuntimeError(errors.SCALAR_ONLY)
             gradients[i] = wrap(np.ones(out.array.shape, out.array.dtype)[()])
@@ -192,18 +194,23 @@ def first_gradients(outputs: Sequence[Tensor], gradients: Any) -> list[Tensor]:
     return gradients
 
 
+def starts(outputs: Sequence[Tensor]) -> list[Node]:
+    """The nodes the pass starts from."""
+    roots = [edge(out) for out in outputs]
+    for i, root in enumerate(roots):
+        if root is None:
+            raise RuntimeError(errors.NEEDS_GRAD.format(i))
+    return roots
+
+
 def run(
-    outputs: Sequence[Tensor],
+    roots: Sequence[Node],
     gradients: Sequence[Tensor],
     retain_graph: bool | None,
     taped: bool,
     targets: Sequence[Node] | None,
     capture: bool,
 ) -> dict[Node, Any]:
-    roots = [edge(out) for out in outputs]
-    for i, root in enumerate(roots):
-        if root is None:
-            raise RuntimeError(errors.NEEDS_GRAD.format(i))
     return engine.backward(
         roots,
         [g if taped else g.array for g in gradients],

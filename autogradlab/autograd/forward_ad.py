@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from .. import errors
 from ..arrays import dual, lifting
 from ..modes import modes
 from ..node import clock
@@ -57,9 +56,6 @@ def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> T
             "Trying to create a dual Tensor for forward AD but no level exists, make sure to "
             "enter_dual_level() first."
         )
-    for name, x in (("primal", tensor), ("tangent", tangent)):
-        if not x.is_floating_point():
-            raise ValueError(errors.not_floating(name, x.dtype))
     out = dual.paired(tensor, tangent, level)
     out.array.given = tangent
     return out

@@ -55,13 +55,13 @@ def floating(operands: list[Any]) -> list[Any]:
 
 def broadcastable(operands: list[Any]) -> list[Any]:
     """The operands, or torch's error if their shapes do not broadcast."""
-    shapes = [np.shape(x) for x in operands]
-    for shape in shapes[1:]:
-        if shape != shapes[0] and shape and shapes[0]:
+    whole, *shapes = [np.shape(x) for x in operands]
+    for shape in shapes:
+        if shape != whole and shape:
             try:
-                np.broadcast_shapes(shapes[0], shape)
+                whole = np.broadcast_shapes(whole, shape)
             except ValueError:
-                raise RuntimeError(errors.broadcast(shapes[0], shape)) from None
+                raise RuntimeError(errors.broadcast(whole, shape)) from None
     return operands
 
 

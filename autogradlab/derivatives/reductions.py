@@ -155,9 +155,9 @@ def cumulated(ufunc: np.ufunc, x: Any, dim: int, dtype: np.dtype | None) -> Any:
     """Sums or products so far, in torch's types: integers in int64."""
     if dtype is None:
         dtype = np.dtype(np.int64) if x.dtype.kind in "biu" else x.dtype
-    x = x.astype(dtype, copy=False)
     if not x.ndim:
-        return x
+        return x.astype(dtype)
+    x = x.astype(dtype, copy=False)
     return ufunc.accumulate(x, dim, np.float32 if dtype == np.float16 else dtype).astype(dtype)
 
 
@@ -325,7 +325,7 @@ var_mean = Primitive(
     ),
     self=lambda g, self, dim, correction, keepdim: (
         given(g[0], var_slope(self, dim, correction), self.shape, dim, keepdim)
-        + given(g[1], 1 / count(self.shape, dim), self.shape, dim, keepdim)
+        + given(g[1], 1 / (count(self.shape, dim) or 1), self.shape, dim, keepdim)
     ),
 )
 std_mean = Primitive(
@@ -348,7 +348,7 @@ std_mean = Primitive(
             dim,
             keepdim,
         )
-        + given(g[1], 1 / count(self.shape, dim), self.shape, dim, keepdim)
+        + given(g[1], 1 / (count(self.shape, dim) or 1), self.shape, dim, keepdim)
     ),
 )
 

@@ -6,6 +6,7 @@ is in `indexing`.
 
 from __future__ import annotations
 
+import functools
 import itertools
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided as strided
 from numpy.lib.stride_tricks import sliding_window_view
 
+from .. import dtypes
 from ..primitive import Primitive
 from ..tensor import Tensor, wrap
 
@@ -464,9 +466,15 @@ diagonal_copy = Primitive(
 
 # ------------------------------------------------------------------------------------------ joins
 
+def of_one_type(parts: list[Any]) -> list[Any]:
+    to = functools.reduce(dtypes.promote, (x.dtype for x in parts))
+    return [x.astype(to, copy=False) for x in parts]
+
+
 cat = Primitive(
     "CatBackward0",
     lambda *tensors, dim: joined(tensors, dim),
+    promote=of_one_type,
     variadic=True,
     jvp="linear",
     batch="leading",
@@ -475,6 +483,7 @@ cat = Primitive(
 stack = Primitive(
     "StackBackward0",
     lambda *tensors, dim: np.stack(tensors, dim),
+    promote=of_one_type,
     variadic=True,
     jvp="linear",
     batch="leading",

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import derivatives as d
-from .. import ops
+from .. import dtypes, ops
 from ..inplace import in_place
 from ..ops.arguments import needs_floats, one_dim
 from ..tensor import Tensor
@@ -131,6 +131,9 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
 
 def prelu(input: Tensor, weight: Tensor) -> Tensor:
     """`input` where it is positive, else `weight · input`, one weight or one for each channel."""
+    if input.dtype is not weight.dtype:
+        names = (dtypes.scalar_name(x.array.dtype) for x in (input, weight))
+        raise RuntimeError("prelu: Type promoting not supported. Got {} and {}".format(*names))
     if weight.numel() != 1:
         if not input.ndim:
             raise RuntimeError("Not allow zero-dim input tensor.")
@@ -146,7 +149,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
         )
     if weight.ndim != input.ndim:
         weight = weight.reshape([weight.numel() if i == 1 else 1 for i in range(input.ndim)])
-    return d.prelu(input, weight)
+    return d.prelu(needs_floats("prelu_cpu", input), weight)
 
 
 # ---------------------------------------------------------------------------------------- softmax

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from .. import derivatives as d
-from .. import dtypes, random
+from .. import dtypes, errors, random
 from ..arrays import Lifted
 from ..modes import modes
 from ..ops.elementwise import add, clamp_min, div, mul
 from ..ops.linalg import vector_norm
-from ..ops.products import addmm, matmul
+from ..ops.products import addmm, at_least_1d, matmul
 from ..ops.shapes import expand_as, reshape, t
 from ..sampling import drawn
 from ..tensor import Tensor, wrap
@@ -21,6 +21,7 @@ from ..tensor import Tensor, wrap
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """`input @ weight.T + bias` with weight (out, in)."""
+    at_least_1d("linear", input.ndim, weight.ndim)
     if bias is None:
         return matmul(input, t(weight))
     if input.ndim == 2:
@@ -44,6 +45,8 @@ def embedding(
     """The rows of `weight` (count, width) named by `input`; row `padding_idx` gets no gradient."""
     if max_norm is not None or sparse:
         raise NotImplementedError("autogradlab: embedding has no max_norm and no sparse gradients")
+    if not weight.ndim and weight.requires_grad:
+        raise IndexError(errors.no_dimensions(0))
     if weight.ndim != 2:
         raise RuntimeError("'weight' must be 2-D")
     count = weight.shape[0]

@@ -7,10 +7,11 @@ import warnings
 import numpy as np
 
 from .. import derivatives as d
-from .. import dtypes
+from .. import dtypes, errors
 from ..arrays import Lifted
 from ..hooks import guard
 from ..modes import modes
+from ..ops.arguments import needs_floats, to_dtype
 from ..ops.elementwise import (
     abs,
     add,
@@ -23,6 +24,7 @@ from ..ops.elementwise import (
     mul,
     ne,
     neg,
+    promoted,
     sqrt,
     sub,
     where,
@@ -122,6 +124,7 @@ def smooth_l1_loss(
     check_reduction(reduction)
     if beta < 0:
         raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
+    needs_floats("smooth_l1_cpu", next((x for x in pair if x.is_floating_point()), pair[0]))
     return d.smooth_l1_loss(*pair, reduction=reduction, beta=beta)
 
 
@@ -138,6 +141,7 @@ def huber_loss(
         check_reduction(reduction)
     if delta <= 0:
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
+    needs_floats("huber_cpu", pair[0])
     if weight is None:
         return d.huber_loss(*pair, reduction=reduction, delta=delta)
     check_weights(input, weight)
@@ -348,6 +352,8 @@ def cross_entropy(
         if ignore_index >= 0:
             raise RuntimeError("ignore_index is not supported for floating point target")
     dim = 0 if input.ndim == 1 else 1
+    if not input.ndim and input.shape == target.shape:
+        raise IndexError(errors.no_dimensions(1))
     logs = log_softmax(input, dim)
     if input.shape == target.shape:
         return of_probabilities(logs, target, weight, dim, reduction, label_smoothing)
@@ -389,7 +395,9 @@ def of_probabilities(
     if reduction == "none":
         return neg(sum(products, dim))
     total = neg(sum(products))
-    return total if reduction == "sum" else d.div_number(total, other=logs.numel() // classes)
+    if reduction == "sum" or not logs.numel():  # of nothing torch gives nan, as one number
+        return total if reduction == "sum" else neg(d.fill_number(sum(products), value=np.nan))
+    return d.div_number(total, other=logs.numel() // classes)
 
 
 def smooth(
@@ -426,6 +434,8 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
         raise RuntimeError(
             f"expected common dtype to be floating point, yet common dtype is {kind}"
         )
+    kind = dtypes.promote(x1.array.dtype, x2.array.dtype)
+    x1, x2 = to_dtype(x1, kind), to_dtype(x2, kind)
     norms = (at_least(vector_norm(x, 2, dim, keepdim=True), eps) for x in (x1, x2))
     return sum(mul(*map(div, (x1, x2), norms)), dim)
 
@@ -441,9 +451,9 @@ def pairwise_distance(
     x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False
 ) -> Tensor:
     """The p-norm of x1 - x2 + eps along the last dimension."""
-    difference = d.add_number(sub(x1, x2), other=eps)
-    dim = max(x1.ndim, x2.ndim) - 1
-    return d.norm_dim(difference, ord=p, dim=(dim,), keepdim=keepdim)
+    difference = d.add_number(promoted(sub(x1, x2), eps), other=eps)
+    dims = (difference.ndim - 1,) if difference.ndim else ()
+    return d.norm_dim(difference, ord=p, dim=dims, keepdim=keepdim)
 
 
 def cosine_embedding_loss(

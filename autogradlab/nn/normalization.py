@@ -13,9 +13,10 @@ from ..arrays import Lifted, without_tangents
 from ..arrays.batch import Batch
 from ..derivatives.windows import Memo
 from ..hooks import guard
+from ..ops.arguments import needs_floats
 from ..ops.elementwise import add, clone, mul, rsqrt, sub
 from ..ops.reductions import mean, var
-from ..ops.shapes import reshape
+from ..ops.shapes import contiguous, reshape
 from ..tensor import Tensor, wrap
 
 
@@ -39,7 +40,7 @@ def batch_norm(
     if eps < 0 or (training and eps == 0):
         when, rule = ("positive", " during training") if training else ("non-negative", "")
         raise ValueError(f"batch_norm eps must be {when}{rule}, but got {eps}")
-    channels = input.shape[1] if input.ndim > 1 else 0
+    channels = input.size(1) if input.array.size or input.ndim > 1 else 0
     running = {"running_mean": running_mean, "running_var": running_var}
     for name, x in (running | {"weight": weight, "bias": bias}).items():
         if x is None and name in running and not training:
@@ -199,8 +200,9 @@ def rms_norm(
     """Each slice of the last dimensions divided by its root mean square, then · weight."""
     shape = sizes("rms_norm", normalized_shape)
     check_normalized(input, shape, weight=weight)
+    needs_floats("rms_norm", input)
     eps = float(np.finfo(input.array.dtype).eps) if eps is None else eps
     dims = tuple(range(input.ndim - len(shape), input.ndim))
     scale = d.rsqrt(d.add_number(mean(input**2, dims, keepdim=True), other=eps))
     out = mul(input, scale)
-    return out if weight is None else mul(out, weight)
+    return contiguous(out if weight is None else mul(out, weight))

@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import derivatives as d
 from ..derivatives.windows import Ints, Window
+from ..ops.arguments import needs_floats
 from ..ops.reductions import mean
 from ..ops.shapes import squeeze, unsqueeze
 from ..tensor import Tensor
@@ -108,6 +109,7 @@ def max_pool1d(
     for name, x in (("kernel_size", k), ("stride", s), ("dilation", e)):
         if x <= 0:
             raise RuntimeError(f"max_pool1d() {name} must be greater than zero, but got {x}")
+    needs_floats("max_pool1d_impl", input)
     if p < 0:
         raise RuntimeError(f"max_pool1d() padding must be non-negative, but got {p}")
     if p > (e * (k - 1) + 1) // 2:
@@ -182,6 +184,11 @@ def avg_pool1d(
     """The average of each window of (N, C, L) or (C, L)."""
     plane, (k,), (p,) = one_dimension("avg_pool1d", input), many(kernel_size, 1), many(padding, 1)
     (s,) = (k,) if stride in (None, (), []) else many(stride, 1)
+    if 0 in plane.shape[-3:]:
+        raise RuntimeError(
+            "Expected 3D or 4D (batch mode) tensor with optional 0 dim batch size for input, but "
+            f"got:{list(plane.shape)}"
+        )
     out = avg_pool2d(plane, (1, k), (1, s), (0, p), ceil_mode, count_include_pad)
     return squeeze(out, -2)
 

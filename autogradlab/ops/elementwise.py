@@ -105,7 +105,7 @@ def binary_of_tensors(
         for position, (which, x) in enumerate((("input", input), ("other", other)), 1):
             if not isinstance(x, Tensor):
                 raise TypeError(errors.not_a_tensor(name, which, position, x))
-        if not integers:
+        if not integers and "f" not in (input.array.dtype.kind, other.array.dtype.kind):
             needs_floats(f"{name}_cpu", input)
         return primitive(input, other)
 
@@ -307,11 +307,15 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
 def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
     """`input + weight * (end - input)`, all of one dtype."""
     for name, x in (("end", end), ("weight", weight)):
-        if isinstance(x, Tensor) and x.array.dtype != input.array.dtype:
+        number = name == "weight" and (not isinstance(x, Tensor) or not x.ndim)
+        if not number and x.array.dtype != input.array.dtype:
             kinds = (dtypes.cpp_name(y.array.dtype) for y in (input, x))
             raise RuntimeError(
                 "expected dtype {} for `{n}` but got dtype {}".format(*kinds, n=name)
             )
+    parts = [x.array for x in (input, end, weight) if isinstance(x, Tensor)]
+    d.elementwise.broadcastable(parts)
+    needs_floats(f"lerp_kernel_{'tensor' if isinstance(weight, Tensor) else 'scalar'}", input)
     if isinstance(weight, Tensor):
         return d.lerp(input, end, weight)
     return d.lerp_number(input, end, weight=weight)
@@ -396,9 +400,7 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
     a, b = operand("where", input, 1), operand("where", other, 2)
     if not isinstance(a, Tensor) and not isinstance(b, Tensor):
         a, b = (wrap(np.asarray(x, dtypes.number_type(x))[()]) for x in (a, b))
-    for x in (a, b):
-        if isinstance(x, Tensor):
-            d.elementwise.broadcastable([condition.array, x.array])
+    d.elementwise.broadcastable([x.array for x in (condition, a, b) if isinstance(x, Tensor)])
     return d.where(a, b, condition=condition)
 
 
@@ -470,4 +472,5 @@ def allclose(
     if input.dtype is not other.dtype:
         names = (dtypes.scalar_name(x.array.dtype) for x in (input, other))
         raise RuntimeError("{} did not match {}".format(*names))
+    d.elementwise.broadcastable([input.array, other.array])
     return builtins.bool(np.allclose(input.array, other.array, rtol, atol, equal_nan))

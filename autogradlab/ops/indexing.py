@@ -54,8 +54,8 @@ def located(
     used = sum(dims_used(k) for k in items)
     if used > input.ndim:
         raise IndexError(f"too many indices for tensor of dimension {input.ndim}")
-    out, dim, dropped, arrays, keys = input, 0, 0, {}, ()
-    for k in items:
+    out, dim, arrays, keys = input, 0, {}, ()
+    for place, k in enumerate(items):
         if k is ...:
             dim += input.ndim - used
         elif k is None:
@@ -74,7 +74,7 @@ def located(
                 arrays[dim + i] = a
             dim += len(array)
         else:
-            out, dropped = selected(out, dim, k, dim + dropped), dropped + 1
+            out = selected(out, dim, k, place)
     return out, arrays, keys
 
 
@@ -138,12 +138,12 @@ def selected(input: Tensor, dim: int, k: Any, place: int = 0) -> Tensor:
     if not hasattr(k, "__index__"):
         kind = type(k).__name__ if type(k).__module__ != "numpy" else f"numpy.{type(k).__name__}"
         raise IndexError(errors.INDEX_TYPES.format(kind))
-    if not input.ndim:
+    if not input.ndim and not k.__index__():
         raise IndexError(
             "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or "
             "`tensor.item<T>()` in C++ to convert a 0-dim tensor to a number"
         )
-    size, i = input.shape[dim], k.__index__()
+    size, i = input.shape[dim] if input.ndim else 0, k.__index__()
     if not -size <= i < size:
         raise IndexError(errors.index(i, place, size))
     return d.select(input, dim=dim, index=i % size)
@@ -172,8 +172,11 @@ def index_array(k: Any, input: Tensor, dim: int) -> tuple[np.ndarray, ...]:
     return (array.astype(np.int64),)
 
 
-def numpy_indices(input: Tensor, arrays: dict[int, np.ndarray]) -> tuple[Any, ...]:
-    """Arrays by dimension as an index for NumPy; torch's errors for what does not fit."""
+def numpy_indices(
+    input: Tensor, arrays: dict[int, np.ndarray], values: Tensor | None = None
+) -> tuple[Any, ...]:
+    """Arrays by dimension as an index for NumPy; torch's errors for what does not fit, `values` to
+    be written there among it."""
     try:
         np.broadcast_shapes(*(a.shape for a in arrays.values()))
     except ValueError:
@@ -181,14 +184,39 @@ def numpy_indices(input: Tensor, arrays: dict[int, np.ndarray]) -> tuple[Any, ..
         raise IndexError(
             f"shape mismatch: indexing tensors could not be broadcast together with shapes {shapes}"
         ) from None
+    places, outside = dict(arrays), None
     for i, (dim, a) in enumerate(arrays.items()):  # torch counts the indexed dimensions only
         if isinstance(a, Lifted):
             continue
         size = input.shape[dim]
-        outside = a[(a < -size) | (a >= size)]
-        if outside.size:
-            raise IndexError(errors.index(outside[0], i, size))
-    return tuple(arrays.get(i, slice(None)) for i in range(max(arrays) + 1))
+        beyond = a[(a < -size) | (a >= size)]
+        if beyond.size and not size:
+            raise IndexError("index is out of bounds for dimension with size 0")
+        if beyond.size:
+            outside = outside or errors.index(beyond[0], i, size)
+            places[dim] = a.clip(-size, size - 1)
+    indices = tuple(places.get(i, slice(None)) for i in range(max(places) + 1))
+    if values is not None:
+        fit_places(input, indices, values)
+    if outside and input.array.size:
+        raise IndexError(outside)
+    return indices
+
+
+def fit_places(input: Tensor, indices: tuple[Any, ...], values: Tensor) -> None:
+    """Torch's errors for values that do not fit where they are to be written."""
+    room = np.broadcast_to(False, input.shape)[indices].shape
+    if not fits(values.shape, room):
+        raise RuntimeError(
+            f"shape mismatch: value tensor of shape {list(values.shape)} cannot be broadcast to "
+            f"indexing result of shape {list(room)}"
+        )
+    names = [dtypes.scalar_name(x.array.dtype) for x in (input, values)]
+    if names[0] != names[1]:
+        raise RuntimeError(
+            "Index put requires the source and destination dtypes match, got {} for the "
+            "destination and {} for the source.".format(*names)
+        )
 
 
 def iterate(input: Tensor) -> Any:
@@ -236,7 +264,15 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
         raise RuntimeError(
             f"index_select(): Index to scalar can have only 1 value, got {array.size} value(s)"
         )
-    within(array, dim, size_along(input, dim), text="index out of range in self", error=IndexError)
+    size = size_along(input, dim)
+    if array.size and not size and input.ndim > 1:
+        raise RuntimeError("index_select(): self indexing axis dim should be positive")
+    if input.array.size or input.ndim < 2:
+        within(array, dim, size, text="index out of range in self", error=IndexError)
+    elif (outside := array[(array < 0) | (array >= size)]).size:
+        raise RuntimeError(
+            f"INDICES element is out of DATA bounds, id={outside[0]} axis_dim={size}"
+        )
     return d.index_select(input, dim=dim, index=index)
 
 
@@ -256,21 +292,27 @@ def index_add(
         raise RuntimeError(
             "index_add_(): self ({}) and source ({}) must have the same scalar type".format(*kinds)
         )
-    shapes = [list(x.shape) for x in (input, source)]
-    if input.ndim > 1 and (
-        len(shapes[0]) != len(shapes[1])
-        or any(m != n for i, (m, n) in enumerate(zip(*shapes, strict=True)) if i != dim)
-    ):
+    if dim and dim >= source.ndim:
         raise RuntimeError(
-            "source tensor shape must match self tensor shape, excluding the specified dimension. "
-            "Got self.shape = {} source.shape = {}".format(*shapes)
+            f"index_add_(): Indexing dim {dim} is out of bounds of the source tensor with dim "
+            f"{source.ndim}"
         )
+    if not source.ndim and (input.ndim > 1 or array.size != 1):
+        raise IndexError(errors.no_dimensions(dim))
+    shapes = [list(x.shape) for x in (input, source)]
     if array.size != size_along(source, dim):
         raise RuntimeError(
             f"index_add_(): Number of indices ({array.size}) should be equal to "
             f"source.size(dim): ({size_along(source, dim)}), for dim: {dim}"
         )
-    within(array, dim, size_along(input, dim))
+    others = [s[:dim] + s[dim + 1 :] for s in shapes]
+    if input.ndim != source.ndim or others[0] != others[1]:
+        raise RuntimeError(
+            "source tensor shape must match self tensor shape, excluding the specified dimension. "
+            "Got self.shape = {} source.shape = {}".format(*shapes)
+        )
+    words = {"error": IndexError, "text": "index out of range in self"} if input.ndim < 2 else {}
+    within(array, dim, size_along(input, dim), **words)
     return d.index_add(input, source, dim=dim, index=index, alpha=alpha)
 
 
@@ -299,12 +341,6 @@ def index_put(
         raise TypeError(
             "index_put(): argument 'indices' (position 2) must be tuple of Tensors, not " + kind
         )
-    names = [dtypes.scalar_name(x.array.dtype) for x in (input, values)]
-    if names[0] != names[1]:
-        raise RuntimeError(
-            "Index put requires the source and destination dtypes match, got {} for the "
-            "destination and {} for the source.".format(*names)
-        )
     arrays, dim = {}, 0
     for k in indices:
         found = (None,) if k is None else index_array(k, input, dim)
@@ -314,13 +350,7 @@ def index_put(
         raise IndexError(
             f"too many indices for tensor of dimension {input.ndim} (got {len(indices)})"
         )
-    where = numpy_indices(input, arrays)
-    shape = np.broadcast_to(False, input.shape)[where].shape
-    if not fits(values.shape, shape):
-        raise RuntimeError(
-            f"shape mismatch: value tensor of shape {list(values.shape)} cannot be broadcast to "
-            f"indexing result of shape {list(shape)}"
-        )
+    where = numpy_indices(input, arrays, values)
     out = d.index_put(input, values, indices=where, accumulate=accumulate)
     return guard(out, indices=tuple(indices))
 

@@ -95,14 +95,17 @@ def solve(A: Tensor, B: Tensor, *, left: bool = True) -> Tensor:
     Raises:
         LinAlgError: A is singular.
     """
-    matrices("solve", A)
+    floating("solve", A)
     message = (
         "linalg.solve: Expected A and B to have the same dtype, but found A of type {} and B of "
         "type {} instead"
     )
     same_types(A, B, message, dtypes.scalar_name)
+    matrices("solve", A)
     vector = B.ndim == 1 or (A.ndim - 1 == B.ndim and A.shape[:-1] == B.shape)
     shape = (*B.shape, 1) if vector else B.shape
+    if len(shape) < 2:
+        raise RuntimeError("linalg.solve: The input tensor B must have at least 2 dimensions.")
     if A.shape[-1] != shape[-2 if left else -1]:
         a, b = (f"{rows}x{columns}" for rows, columns in (A.shape[-2:], shape[-2:]))
         equation = "AX = B" if left else "XA = B"

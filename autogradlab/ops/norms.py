@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import derivatives as d
+from .. import dtypes
 from ..tensor import Tensor
 from .arguments import needs_tensor
 from .linalg import matrix_norm, vector_norm
@@ -32,4 +33,11 @@ def norm(
 
 def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
     """The `p`-norm of `input - other`, which broadcast."""
+    for x in (input, other):
+        if not x.is_floating_point():
+            kind = dtypes.scalar_name(x.array.dtype)
+            raise RuntimeError(
+                "norm(): input dtype should be either floating point or complex. Got "
+                f"{kind} instead."
+            )
     return d.dist(input, other, p=p)

@@ -55,6 +55,9 @@ def matrix_sizes(mat1: Tensor, mat2: Tensor, first: str, text: str) -> None:
 
 def mm(input: Tensor, mat2: Tensor) -> Tensor:
     """Matrix times matrix."""
+    for name, x in (("self", input), ("mat2", mat2)):
+        if x.ndim != 2:
+            raise RuntimeError(f"{name} must be a matrix")
     message = "expected m1 and m2 to have the same dtype, but got: {} != {}"
     same_types(input, mat2, message, dtypes.cpp_name)
     matrix_sizes(input, mat2, "self", "{} must be a matrix")
@@ -89,6 +92,8 @@ def addmm(
 
 def mv(input: Tensor, vec: Tensor) -> Tensor:
     """Matrix times vector."""
+    if not input.ndim:
+        raise IndexError(errors.no_dimensions(0))
     vector_sizes(input, vec, input.shape[:1], 1)
     message = "addmv input tensors must have the same dtype, but got {0}, {1}, and {0}"
     same_types(input, vec, message, dtypes.scalar_name)
@@ -189,16 +194,20 @@ ger = outer
 # ------------------------------------------------------------------------------------------ a @ b
 
 
+def at_least_1d(name: str, m: int, n: int) -> None:
+    if not m or not n:
+        raise RuntimeError(
+            f"both arguments to {name} need to be at least 1D, but they are {m}D and {n}D"
+        )
+
+
 def matmul(input: Tensor, other: Tensor) -> Tensor:
     """`input @ other`: vectors, matrices or batches of matrices, by torch's decomposition."""
     for position, (name, x) in enumerate((("input", input), ("other", other)), 1):
         if not isinstance(x, Tensor):
             raise TypeError(errors.not_a_tensor("matmul", name, position, x))
     m, n = input.ndim, other.ndim
-    if not m or not n:
-        raise RuntimeError(
-            f"both arguments to matmul need to be at least 1D, but they are {m}D and {n}D"
-        )
+    at_least_1d("matmul", m, n)
     if m == n == 1:
         return dot(input, other)
     if (m, n) == (2, 1):
@@ -338,6 +347,8 @@ def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
             raise RuntimeError("no dimension of size 3 in input")
     if input.ndim != other.ndim:
         raise RuntimeError("linalg.cross: inputs must have the same number of dimensions.")
+    if not input.ndim:
+        raise IndexError(errors.no_dimensions(dim))
     at = one_dim(dim, input.ndim)
     if (m := input.shape[at], n := other.shape[at]) != (3, 3):
         raise RuntimeError(

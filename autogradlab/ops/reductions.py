@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import math
 import warnings
 from collections import namedtuple
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from .. import dtypes
 from ..tensor import Tensor, wrap
 from .arguments import many_dims, needs_floats, needs_tensor, one_dim, to_dtype
 from .elementwise import isnan, logical_not, maximum, minimum, ne
-from .shapes import cat
+from .shapes import cat, contiguous
 
 # What torch and Tensor offer under the same name, and with a trailing _ in place.
 FUNCTIONS = """
@@ -84,6 +85,11 @@ def nansum(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any 
 
 def nanmean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """The mean, of what is not nan."""
+    if not input.is_floating_point():
+        kind = dtypes.scalar_name(input.array.dtype)
+        raise RuntimeError(
+            f"nanmean(): expected input to have floating point or complex dtype but got {kind}"
+        )
     present = logical_not(isnan(input))
     return nansum(input, dim, keepdim, dtype=dtype) / sum(present, dim, keepdim)
 
@@ -119,7 +125,8 @@ def dispersion(name: str, kinds: str, primitive: d.Primitive, words: str) -> Cal
             dim, unbiased = None, dim
         dims = many_dims(() if dim is None else dim, input.ndim)
         correction = int(unbiased) if correction is None else correction
-        if d.reductions.count(input.shape, dims) <= correction:
+        kept = math.prod(n for i, n in enumerate(input.shape) if i not in dims)
+        if input.array.size // builtins.max(kept, 1) <= correction:
             warnings.warn(
                 f"{name}(): degrees of freedom is <= 0. Correction should be strictly less than "
                 "the reduction factor (input numel divided by output numel).",
@@ -135,9 +142,9 @@ def dispersion(name: str, kinds: str, primitive: d.Primitive, words: str) -> Cal
 std = dispersion("std", "std and var", d.std, "The standard deviation")
 var = dispersion("var", "std and var", d.var, "The variance")
 std_mean = dispersion(
-    "std_mean", "std_mean and var_mean", d.std_mean, "The standard deviation and the mean"
+    "std_mean", "std_mean", d.std_mean, "The standard deviation and the mean"
 )
-var_mean = dispersion("var_mean", "std_mean and var_mean", d.var_mean, "The variance and the mean")
+var_mean = dispersion("var_mean", "var_mean", d.var_mean, "The variance and the mean")
 
 
 # -------------------------------------------------------------------------------- extreme values
@@ -181,7 +188,7 @@ def along(
     indices = arg(input, dim=dim)
     values = primitive(input, indices=indices, dim=dim, keepdim=keepdim)
     if input.ndim and not keepdim:
-        indices = d.squeeze_dim(indices, dim=dim)
+        indices = d.squeeze_dim(indices, dim=dim).detach()
     return PAIRS[name](values, indices)
 
 
@@ -216,7 +223,8 @@ def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
 def extreme_over_dims(name: str, primitive: d.Primitive, words: str) -> Callable[..., Tensor]:
     def function(input: Tensor, dim: Any = (), keepdim: bool = False) -> Tensor:
         dims = many_dims(dim, needs_tensor(function, input).ndim)
-        nonempty(name, input, None if dim == () else dims)
+        named = (dim,) if isinstance(dim, int) else tuple(dim)
+        nonempty(name, input, named or None)
         return primitive(input, dim=dims, keepdim=keepdim)
 
     function.__name__, function.__doc__ = name, words
@@ -243,7 +251,7 @@ def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> 
     else:
         dims = many_dims(one_dim(dim, input.ndim), input.ndim)
         if dims and not input.array.shape[dims[0]]:
-            raise IndexError(f"aminmax: Expected reduction dim {dim} to have non-zero size.")
+            raise IndexError(f"aminmax: Expected reduction dim {dims[0]} to have non-zero size.")
     return AMINMAX(*d.aminmax(input, dim=dims, keepdim=keepdim))
 
 
@@ -271,7 +279,7 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
         raise RuntimeError("selected index k out of range")
     indices = d.argsort(input, dim=dim, descending=largest)
     if input.ndim:
-        indices = d.slice_(indices, dim=dim, start=0, end=k, step=1)
+        indices = contiguous(d.slice_(indices, dim=dim, start=0, end=k, step=1)).detach()
     return PAIRS["topk"](d.topk(input, indices=indices, dim=dim), indices)
 
 
@@ -283,11 +291,11 @@ def arg_extreme(name: str, primitive: d.Primitive, words: str) -> Callable[..., 
                     f"{name}(): Expected reduction dim to be specified for input.numel() == 0."
                 )
             found = primitive(d.reshape_to(input, shape=(-1,)), dim=0)
-            return d.reshape_to(found, shape=(1,) * input.ndim if keepdim else ())
+            return d.reshape_to(found, shape=(1,) * input.ndim if keepdim else ()).detach()
         dim = one_dim(dim, input.ndim)
         nonempty(name, input, (dim,))
         found = primitive(input, dim=dim)
-        return found if keepdim else d.squeeze_dim(found, dim=dim)
+        return found if keepdim else d.squeeze_dim(found, dim=dim).detach()
 
     arg.__name__, arg.__doc__ = name, words
     return arg
@@ -362,5 +370,8 @@ def weights(name: str, primitive: d.Primitive, input: Tensor, dim: int, dtype: A
     if dtype is not None:
         input = to_dtype(input, dtypes.to_numpy(dtype))
     dim = one_dim(dim, input.ndim)
-    needs_floats(f"{name}_lastdim_kernel_impl", input)
+    last = "lastdim_" if dim >= input.ndim - 1 else ""
+    if not input.array.size and not input.is_floating_point():
+        return input.clone()
+    needs_floats(f"{name}_{last}kernel_impl", input)
     return primitive(input, dim=dim)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import functools
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -118,12 +117,15 @@ def unflatten(input: Tensor, dim: int, sizes: Any) -> Tensor:
     dim, sizes = one_dim(dim, input.ndim), one_shape("unflatten", (sizes,))
     if not sizes:
         raise RuntimeError("unflatten: sizes must be non-empty")
+    if not input.ndim:
+        raise RuntimeError(f"unflatten got an unexpected error:\n{errors.no_dimensions(dim)}")
     n, known = input.shape[dim], int(np.prod([k for k in sizes if k != -1], dtype=np.int64))
     if (n % known if known else n) if -1 in sizes else known != n:
         raise RuntimeError(
             f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of dim {dim} "
             f"({n}) in the input tensor"
         )
+    sizes = inferred(sizes, n)
     return view(input, (*input.shape[:dim], *sizes, *input.shape[dim + 1 :]))
 
 
@@ -177,6 +179,8 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
         at[name] = [one_dim(i, input.ndim) for i in dims]
         if len(set(at[name])) < len(dims):
             raise RuntimeError(f"movedim: repeated dim in `{name}` ({dims})")
+    if not input.ndim:
+        return d.alias(input)
     order = [i for i in range(input.ndim) if i not in at["source"]]
     for to, dim in sorted(zip(at["destination"], at["source"], strict=True)):
         order.insert(to, dim)
@@ -210,7 +214,9 @@ def permute(input: Tensor, *args: Any, dims: Any = None) -> Tensor:
 
 
 def reversed_dims(input: Tensor) -> Tensor:
-    if input.ndim not in (0, 2):
+    if not input.ndim:
+        errors.warn_once(errors.NOTHING_TO_TRANSPOSE.format("T"))
+    elif input.ndim != 2:
         errors.warn_once(
             "The use of `x.T` on tensors of dimension other than 2 to reverse their shape is "
             "deprecated and "
@@ -222,6 +228,9 @@ def reversed_dims(input: Tensor) -> Tensor:
 
 
 def matrix_transpose(input: Tensor) -> Tensor:
+    if not input.ndim:
+        errors.warn_once(errors.NOTHING_TO_TRANSPOSE.format("mT"))
+        return input
     if input.ndim < 2:
         raise RuntimeError(
             "tensor.mT is only supported on matrices or batches of matrices. Got "
@@ -241,18 +250,19 @@ def squeeze(input: Tensor, dim: Any = None) -> Tensor:
 
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """The slices along a dimension, which is dropped."""
+    dim = one_dim(dim, input.ndim)
     if not input.ndim:
         raise IndexError(errors.no_dimensions(0))
-    return d.unbind(input, dim=one_dim(dim, input.ndim))
+    return d.unbind(input, dim=dim)
 
 
 def split(input: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
     """Pieces of one size along a dimension (the last may be smaller), or of the given sizes."""
     if not isinstance(split_size_or_sections, int):
         return split_with_sizes(input, split_size_or_sections, dim)
-    size, dim = split_size_or_sections, one_dim(dim, input.ndim)
     if not input.ndim:
         raise RuntimeError("split expects at least a 1-dimensional tensor")
+    size, dim = split_size_or_sections, one_dim(dim, input.ndim)
     if size < 0:
         raise RuntimeError(f"split expects split_size be non-negative, but got split_size={size}")
     if not size and input.shape[dim]:
@@ -307,7 +317,7 @@ def expanded(input: Tensor, shape: tuple[int, ...]) -> tuple[int, ...]:
     old = input.shape
     lead = len(shape) - len(old)
     if lead < 0:
-        kind = dtypes.type_name(input.array.dtype)
+        kind = errors.cpp_type(input.array.dtype)
         raise RuntimeError(
             f"expand({kind}{{{list(old)}}}, size={list(shape)}): the number of sizes provided "
             f"({len(shape)}) "
@@ -315,7 +325,13 @@ def expanded(input: Tensor, shape: tuple[int, ...]) -> tuple[int, ...]:
         )
     new = tuple(old[i - lead] if n == -1 and i >= lead else n for i, n in enumerate(shape))
     if not fits(old, new):
-        raise RuntimeError(errors.expand(new, old))
+        raise RuntimeError(errors.expand(new, old, shape))
+    for dim in reversed(range(lead)):
+        if shape[dim] < 0:
+            raise RuntimeError(
+                f"The expanded size of the tensor ({shape[dim]}) isn't allowed in a leading, "
+                f"non-existing dimension {dim}"
+            )
     return new
 
 
@@ -358,6 +374,8 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
             'torch.meshgrid: indexing must be one of "xy" or "ij", but received: ' + indexing
         )
     parts = listed("meshgrid", tensors[0] if isinstance(tensors[0], list | tuple) else tensors)
+    if any(x.dtype is not parts[0].dtype for x in parts):
+        raise RuntimeError("meshgrid expects all tensors to have the same dtype")
     for x in parts:
         if x.ndim > 1:
             raise RuntimeError(
@@ -645,7 +663,8 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
         i = next(i for i, x in enumerate(parts) if not x.ndim)
         raise RuntimeError(f"zero-dimensional tensor (at position {i}) cannot be concatenated")
     whole = [x for x in parts if x.shape != (0,)] or parts
-    first, dim = whole[0], one_dim(dim, whole[0].ndim)
+    nothing = all(x.shape == (0,) for x in parts)  # has any dimension
+    first, dim = whole[0], 0 if nothing else one_dim(dim, whole[0].ndim)
     for x in whole:
         if x.ndim != first.ndim:
             raise RuntimeError(
@@ -659,8 +678,7 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
                     "but got size "
                     f"{n} for tensor number {place} in the list."
                 )
-    to = functools.reduce(dtypes.promote, (x.array.dtype for x in parts))
-    return d.cat(*[to_dtype(x, to) for x in parts], dim=dim)
+    return d.cat(*parts, dim=dim)
 
 
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
@@ -668,6 +686,7 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     parts = listed("stack", tensors)
     if not parts:
         raise RuntimeError("stack expects a non-empty TensorList")
+    dim = one_dim(dim, parts[0].ndim + 1)
     for i, x in enumerate(parts):
         if x.shape != parts[0].shape:
             raise RuntimeError(
@@ -675,7 +694,7 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
                 "entry 0 and "
                 f"{list(x.shape)} at entry {i}"
             )
-    return d.stack(*parts, dim=one_dim(dim, parts[0].ndim + 1))
+    return d.stack(*parts, dim=dim)
 
 
 concat = concatenate = cat
