@@ -204,7 +204,8 @@ def test_code_in_the_readme_runs_and_prints_what_it_says(capsys):
 
 @pytest.mark.parametrize("page", [README, CONTRIBUTING], ids=lambda page: page.stem)
 def test_local_links_of_a_page_lead_somewhere(page: Path):
-    links = [link for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text("utf-8")) if ":" not in link]
+    found = re.findall(r"\]\(([^)\s]+)\)", page.read_text("utf-8"))
+    links = [link for link in found if ":" not in link]
     assert [link for link in links if not (ROOT / link.partition("#")[0]).exists()] == []
 
 

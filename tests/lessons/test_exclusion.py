@@ -233,7 +233,8 @@ def test_wrong_fine_tuning_is_named(answer, says):
 
 
 def given_in_the_lesson():
-    code = re.search(r"^def spread\(w, x\):\n(?:    .*\n)+", LESSON.read_text("utf-8"), re.MULTILINE)
+    lesson = LESSON.read_text("utf-8")
+    code = re.search(r"^def spread\(w, x\):\n(?:    .*\n)+", lesson, re.MULTILINE)
     names = {"torch": autogradlab}
     exec(code[0], names)
     return code[0], names["spread"]
