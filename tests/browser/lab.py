@@ -35,7 +35,11 @@ PRIVATE = [
     *("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR"),
     *("JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR", "IPYTHONDIR"),
 ]
-NO_NEWS = "@jupyterlab/apputils-extension/notification.jupyterlab-settings"
+# No question lies over the pictures, and no file keeps the views of a kernel that is gone.
+SETTINGS = {
+    "apputils-extension/notification": {"fetchNews": "false"},
+    "docmanager-extension/plugin": {"autosave": False},
+}
 expect.set_options(timeout=30_000)  # ms: on a busy machine a kernel needs its time to answer
 
 
@@ -46,9 +50,10 @@ def jupyterlab(root: Path, private: Path) -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     folders = {name: str(private / name) for name in PRIVATE}
-    settings = private / "JUPYTERLAB_SETTINGS_DIR" / NO_NEWS
-    settings.parent.mkdir(parents=True)
-    settings.write_text('{"fetchNews": "false"}')  # or a question lies over the pictures
+    for plugin, setting in SETTINGS.items():
+        path = private / f"JUPYTERLAB_SETTINGS_DIR/@jupyterlab/{plugin}.jupyterlab-settings"
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps(setting), "utf-8")
     command = [sys.executable, "-m", "jupyterlab", *SERVER, f"--port={port}"]
     with (private / "server.log").open("w") as log:
         server = subprocess.Popen(

@@ -92,7 +92,7 @@ def test_with_every_solution_filled_in_every_checker_says_right(lesson: Lesson):
     stored = nbformat.read(NOTEBOOKS / f"{lesson.name}.ipynb", as_version=4)
     filled = {i: cell.source for i, cell in enumerate(solved(stored).cells)}
     checks = [i for i, source in filled.items() if STUB.search(source)]
-    summary = [i for i, source in filled.items() if "progress(" in source]
+    summary = [i for i, source in filled.items() if "progress(" in source][-1:]  # 07 has two
     assert bool(checks) == bool(summary) == (lesson.name != "gallery")
     lesson.fill_in({i: filled[i] for i in checks + summary})
     cells = {cell["index"]: cell for cell in lesson.code_cells()}

@@ -104,7 +104,8 @@ def test_what_is_no_lesson_is_a_row(tmp_path, content, told):
 def test_the_table_of_a_folder(tmp_path, capsys):
     utf8 = sys.getfilesystemencoding() == "utf-8"  # not in `make bare`
     name = "Zoë Nn" if utf8 else "Zoe Nn"
-    submit(tmp_path / f"in/{name}/06.ipynb", IMPORT, "exercises.product.check([8, 22])", "a = 1 / 0")
+    cells = "exercises.product.check([8, 22])", "a = 1 / 0"
+    submit(tmp_path / f"in/{name}/06.ipynb", IMPORT, *cells)
     submit(tmp_path / "in/.ipynb_checkpoints/06.ipynb", IMPORT)
     (tmp_path / "in/=cmd().ipynb").write_text("{")
     output = tmp_path / "out.csv"
