@@ -53,7 +53,7 @@ class TapeMemory(Instrument):
     >>> tape.sentence
     'At the start 32 B are saved for backward, 32 B of them by exp(a)·a.'
     >>> tape.jump(2).partition(". ")[2], tape.held
-    ('After step 2 of 4 16 B are held.', 16)
+    ('After step 2 of 4, 16 B are held.', 16)
     >>> tape.keepers("exp(a)")
     'exp(a) keeps exp(a) (16 B, as exp(a)·a does).'
     """

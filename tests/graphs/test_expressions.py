@@ -140,7 +140,8 @@ def assert_close(ours, theirs, where=""):
     """Equal but for rounding in numbers."""
     if isinstance(theirs, dict):
         assert ours.keys() == theirs.keys(), where
-        for key in theirs:
+        # Where the values are held and compared, a rounding error is no zero.
+        for key in theirs.keys() - ({"zeros"} if theirs.get("values") else set()):
             assert_close(ours[key], theirs[key], f"{where}.{key}")
     elif isinstance(theirs, tuple | list):
         assert len(ours) == len(theirs), where
