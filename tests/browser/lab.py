@@ -17,6 +17,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 SCREENSHOTS = Path(__file__).parents[2] / "build/screenshots"
@@ -247,6 +248,22 @@ def screenshot(what: Locator, name: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     what.screenshot(path=path)
     return path
+
+
+def inaccessible(shown: Locator) -> str:
+    """What axe-core has against the instruments in `shown`, not those around it; "" for nothing."""
+    # JupyterLab's body has no height, which makes axe believe that nothing in it can be seen.
+    shown.page.add_style_tag(content="body { height: 100vh }")
+    shown.evaluate("""shown => {
+        document.querySelectorAll("[data-axe]").forEach(each => each.removeAttribute("data-axe"));
+        shown.setAttribute("data-axe", "");
+    }""")
+    results = Axe().run(
+        shown.page,
+        context=".agl-view[data-axe], [data-axe] .agl-view",
+        options={"resultTypes": ["violations"]},
+    )
+    return results.generate_report() if results.violations_count else ""
 
 
 # Each line of text, drawn or written, with what hides it: an edge that cuts it off (not one that

@@ -1,10 +1,9 @@
 """The Gradient Detective of lesson 16 in a browser: menu, buttons, scrubber, keys, both themes."""
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from tests.browser.lab import Lesson, area, screenshot, unreadable
+from tests.browser.lab import Lesson, area, inaccessible, screenshot, unreadable
 
 
 @pytest.fixture(scope="module")
@@ -62,12 +61,9 @@ def test_rows_are_reached_by_keys_and_by_the_mouse(lesson: Lesson):
 @pytest.mark.parametrize("theme", ["Light", "Dark"])
 def test_axe_finds_nothing(lesson: Lesson, theme: str):
     lesson.theme(theme)
-    # JupyterLab's body has no height, which makes axe believe that nothing in it can be seen.
-    lesson.page.add_style_tag(content="body { height: 100vh }")
     for i, words in enumerate(("CASES[1]", "CASES[3]", "own = GradientDetective")):
         shown = area(lesson, words)
         assert unreadable(shown.locator(".agl-view")) == []
         screenshot(shown, f"detective_{i}_{theme.lower()}")
-        results = Axe().run(lesson.page, context=".agl-view")
-        assert not results.violations_count, results.generate_report()
+        assert inaccessible(shown) == ""
     assert lesson.errors == [] and lesson.outside == []

@@ -12,13 +12,11 @@ from jupyter_client.blocking import BlockingKernelClient
 from jupyter_client.manager import KernelManager, start_new_kernel
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
-TRAINING = {  # a lesson, and what its cell that trains begins with
+TRAINING = {  # a lesson, and what its cell that trains for a while begins with
     "01_training_step": "%%twin\nfirst = loss.item()",
     "11_custom_function": "%%twin\nfor _ in range(300):",
     "13_gradient_flow": "from autogradlab.instruments import FlowWaterfall",
-    "14_optimizers": "%%twin\ndef by_optim(make):",
     "15_playground": "from autogradlab.lessons import TrainingCurve",
-    "16_bug_hunt": "if pytorch:\n    own = GradientDetective(net)",
 }
 
 
