@@ -45,8 +45,9 @@ lab: $(VENV)/lab-installed $(VENV)/trusted
 	$(PY) -m jupyterlab --ServerApp.root_dir=notebooks \
 		--LabApp.default_url=/lab/tree/00_start_here.ipynb $(LAB_ARGS)
 
+# Three for two cores: the browser is mostly waited for.
 test: lint
-	$(PY) -m pytest -n 2 --dist loadfile
+	$(PY) -m pytest -n 3 --dist loadfile
 
 notebooks: $(VENV)/test-installed
 	$(PY) tools/notebooks.py notebooks/*.py

@@ -1,4 +1,4 @@
-"""What holds for every test: two workers share two cores, and a green run stays green."""
+"""What holds for every test: more workers than cores share them, and a green run stays green."""
 
 import os
 
