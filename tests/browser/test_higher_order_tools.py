@@ -89,9 +89,11 @@ def test_the_dial_is_turned_by_drag_keys_and_slider(lesson: Lesson):
     drawing.focus()
     drawing.press("ArrowRight")
     expect(sentence).to_contain_text("At 140°")
+    readout = shown.locator(".widget-readout").first  # by way of the kernel, which may be behind
+    expect(readout).to_have_text("140")
     shown.locator(".agl-scrubber").press("ArrowLeft")
     expect(sentence).to_contain_text("At 135°")
-    expect(shown.locator(".widget-readout").first).to_have_text("135")  # by way of the kernel
+    expect(readout).to_have_text("135")
     slider = shown.locator(".widget-slider [role=slider], .widget-slider .noUi-handle").first
     slider.press("ArrowRight")
     expect(sentence).to_contain_text("At 140°")
