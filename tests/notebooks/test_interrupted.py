@@ -15,7 +15,6 @@ NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 TRAINING = {  # a lesson, and what its cell that trains for a while begins with
     "01_training_step": "%%twin\nfirst = loss.item()",
     "11_custom_function": "%%twin\nfor _ in range(300):",
-    "13_gradient_flow": "from autogradlab.instruments import FlowWaterfall",
     "15_playground": "from autogradlab.lessons import TrainingCurve",
 }
 
