@@ -93,21 +93,22 @@ def test_import_brings_in_numpy_only():
 
 
 def test_import_costs_little_over_numpy():
-    # Processor time, which a busy machine does not stretch; NumPy loads its random part when asked.
+    # Processor time, as a share of NumPy's, which a slow machine stretches too.
     code = (
-        "import numpy.random; from time import process_time; start = process_time(); "
-        "import autogradlab; print(process_time() - start)"
+        "from time import process_time; start = process_time(); import numpy.random; "
+        "between = process_time(); import autogradlab; "
+        "print((process_time() - between) / (between - start))"
     )
 
     env = os.environ | {"PYTHONDONTWRITEBYTECODE": ""}  # compiled once, as anywhere else
 
-    def seconds() -> float:
+    def share() -> float:
         run = subprocess.run(
             [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
         )
         return float(run.stdout)
 
-    assert min(seconds() for _ in range(5)) <= 0.05
+    assert min(share() for _ in range(5)) <= 1
 
 
 def test_the_engine_can_be_read_in_one_sitting():
