@@ -31,6 +31,14 @@ def needs_floats(kernel: str, input: Tensor) -> Tensor:
     return input
 
 
+def same_types(
+    a: Tensor, b: Tensor, message: str, name: Callable[..., str] = dtypes.scalar_name
+) -> None:
+    """Torch's error, with the names of both types, for tensors of two types."""
+    if a.array.dtype != b.array.dtype:
+        raise RuntimeError(message.format(name(a.array.dtype), name(b.array.dtype)))
+
+
 def to_dtype(input: Tensor, to: np.dtype) -> Tensor:
     return input if input.array.dtype == to else d.copy_to(input, dtype=to)
 

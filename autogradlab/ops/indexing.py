@@ -13,7 +13,7 @@ from .. import dtypes, errors
 from ..arrays import Lifted
 from ..hooks import guard
 from ..tensor import Tensor, wrap
-from .arguments import one_dim
+from .arguments import one_dim, same_types
 from .shapes import broadcast_shape, expand, fits, unsqueeze, view
 
 # What torch and Tensor offer under the same name, and with a trailing _ in place.
@@ -211,12 +211,11 @@ def fit_places(input: Tensor, indices: tuple[Any, ...], values: Tensor) -> None:
             f"shape mismatch: value tensor of shape {list(values.shape)} cannot be broadcast to "
             f"indexing result of shape {list(room)}"
         )
-    names = [dtypes.scalar_name(x.array.dtype) for x in (input, values)]
-    if names[0] != names[1]:
-        raise RuntimeError(
-            "Index put requires the source and destination dtypes match, got {} for the "
-            "destination and {} for the source.".format(*names)
-        )
+    message = (
+        "Index put requires the source and destination dtypes match, got {} for the destination "
+        "and {} for the source."
+    )
+    same_types(input, values, message)
 
 
 def iterate(input: Tensor) -> Any:
@@ -287,11 +286,8 @@ def index_add(
             f"index_add_(): Index is supposed to be a vector, but got dim: {array.ndim} with "
             f"type: {kind} and size: {list(array.shape)}"
         )
-    kinds = [dtypes.scalar_name(x.array.dtype) for x in (input, source)]
-    if kinds[0] != kinds[1]:
-        raise RuntimeError(
-            "index_add_(): self ({}) and source ({}) must have the same scalar type".format(*kinds)
-        )
+    message = "index_add_(): self ({}) and source ({}) must have the same scalar type"
+    same_types(input, source, message)
     if dim and dim >= source.ndim:
         raise RuntimeError(
             f"index_add_(): Indexing dim {dim} is out of bounds of the source tensor with dim "

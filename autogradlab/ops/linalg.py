@@ -12,10 +12,10 @@ import numpy as np
 from .. import derivatives as d
 from .. import dtypes, errors
 from ..tensor import Tensor, wrap
-from .arguments import many_dims, one_dim
+from .arguments import many_dims, one_dim, same_types
 from .elementwise import clone, mul
 from .products import cross as cross_
-from .products import matmul, same_types, vdot
+from .products import matmul, vdot
 from .reductions import amax, amin
 from .reductions import sum as sum_
 from .shapes import broadcast_shape, permute, unsqueeze
@@ -100,7 +100,7 @@ def solve(A: Tensor, B: Tensor, *, left: bool = True) -> Tensor:
         "linalg.solve: Expected A and B to have the same dtype, but found A of type {} and B of "
         "type {} instead"
     )
-    same_types(A, B, message, dtypes.scalar_name)
+    same_types(A, B, message)
     matrices("solve", A)
     vector = B.ndim == 1 or (A.ndim - 1 == B.ndim and A.shape[:-1] == B.shape)
     shape = (*B.shape, 1) if vector else B.shape
@@ -151,7 +151,7 @@ def vecdot(x: Tensor, y: Tensor, *, dim: int = -1) -> Tensor:
         "linalg.vecdot: Expected x and y to have the same dtype, but found x of type {} and y of "
         "type {} instead"
     )
-    same_types(x, y, message, dtypes.scalar_name)
+    same_types(x, y, message)
     if x.ndim == y.ndim == 1:
         return vdot(x, y)
     return sum_(mul(x, y), dim)

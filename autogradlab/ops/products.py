@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import prod
 from typing import Any
 
 from .. import derivatives as d
 from .. import dtypes, errors
 from ..tensor import Tensor
-from .arguments import one_dim
+from .arguments import one_dim, same_types
 from .elementwise import mul
 from .reductions import sum as sum_
 from .shapes import (
@@ -35,11 +35,6 @@ addmm addmv baddbmm bmm cross dot ger inner matmul mm mv outer vdot
 IN_PLACE = """
 addmm addmv baddbmm
 """
-
-
-def same_types(a: Tensor, b: Tensor, message: str, name: Callable[..., str]) -> None:
-    if a.array.dtype != b.array.dtype:
-        raise RuntimeError(message.format(name(a.array.dtype), name(b.array.dtype)))
 
 
 def matrix_sizes(mat1: Tensor, mat2: Tensor, first: str, text: str) -> None:
@@ -83,7 +78,7 @@ def addmm(
         return d.addmm(input, mat1, mat2, beta=beta, alpha=alpha, by_columns=by_columns(b))
     for name, x in (("self", input), ("mat1", mat1)):
         message = name + " and mat2 must have the same dtype, but got {} and {}"
-        same_types(x, mat2, message, dtypes.scalar_name)
+        same_types(x, mat2, message)
     matrix_sizes(mat1, mat2, "mat1", "{} must be a matrix, got {}-D tensor")
     expanded(input, (mat1.shape[0], mat2.shape[1]))
     columns = by_columns(mat2.array)
@@ -96,7 +91,7 @@ def mv(input: Tensor, vec: Tensor) -> Tensor:
         raise IndexError(errors.no_dimensions(0))
     vector_sizes(input, vec, input.shape[:1], 1)
     message = "addmv input tensors must have the same dtype, but got {0}, {1}, and {0}"
-    same_types(input, vec, message, dtypes.scalar_name)
+    same_types(input, vec, message)
     return d.mv(input, vec)
 
 
@@ -128,7 +123,7 @@ def vectors(a: Tensor, b: Any, name: str) -> None:
     if a.ndim != 1 or b.ndim != 1:
         raise RuntimeError(f"1D tensors expected, but got {a.ndim}D and {b.ndim}D tensors")
     message = "dot : expected both vectors to have same dtype, but found {} and {}"
-    same_types(a, b, message, dtypes.scalar_name)
+    same_types(a, b, message)
     if a.shape != b.shape:
         (m,), (n,) = a.shape, b.shape
         raise RuntimeError(
@@ -158,7 +153,7 @@ def batch_sizes(batch1: Tensor, batch2: Tensor) -> None:
         raise RuntimeError(
             f"Expected size for first two dimensions of batch2 tensor to be: {want} but got: {got}."
         )
-    same_types(batch1, batch2, "expected scalar type {} but found {}", dtypes.scalar_name)
+    same_types(batch1, batch2, "expected scalar type {} but found {}")
 
 
 def bmm(input: Tensor, mat2: Tensor) -> Tensor:
@@ -296,7 +291,7 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
     first, second = ([x] if isinstance(x, int) else list(x) for x in dims)
     if len(first) != len(second):
         raise RuntimeError("both dimension lists should have same length")
-    same_types(a, b, "both inputs should have same dtype", dtypes.scalar_name)
+    same_types(a, b, "both inputs should have same dtype")
     over_a, over_b = ([one_dim(i, x.ndim) for i in of] for x, of in ((a, first), (b, second)))
     x, y, size = a, b, 1
     for i, j, named_i, named_j in zip(over_a, over_b, first, second, strict=True):
@@ -354,6 +349,6 @@ def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
         raise RuntimeError(
             f"linalg.cross: inputs dimension {dim} must have length 3. Got {m} and {n}"
         )
-    same_types(input, other, "expected scalar type {} but found {}", dtypes.scalar_name)
+    same_types(input, other, "expected scalar type {} but found {}")
     broadcast_shape(input.shape, other.shape)
     return d.cross(input, other, dim=at)
