@@ -234,15 +234,20 @@ def to_dot(graph: Graph) -> str:
             close()
             continue
         for node in members.get(call, ()):
-            frame.node(node.key, label=graphviz.escape(_dot_label(node)), **_dot_style(node))
+            frame.node(node.key, label=_dot_text(_dot_label(node)), **_dot_style(node))
         for key in reversed(children.get(call, ())):
             inner = graphviz.Digraph(name=f"cluster_{key}")
-            inner.attr(label=graphviz.escape(graph.calls[key].name))
+            inner.attr(label=_dot_text(graph.calls[key].name))
             stack.append(("", None, lambda outer=frame, inner=inner: outer.subgraph(inner)))
             stack.append((key, inner, None))
     for edge in graph.edges:
         dot.edge(edge.source, edge.target)
     return dot.source
+
+
+def _dot_text(text: str) -> str:
+    """A text as it stands; a control character would end it, or not be seen."""
+    return graphviz.escape("".join(c if c.isprintable() or c == "\n" else " " for c in text))
 
 
 def _dot_label(node: GraphNode) -> str:

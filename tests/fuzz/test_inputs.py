@@ -5,10 +5,12 @@ import io
 import json
 import pickle
 import pkgutil
+import re
 import sys
 import time
 import types
 import xml.etree.ElementTree as ET
+from collections import OrderedDict
 
 import numpy as np
 import pytest
@@ -17,7 +19,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import autogradlab
-from autogradlab import instruments, lessons
+from autogradlab import graphs, instruments, lessons
+from autogradlab.graphs.exchange import to_dot
 from autogradlab.lessons import exercise
 from autogradlab.lessons.bug_hunt import CASES
 
@@ -115,6 +118,36 @@ def test_no_markup_gets_through_a_name(name: str) -> None:
         pictures.append([inside(made.svg()) for made in (debugger, tree)])
     for plain, got in zip(*pictures, strict=True):
         assert got[0] <= plain[0] and got[1] <= plain[1]
+
+
+QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)  # DOT's string: a backslash takes the next one
+
+
+def around_labels(dot: str) -> str:
+    """A text in DOT without its labels. What stands in no string is all that Graphviz acts on; it
+    takes a label in angle brackets, which is in no string, for markup."""
+    return re.sub(r"label=(\w+|Q)", "label=L", QUOTED.sub("Q", dot))
+
+
+@settings(max_examples=200, **FEW)
+@given(LABELS.map("".join))
+def test_no_name_gets_out_of_its_string_in_dot(name: str) -> None:
+    texts = []
+    for label in ("a", name):
+        a = autogradlab.tensor([2.0, 3.0], requires_grad=True)
+        child = label.replace(".", "_") or "_"
+        block = autogradlab.nn.Sequential(OrderedDict([(child, Doubled())]))
+        with graphs.watch(block) as watched:
+            out = block(a)
+        graph = graphs.read_graph(out, {label: a}, watched=watched)
+        texts += [to_dot(graph), to_dot(graph.fold())]
+    assert "\0" not in "".join(texts)
+    assert [around_labels(text) for text in texts[2:]] == [around_labels(t) for t in texts[:2]]
+
+
+class Doubled(autogradlab.nn.Module):
+    def forward(self, x: autogradlab.Tensor) -> autogradlab.Tensor:
+        return x * x
 
 
 # ----------------------------------------------------------------------------------------- answers
