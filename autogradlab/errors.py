@@ -7,6 +7,7 @@ carries it is said where it is raised. The tests compare each with the installed
 from __future__ import annotations
 
 import functools
+import re
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -45,6 +46,9 @@ COPY_OF_TENSOR = (
 )
 NUMPY_OF_GRAD = (
     "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
+)
+DATA_OF_GRAD = (
+    "data set to a tensor that requires gradients must be floating point or complex dtype"
 )
 SCALAR_OF_GRAD = (
     "Converting a tensor with requires_grad=True to a scalar may lead to unexpected behavior.\n"
@@ -194,8 +198,8 @@ def modified(array: Any, node: Any, version: int, expected: int) -> str:
     """A saved value was overwritten; `node` made it, None for a leaf."""
     maker = ""
     if node is not None:
-        operation, _, number = node.name().partition("Backward")
-        maker = f", which is output 0 of {operation}{number.strip('0')},"
+        operation = re.sub(r"Backward(\d*)$", lambda found: found[1].strip("0"), node.name())
+        maker = f", which is output 0 of {operation},"
     kind = cpp_type(array.dtype)
     return (
         "one of the variables needed for gradient computation has been modified by an inplace "

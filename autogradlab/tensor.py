@@ -236,6 +236,8 @@ class Tensor:
 
     @data.setter
     def data(self, value: Tensor) -> None:
+        if self.requires_grad and not value.is_floating_point():
+            raise RuntimeError(errors.DATA_OF_GRAD)
         self.array = value.memory()
 
     # ---------------------------------------------------------------------------------- memory
@@ -422,7 +424,7 @@ class Tensor:
         return self.array.item()
 
     def __float__(self) -> float:
-        if self._requires_grad:
+        if self._requires_grad and modes.grad_enabled:
             errors.warn_once(errors.SCALAR_OF_GRAD)
         return float(self._number())
 

@@ -257,7 +257,7 @@ mean_all = Primitive(
     lambda self, *, dtype=None: average(self, None, False, dtype),
     jvp="linear",
     batch=lambda _, size, arrays, **constants: over_the_rest(mean_dim, *arrays, **constants),
-    self=lambda g, self_shape: expand(g / count(self_shape, None), shape=self_shape),
+    self=lambda g, self_shape: expand(g, shape=self_shape) / count(self_shape, None),
 )
 mean_dim = Primitive(
     "MeanBackward1",

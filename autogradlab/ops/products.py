@@ -208,7 +208,9 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
     if (m, n) == (2, 1):
         return mv(input, other)
     if (m, n) == (1, 2):
-        return d.squeeze_in_place(mm(unsqueeze(input, 0), other), dim=0)
+        row = d.squeeze_in_place(mm(unsqueeze(input, 0), other), dim=0)
+        row.base, row.made, row.cell = None, "", [1]  # dropped in place: no view of the matrix
+        return row
     if m == n == 2:
         return mm(input, other)
     if should_fold(input, other):

@@ -102,6 +102,63 @@ DIFFERENCES = {
             "    print(unpack_dual(make_dual(x, torch.ones(2)) ** 2).tangent.grad_fn.name())",
         ),
     ],
+    "At the edges": [
+        (
+            "A mask or an index that an operation keeps is not among the tensors that hooks on "
+            "saved tensors see.",
+            "def pack(x):\n"
+            "    print('saves', x.dtype)\n"
+            "    return x\n"
+            "a = torch.ones(2, requires_grad=True)\n"
+            "with torch.autograd.graph.saved_tensors_hooks(pack, lambda x: x):\n"
+            "    a.masked_fill(a > 0, 2.0)\n"
+            "    a * a",
+        ),
+        (
+            "PyTorch's gradient of a sum is a view, of a tensor that nobody has.",
+            "a = torch.ones(2, requires_grad=True)\n"
+            "(g,) = torch.autograd.grad(a.sum(), a)\n"
+            "print(g._is_view())",
+        ),
+        (
+            "To write through an index into a tensor whose elements share their memory is an error "
+            "like any other such write; in PyTorch it is deprecated.",
+            "a = torch.ones(1).expand(3)\n"
+            "a[[0, 1]] = 2.0\n"
+            "print(a)",
+        ),
+        (
+            "A hook on one of several results is not called if no gradient comes there; PyTorch "
+            "calls it with None.",
+            "a = torch.ones(2, requires_grad=True)\n"
+            "x, y = (a * 1).unbind()\n"
+            "y.register_hook(lambda g: print('called with', g))\n"
+            "x.backward()",
+        ),
+        (
+            "PyTorch has two texts for an index out of range.",
+            "print(torch.ones(2, 3).index_select(1, torch.tensor([-1])))",
+        ),
+        (
+            "The name of floor division in place.",
+            "a = torch.ones(2, requires_grad=True) * 1\n"
+            "a //= 2\n"
+            "a.sum().backward()",
+        ),
+        (
+            "Where an operation reads one tensor twice, a gradient of the wrong shape is told of "
+            "the first place.",
+            "a = torch.ones(3, requires_grad=True)\n"
+            "a.scatter(0, torch.tensor([0, 1]), a).sum().backward()",
+        ),
+        (
+            "Of two faults in one step the other one may be named.",
+            "a = torch.ones(2, requires_grad=True) * 1\n"
+            "b, c = a\n"
+            "a += 1\n"
+            "b[1:]",
+        ),
+    ],
     "Not here": [
         ("Complex numbers.", "print(torch.tensor([1 + 2j]))"),
         ("bfloat16, sparse and quantized tensors, devices other than the CPU.",

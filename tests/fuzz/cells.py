@@ -31,7 +31,7 @@ from autogradlab.twin import Twin
 
 # {x} {y} {z}: tensors of numbers, mostly alike, {a}: any tensor, {f}: of floats, {e}: one of exact
 # numbers, {i}: of indices, {m}: a mask, {h}: the one result of a step, {new}: a name to bind. Other
-# names are rules of this grammar. What "rounded" gives is not exact; ¶ is a new line.
+# names are rules of this grammar. What "rounded…" gives is not exact; ¶ is a new line.
 GRAMMAR = {
     "line": """
         {new} = {exact} | {new} = {exact} | {new} = {view} | {new} = {rounded} | {write} | {write}
@@ -52,7 +52,8 @@ GRAMMAR = {
         {x}.reshape({s}) | {x}.flatten() | {x}.ravel() | {x}.diff() | {x}.nansum() | {x}.rot90()
         {x}.sum_to_size({s}) | {x}.repeat_interleave(2) | {x}.index_select({d}, {i} * 0)
         {x}.gather({d}, {i}) | {x}.take({i}) | {x}.masked_fill({m}, {n})
-        {x}.scatter({d}, {i}, {y}) | {x}.scatter({d}, {i}, {n}) | {x}.scatter_add({d}, {i}, {y})
+        {x}.scatter({d}, {i}, {y} * 1) | {x}.scatter({d}, {i}, {n})
+        {x}.scatter_add({d}, {i}, {y} * 1)
         {x}.index_add({d}, {i}, {y}) | {x}[None].index_fill(0, torch.tensor([0]), {n})
         {x}.masked_select({m}) | {x}.index_put(({i},), {y}) | torch.where({m}, {x}, {y})
         torch.where({m}, {x}, {n}) | F.pad({x}, (1, 0)) | F.pad({x}, (1, 1), value=2.0)
@@ -86,14 +87,14 @@ GRAMMAR = {
         torch.std_mean({x})[0] | {f}.det() | torch.linalg.inv({f}) | torch.linalg.solve({f}, {y})
         torch.linalg.matrix_power({x}, 2) | torch.linalg.slogdet({f})[1] | F.silu({x}) | F.gelu({x})
         F.softplus({x}) | F.mish({x}) | F.logsigmoid({x}) | F.softsign({x}) | F.softmin({x}, {d})
-        F.glu({x}) | F.layer_norm({x}, {x}.shape[-1:]) | F.rms_norm({x}, {x}.shape[-1:])
-        F.group_norm({f}, 1) | F.normalize({x}) | F.mse_loss({x}, {y}) | F.cross_entropy({f}, {i})
+        F.glu({x}) | F.layer_norm({e}, (3,)) | F.rms_norm({x}, {x}.shape[-1:]) | F.normalize({x})
+        F.group_norm({e}, 1) | F.mse_loss({x}, {y}) | F.cross_entropy({f}, {i})
         F.nll_loss({f}, {i}) | F.cross_entropy({f}, {y}) | F.kl_div({f}, {y}, reduction='sum')
         F.binary_cross_entropy_with_logits({f}, {y})
         F.binary_cross_entropy({f}.sigmoid(), {m}.float()) | F.cosine_similarity({f}, {y}, {d})
         F.avg_pool1d({x}, 2) | F.conv1d({f}, {y})
         (lambda t: F.scaled_dot_product_attention(t, t, t))({f}.sum() * torch.ones(2, 3))
-        F.batch_norm(torch.stack([{f}, {f}]), None, None, training=True) | {x}.grad | {x}.grad * {y}
+        F.batch_norm(torch.stack([{e}, {e}]), None, None, training=True) | {x}.grad | {x}.grad * {y}
         torch.true_divide({x}, {y}) | {x} / {n} | F.adaptive_avg_pool1d({x}, 1)
     """,
     # steps with jumps or kinks, and numbers as text
@@ -122,21 +123,26 @@ GRAMMAR = {
         {x}.copy_({y}) | {x}[{k}].mul_({n}) | {x}[{k}].add_({y}) | {x}.T.add_({n})
         {x}.detach().mul_(2) | {x}.data.add_(1) | {x}.view(-1)[0] = {n} | {x}.neg_() | {x}.square_()
         {x}.sub_({y}) | (lambda t: t.masked_fill_(t == t, {n}))({x}) | {x}[{m}] = {n}
-        {x}[{i}] = {n} | {f}[{i}] = {y} | {x}.exp_() | {x}.index_add_({d}, {i}, {y})
+        {x}[{i}] = {n} | {f}[{i}] = {y} | {rounded_write} | {x}.index_add_({d}, {i}, {y})
         {f}.scatter_({d}, {i}, {n}) | {x}.T.fill_({n}) | {f}.index_put_(({i},), {y} * 1)
-        {x}.tril_() | {x}.cumsum_({d}) | {f}.lerp_({y}, 0.5) | {x} /= {y}
+        {x}.tril_() | {x}.cumsum_({d}) | {f}.lerp_({y}, 0.5) | {rounded_write}
         {x}.diagonal().fill_({n}) | {x}.addcmul_({y}, {z}) | (lambda t: t.addmm_(t, t))({x})
-        {x}.sigmoid_() | {x}.tanh_() | {x}.sqrt_() | {x}.sin_() | {x}.div_(2) | {x} **= 2
+        {rounded_write} | {rounded_write} | {x}.div_(2) | {x} **= 2
         {x}.pow_(2) | {e}.relu_() | {e}.clamp_(0, 1) | {e}.abs_() | F.relu({e}, inplace=True)
-        {e}.floor_() | {e}.round_() | {e} //= 2 | {e} %= 2 | {x}.unbind()[0].mul_(2)
+        {e}.floor_() | {e}.round_() | {e}.detach().floor_divide_(2) | {e} %= 2
+        {x}.unbind()[0].mul_(2)
         {x}.expand(2, 3)[0] = {n} | {x}.expand(2, 3).add_({y}) | {x}.grad.zero_() | {x}.grad += 1
         {x}.add_({x}) | {x}.mul_({x}) | {x}.copy_({x}.T) | {f}.fill_({f}.sum()) | {x}.data = {y}
-        {x}.grad = {y} | {x}.reciprocal_()
+        {x}.grad = {y} | {rounded_write}
+    """,
+    "rounded_write": """
+        {x}.exp_() | {x} /= {y} | {x}.sigmoid_() | {x}.tanh_() | {x}.sqrt_() | {x}.sin_()
+        {x}.reciprocal_()
     """,
     "run": """
         {x}.sum().backward() | {x}.backward() | {x}.sum().backward() | ({x} * {y}).sum().backward()
         {x}.sum().backward(retain_graph=True) | {x}.backward(torch.ones_like({x}))
-        {x}.backward({y}) | {new} = torch.autograd.grad({x}.sum(), {y})[0]
+        {x}.backward({y}) | {new} = torch.autograd.grad({x}.sum(), {y})[0].clone()
         {new} = torch.autograd.grad({x}.sum(), {y}, create_graph=True)[0]
         {new}, {new} = torch.autograd.grad({x}.sum(), [{y}, {z}], allow_unused=True)
         {new} = torch.autograd.grad({x}, {y}, {z}, retain_graph=True)[0]
@@ -184,7 +190,7 @@ GRAMMAR = {
         with torch.no_grad():¶    with torch.enable_grad():¶        {line}
         with torch.inference_mode():¶    print(({x} * 2).is_inference())
         with torch.no_grad(), torch.enable_grad():¶    {line}
-        with torch.autograd.graph.saved_tensors_hooks(torch.neg, torch.neg):¶    {new} = {exact}
+        with torch.autograd.graph.saved_tensors_hooks(*FLIP):¶    {new} = {exact}
         with torch.autograd.graph.save_on_cpu():¶    {new} = {exact} | torch.set_grad_enabled(True)
         with torch.autograd.set_detect_anomaly(True, check_nan=False):¶    {new} = {exact}
     """,
@@ -209,6 +215,10 @@ GRAMMAR = {
 SHAPES = [(3,), (), (2, 3), (1,), (3, 2), (2, 1), (3, 3), (0,), (2, 2, 3), (0, 3), (2,)]
 KINDS = ["float32, requires_grad=True", "float64, requires_grad=True", "float32"]
 KINDS += ["float64, requires_grad=True", "float32", "int64", "bool"]
+PREAMBLE = [
+    "F = torch.nn.functional",
+    "FLIP = [lambda t: -t if t.is_floating_point() else t] * 2",
+]
 NAMES = "abcdefghjklmnopqrstuvwyz"
 FLOATS = {torch.float32, torch.float64}
 INDEX = torch.int64, "torch.tensor([0, 1])"
@@ -235,7 +245,8 @@ class Writer:
         self.rounded: dict[str, int] = {}  # names of tensors that are not exact: steps
         self.second_order = self.over = False
         self.start([])
-        self.add("F = torch.nn.functional")
+        for line in PREAMBLE:
+            self.add(line)
 
     def start(self, choices: list[int]) -> None:
         """Of a line: what it is to choose, and what it has read."""
@@ -268,7 +279,7 @@ class Writer:
         if rule in "axyzefimh":
             return self.tensor(rule)
         self.writes |= rule == "write"
-        self.is_rounded |= rule in ("rounded", "run", "hook")
+        self.is_rounded |= rule in ("rounded", "rounded_write", "run", "hook")
         # of second-order graphs values are promised, not the names of nodes
         options = [o for o in RULES[rule] if not (self.second_order and "grad_fn" in o)]
         text = self.take(options)

@@ -202,6 +202,12 @@ b=torch.tensor([-0.5]); a=b[0]; c=a.cumsum(-1); c.mul_(2); d=a.cumprod(0); d.zer
 c,b=torch.ones(2,1,requires_grad=True).unbind(); b.expand(2,3).zero_()
 a=torch.ones(2,3,requires_grad=True)*1; b,c=a; a.mul_(2); print(c > 2); print(c)
 i=torch.tensor([1,2]); r=F.prelu(i,i[:1])
+m=torch.ones(3,2,requires_grad=True); r=torch.ones(3)@m; print(r._version, r._is_view()); r.mul_(2); r.sum().backward()
+a=torch.ones(3,requires_grad=True)\nwith torch.no_grad(): float(a.sum()), float(a[:1])
+a=torch.ones(3,requires_grad=True); a.data=torch.ones(2).long()
+a=torch.ones(3,requires_grad=True); b=a*1; b.data=torch.ones(2)>0
+a=torch.ones(3,requires_grad=True); b=a*a; c=b*b; b.copy_(c); c.sum().backward()
+a=torch.ones(3,requires_grad=True); (g,)=torch.autograd.grad(a.mean(),a); g.add_(1); print(g, g._is_view())
 """
 
 
