@@ -48,8 +48,9 @@ IN_FULL = 64  # elements up to which a summary holds the values themselves
 def summarize(tensor: Any) -> Summary | None:
     """A tensor, or an array, in numbers; None for None.
 
-    Norm and mean are sums in float64; the squares of float32, of more than 4,096 elements, are
-    summed over 65,536 elements at a time in float32, which keeps six digits of the norm.
+    Norm and mean are sums in float64. Of many float32, the squares of 65,536 elements and the
+    elements of rows of 256 are summed in float32, which keeps six digits of the norm and, since a
+    sum that mostly cancels is done again, five of the mean.
 
     >>> summarize(np.array([3.0, 0.0, -4.0])).norm
     5.0
@@ -110,16 +111,31 @@ def _in_chunks(flat: np.ndarray, sample: list[np.ndarray] | None) -> Numbers | N
         else:
             x = chunk.astype(np.float64)
         squares += float(x.dot(x))
-        # Digits that cancel must be there; einsum casts to float64 in half the time of `sum`.
-        total += float(np.einsum("i->", chunk, dtype=np.float64))
+        total += _sum(x) if x is chunk and n == CHUNK else _sum64(chunk)
         low, high = min(low, least), max(high, most)
         count += int(np.count_nonzero(np.not_equal(chunk, 0, out=nonzero[:n])))
         if sample is not None:  # taken while the chunk is at hand
             sample.append(chunk[-start % step :: step])
+    # Rows in float32 are off by 1e-9 of all sizes together at most: what cancels is summed again.
+    if many and abs(total) < 1e-4 * math.sqrt(squares * flat.size):
+        total = sum(_sum64(flat[i : i + CHUNK]) for i in range(0, flat.size, CHUNK))
     # A square below float64's smallest normal number has lost digits; here none counts.
     if not math.isfinite(squares) or (squares < 1e-280 and count) or not flat.size:
         return None
     return math.sqrt(squares), total / flat.size, low, high, flat.size - count, 0
+
+
+def _sum64(chunk: np.ndarray) -> float:
+    """In float64: einsum casts in half the time of `sum`."""
+    return float(np.einsum("i->", chunk, dtype=np.float64))
+
+
+ROW = np.ones(256, np.float32)
+
+
+def _sum(chunk: np.ndarray) -> float:
+    """Rows of 256 in float32, their sums in float64: a quarter of the time."""
+    return _sum64(chunk.reshape(-1, ROW.size) @ ROW)
 
 
 def _scaled(flat: np.ndarray) -> Numbers:

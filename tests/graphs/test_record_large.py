@@ -49,6 +49,7 @@ def numbers_of(summary):
 
 
 RANDOM = np.random.default_rng(0)
+HALF = RANDOM.standard_normal(2 * CHUNK).astype(np.float32)
 LARGE = {
     "float32": RANDOM.standard_normal(3 * CHUNK + 5).astype(np.float32),
     "float64": RANDOM.standard_normal((7, 11, 13)),
@@ -63,6 +64,7 @@ LARGE = {
     "subnormal32": np.full(9000, 1e-42, np.float32),
     "wide32": np.exp(RANDOM.standard_normal(9000) * 15).astype(np.float32),
     "offset": (RANDOM.standard_normal(2 * CHUNK) + 1e4).astype(np.float32),
+    "cancelling": np.ravel([HALF, np.float32(1e-6) - HALF]),
     "one nan": np.where(np.arange(CHUNK + 9) == CHUNK, np.nan, np.float32(2)),
     "transposed": RANDOM.standard_normal((40, 50)).T,
     "strided": RANDOM.standard_normal(1000)[::3],
