@@ -75,9 +75,7 @@ def summarize(tensor: Any) -> Summary | None:
         values=_nested(a.tolist()) if small else None,
         nbytes=tensor.nbytes,
         ends=ends_of(a),
-        histogram=None if small else histogram(
-            np.concatenate(sample), a.size, clean=not (zeros or nonfinite)
-        ),
+        histogram=None if small else histogram(np.concatenate(sample), a.size),
     )
 
 
@@ -153,41 +151,39 @@ def _scaled(flat: np.ndarray) -> Numbers:
     )
 
 
-def histogram(sample: np.ndarray, size: int, clean: bool = False) -> Histogram:
+def histogram(sample: np.ndarray, size: int) -> Histogram:
     """The sizes of the elements of an array in bins of a factor of two; `size` is how many elements
-    the tensor has that they are a sample of. With `clean` there is no zero, inf or nan among them.
+    the tensor has that they are a sample of.
 
     >>> found = histogram(np.array([1.0, -1.5, 0.25, 0.0, np.nan]), 5)
     >>> [round(10**edge, 3) for edge in found.edges], found.counts, found.zeros, found.nonfinite
     ([0.25, 0.5, 1.0, 2.0], (1, 0, 2), 1, 1)
     """
-    finite = some = sample
-    if not clean:
-        finite = sample[np.isfinite(sample)]
-        some = finite[finite != 0]
-    counts, lowest = (), 0
-    if some.size:
-        exponents = _exponents(some)
-        lowest = int(exponents.min())
-        counts = tuple(np.bincount(exponents - lowest).tolist())
-    first = lowest - 1 - LEAST
+    zeros = sample.size - int(np.count_nonzero(sample))
+    lowest, by_exponent = _by_exponent(sample, zeros)
+    (found,) = by_exponent.nonzero()
+    first, end = (int(found[0]), int(found[-1]) + 1) if found.size else (0, 0)
+    counts = tuple(by_exponent[first:end].tolist())
+    first += lowest - 1 - LEAST
     return Histogram(
         edges=OCTAVES[first : first + len(counts) + 1] if counts else (),
         counts=counts,
-        zeros=finite.size - some.size,
-        nonfinite=sample.size - finite.size,
+        zeros=zeros,
+        nonfinite=sample.size - zeros - sum(counts),
         size=sample.size,
         sampled=sample.size < size,
     )
 
 
-def _exponents(some: np.ndarray) -> np.ndarray:
-    """For each number the e with 2^(e − 1) ≤ |x| < 2^e."""
-    if some.dtype == np.float32:
-        bits = some.view(np.int32) >> 23 & 255  # twice as fast; subnormal numbers have none
-        if bits.min():
-            return bits - 126
-    return np.frexp(some)[1]
+def _by_exponent(sample: np.ndarray, zeros: int) -> tuple[int, np.ndarray]:
+    """How many numbers have 2^(e − 1) ≤ |x| < 2^e, for each e from the one that is given on."""
+    if sample.dtype == np.float32:  # the exponent as it is stored, in a quarter of the time
+        fields = (sample.view(np.uint32) >> 23).astype(np.uint8)  # the sign is cut off
+        counts = np.bincount(fields, minlength=256)
+        if counts[0] == zeros:  # a subnormal number has none
+            return -125, counts[1:255]  # the last one is that of inf and nan
+    some = sample[np.isfinite(sample) & (sample != 0)]
+    return LEAST, np.bincount(np.frexp(some)[1] - LEAST)
 
 
 LEAST = -1075  # below the exponent of float64's smallest number
