@@ -65,7 +65,9 @@ def test_each_can_be_read_and_axe_finds_nothing(lesson: Lesson, theme: str):
         each = lesson.show(index).locator(".agl-view")
         expect(each).to_be_visible()
         picture = screenshot(each, f"gallery-{index}-{width}-{theme.lower()}")
-        found[picture.name] = [*unreadable(each), *filter(None, [inaccessible(each)])]
+        found[picture.name] = unreadable(each)
+        if width == 900:  # nothing else depends on the width
+            found[picture.name] += filter(None, [inaccessible(each)])
         assert each.evaluate("view => view.scrollWidth <= view.clientWidth"), picture
     assert not any(found.values()), {name: each for name, each in found.items() if each}
 

@@ -1,4 +1,4 @@
-"""Run lessons cell by cell, and print what each twin cell said, as JSON.
+"""Run lessons cell by cell as far as their last twin cell; print what each twin cell said, as JSON.
 
     python worker.py [--drift] lesson.py …
 
@@ -54,15 +54,16 @@ def said(path: Path) -> list[list[str]]:
     InteractiveShell.clear_instance()
     shell = InteractiveShell.instance()
     found = []
-    for cell in jupytext.read(path).cells:
-        if cell.cell_type == "code":
-            with capture_output() as out:
-                result = shell.run_cell(cell.source, store_history=True)
-            rich = [str(each.data.get("text/plain", "")) for each in out.outputs]
-            error = result.error_before_exec or result.error_in_exec
-            if cell.source.startswith("%%twin") or error is not None:
-                text = "\n".join([out.stdout, *rich, repr(result.result)])
-                found.append([cell.source, text, "" if error is None else repr(error)])
+    sources = [cell.source for cell in jupytext.read(path).cells if cell.cell_type == "code"]
+    last = max(i for i, source in enumerate(sources) if source.startswith("%%twin"))
+    for source in sources[: last + 1]:
+        with capture_output() as out:
+            result = shell.run_cell(source, store_history=True)
+        rich = [str(each.data.get("text/plain", "")) for each in out.outputs]
+        error = result.error_before_exec or result.error_in_exec
+        if source.startswith("%%twin") or error is not None:
+            text = "\n".join([out.stdout, *rich, repr(result.result)])
+            found.append([source, text, "" if error is None else repr(error)])
     return found
 
 

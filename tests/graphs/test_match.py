@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import autogradlab
@@ -63,6 +63,7 @@ def test_another_dtype_is_a_difference():
     assert all("dtype" in pair.differences for pair in pairs[:-1])
 
 
+@settings(max_examples=30)
 @given(st.lists(st.sampled_from("+*tn"), min_size=1, max_size=12), st.integers(0, 11))
 def test_an_operation_put_in_stays_alone(steps, at):
     """Whatever the program, and wherever it is put in."""
