@@ -320,3 +320,17 @@ UNREADABLE = """root => {
 def unreadable(area: Locator) -> list[str]:
     """The texts in `area` that are cut off or lie over one another."""
     return area.evaluate(UNREADABLE)
+
+
+def unreadable_pictures(lesson: Lesson, browser: Browser) -> dict[str, list[str]]:
+    """The same of the still pictures a notebook has put out, under the code of their cell."""
+    page = browser.new_page(viewport={"width": 900, "height": 1000})
+    found: dict[str, list[str]] = {}
+    for cell in lesson.code_cells():
+        for picture in (o["data"].get("image/svg+xml") for o in cell["outputs"] if "data" in o):
+            if picture:
+                page.set_content("".join(picture))
+                if texts := unreadable(page.locator("svg").first):
+                    found.setdefault("".join(cell["source"]), []).extend(texts)
+    page.close()
+    return found

@@ -4,9 +4,16 @@ import json
 import re
 
 import pytest
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Browser, Locator, expect
 
-from tests.browser.lab import SCREENSHOTS, Lesson, inaccessible, screenshot, unreadable
+from tests.browser.lab import (
+    SCREENSHOTS,
+    Lesson,
+    inaccessible,
+    screenshot,
+    unreadable,
+    unreadable_pictures,
+)
 
 SCRUB = """slider => {
     const press = key => {
@@ -49,6 +56,13 @@ def view(lesson: Lesson, words: str) -> Locator:
 
 def at(view: Locator) -> Locator:
     return view.locator(".agl-counter b")
+
+
+def test_every_cell_runs_and_every_still_picture_can_be_read(lesson: Lesson, browser: Browser):
+    cells = lesson.code_cells()
+    failed = [c["source"] for c in cells for o in c["outputs"] if o["output_type"] == "error"]
+    assert not failed and all(cell["execution_count"] for cell in cells)
+    assert unreadable_pictures(lesson, browser) == {}
 
 
 def test_no_error_and_no_request_to_elsewhere(lesson: Lesson):

@@ -105,7 +105,7 @@ def inside(svg: str) -> tuple[set[str], set[str]]:
     return {e.tag for e in elements}, {name for e in elements for name in e.attrib}
 
 
-@settings(max_examples=60, **FEW)
+@settings(max_examples=30, **FEW)
 @given(LABELS.map("".join))
 def test_no_markup_gets_through_a_name(name: str) -> None:
     pictures = []
@@ -129,7 +129,7 @@ def around_labels(dot: str) -> str:
     return re.sub(r"label=(\w+|Q)", "label=L", QUOTED.sub("Q", dot))
 
 
-@settings(max_examples=200, **FEW)
+@settings(max_examples=60, **FEW)
 @given(LABELS.map("".join))
 def test_no_name_gets_out_of_its_string_in_dot(name: str) -> None:
     texts = []
