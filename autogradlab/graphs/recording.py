@@ -15,7 +15,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
-from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -236,11 +235,10 @@ def retaining(reading: Reading) -> list[Any]:
     """The intermediate results that keep their gradient. The graph does not know them, only they
     know their node: they are found among all living objects."""
     kinds, new = {reading.engine.Tensor}, [reading.engine.Tensor]
-    while new:
+    while new:  # to look a type up is five times as fast as to ask each object
         new = [kind for each in new for kind in type.__subclasses__(each) if kind not in kinds]
         kinds.update(new)
-    objects = gc.get_objects()  # to look up a type is ten times as fast as to ask each object
-    tensors = list(compress(objects, map(kinds.__contains__, map(type, objects))))
+    tensors = [x for x in gc.get_objects() if type(x) in kinds]
     return [t for t in tensors if t.grad_fn in reading.keys and t.retains_grad]
 
 
