@@ -100,6 +100,7 @@ class ModuleTree(Instrument):
         self.title = type(model).__name__
         first = name or ("before" if loss is None else "after backward")
         self.stops: list[Stop] = [stop_of(model, first, recording=recording)]
+        self._before: dict[str, Any] = {}  # arrays by path
         self._keep()
         self.view = SvgView(title="Module Tree", look="below tree", tag=self.engine)
         self.view.on_msg(lambda view, content, buffers: self._on_message(content))
@@ -246,8 +247,13 @@ class ModuleTree(Instrument):
         return self.opened
 
     def _keep(self) -> None:
-        """A copy of the weights, to compare the next stop with."""
-        self._before = {p: array_of(x).copy() for p, x in self.model.named_parameters()}
+        """A copy of the weights, to compare the next stop with, in the memory of the last one."""
+        for name, x in self.model.named_parameters():
+            now, kept = array_of(x), self._before.get(name)
+            if kept is None or kept.dtype != now.dtype:
+                self._before[name] = now.copy()
+            else:
+                kept[...] = now
 
     # ---------------------------------------------------------------------------------- state
 
