@@ -548,4 +548,6 @@ def main(names: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
+    if unknown := sorted({*sys.argv[1:]} - PRIMITIVES.keys()):
+        sys.exit(f"no primitive of autogradlab/derivatives: {', '.join(unknown)}")
     sys.exit(main(sys.argv[1:]))
