@@ -14,6 +14,7 @@ settings.load_profile("autogradlab")
 
 
 def pytest_collection_finish() -> None:
-    """Thousands of collected tests are no rubbish: the collector need not look at them again."""
+    """Thousands of collected tests are no rubbish: the collector need not look at them again, nor
+    recording, which looks through all living objects."""
     gc.collect()
     gc.freeze()

@@ -1,6 +1,5 @@
 """What a picture writes is what was computed: random programs, their labels read back and run."""
 
-import gc
 import re
 from dataclasses import asdict
 
@@ -89,14 +88,6 @@ def value_of(text):
 # --------------------------------------------------------------------------------- the tests
 
 ADDED = re.compile(r"[\d.]+ [+-] |[+-] -?[\d.]+")  # a sum does not keep its constant
-
-
-@pytest.fixture(scope="module", autouse=True)
-def few_objects():
-    """Recording looks through all living objects; those of the test runner need not be among."""
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 def assert_shows(text, summary):
