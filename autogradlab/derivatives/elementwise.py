@@ -395,9 +395,9 @@ nan_to_num = pointwise(
 sign = pointwise(
     "SignBackward0",
     # of nan it is 0, as in PyTorch, and so is the slope of its absolute value
-    lambda self: np.subtract(self > 0, self < 0, dtype=self.dtype)
-    if self.dtype.kind != "b"
-    else self.copy(),
+    lambda self: (
+        np.subtract(self > 0, self < 0, dtype=self.dtype) if self.dtype.kind != "b" else self.copy()
+    ),
     self=lambda g: zeros(g),
 )
 floor = pointwise("FloorBackward0", whole(np.floor), self=lambda g: zeros(g))
