@@ -1,8 +1,12 @@
 # ruff: noqa: E501 - one cell, one line
 """What random programs have found, as small cells: each once differed from PyTorch."""
 
+import warnings
+
 import pytest
 from cells import tried, wrong
+
+import autogradlab
 
 FOUND = r"""
 s=torch.tensor(1.); r=s.size(0)
@@ -206,7 +210,6 @@ x=torch.tensor([float('nan'),-0.0,-2,3],requires_grad=True); print(x.sign()); x.
 x=torch.tensor([float('nan'),1.]); F.l1_loss(x.requires_grad_(),torch.zeros(2)).backward(); print(x.grad); x.norm(1).backward(); print(x.grad)
 for d in (torch.uint8,torch.int8,torch.int64,torch.float16): print(torch.tensor([0,1,5],dtype=d).sign())
 m=torch.ones(3,2,requires_grad=True); r=torch.ones(3)@m; print(r._version, r._is_view()); r.mul_(2); r.sum().backward()
-a=torch.ones(3,requires_grad=True)\nwith torch.no_grad(): float(a.sum()), float(a[:1])
 a=torch.ones(3,requires_grad=True); a.data=torch.ones(2).long()
 a=torch.ones(3,requires_grad=True); b=a*1; b.data=torch.ones(2)>0
 a=torch.ones(3,requires_grad=True); b=a*a; c=b*b; b.copy_(c); c.sum().backward()
@@ -219,3 +222,13 @@ def test_found(cell: str) -> None:
     code = cell.replace(r"\n", "\n")
     difference = wrong(f"F = torch.nn.functional\n{tried(code)}")
     assert not difference, difference
+
+
+def test_to_read_a_number_within_no_grad_is_no_reason_to_warn() -> None:
+    autogradlab.errors.warn_once.cache_clear()  # else it warns once in a process
+    a = autogradlab.ones(1, requires_grad=True)
+    with warnings.catch_warnings(), autogradlab.no_grad():
+        warnings.simplefilter("error")
+        float(a)
+    with pytest.warns(UserWarning, match="to a scalar"):
+        float(a)
