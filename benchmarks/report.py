@@ -73,7 +73,10 @@ def plot(results: Sequence[Result], path: Path) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     found = {name for _, name, _ in bars}
     handles = [plt.Rectangle((0, 0), 1, 1, color=c) for n, c in COLOURS.items() if n in found]
-    axes.legend(handles, [n for n in COLOURS if n in found], loc="lower right", frameon=False)
+    axes.legend(
+        handles, [n for n in COLOURS if n in found], ncols=4, frameon=False,
+        loc="lower left", bbox_to_anchor=(0, 1),
+    )  # fmt: skip
     figure.savefig(path, bbox_inches="tight", dpi=150, metadata={"Software": None})
     plt.close(figure)
 

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 import graphviz
 
 from .data import Graph, GraphNode, Recording
+from .style import one_line
 
 T = TypeVar("T", Graph, Recording)
 
@@ -247,7 +248,7 @@ def to_dot(graph: Graph) -> str:
 
 def _dot_text(text: str) -> str:
     """A text as it stands; a control character would end it, or not be seen."""
-    return graphviz.escape("".join(c if c.isprintable() or c == "\n" else " " for c in text))
+    return graphviz.escape("\n".join(map(one_line, text.split("\n"))))
 
 
 def _dot_label(node: GraphNode) -> str:

@@ -275,6 +275,15 @@ STYLES: dict[str, dict[str, str]] = {
 }
 
 
+def one_line(text: str) -> str:
+    """A text without line breaks and control characters.
+
+    >>> one_line("a\\nb")
+    'a b'
+    """
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
 def escape(text: object) -> str:
     """Text made safe for SVG and HTML, also inside a quoted attribute.
 
@@ -283,7 +292,7 @@ def escape(text: object) -> str:
     """
     swaps = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"}
     # Control characters are not allowed in XML even when escaped.
-    return "".join(swaps.get(c, c if c.isprintable() else " ") for c in str(text))
+    return "".join(swaps.get(c, c) for c in one_line(str(text)))
 
 
 def attributes(style: str) -> str:

@@ -10,11 +10,10 @@ from typing import Any
 
 from ..graphs.draw import Pen, path, rectangle, svg, text, value_chip, value_chip_width
 from ..graphs.numbers import number
-from ..graphs.style import attributes, css_class, text_width
+from ..graphs.style import attributes, css_class, one_line, text_width
 from ..graphs.typed import LONGEST
 from .duals import Dual, Step, evaluate, steps_of
 from .instrument import Instrument, chosen, notice
-from .module_tree import one_line
 from .svg_view import SvgView
 from .twin_graph import plural
 

@@ -15,7 +15,7 @@ from ..graphs import Graph
 from ..graphs.board import CutGraph, CutList, Left, saved_by
 from ..graphs.layout import RendererMissing
 from ..graphs.numbers import nbytes
-from ..graphs.style import attributes, css_class
+from ..graphs.style import attributes, css_class, one_line
 from ..graphs.tree import joined, read_tree
 from ..graphs.trial import (
     Choice,
@@ -28,7 +28,6 @@ from ..graphs.trial import (
 from .backward_debugger import description, listed, places
 from .freeze_panel import Group, panel
 from .instrument import Instrument, chosen, texts
-from .module_tree import one_line
 from .svg_view import SvgView
 
 ENOUGH, FEWEST = 4, 2  # modules in a folded graph, if it has as many

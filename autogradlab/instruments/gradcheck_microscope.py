@@ -19,10 +19,9 @@ from ..graphs.differences import Differences, Nudged
 from ..graphs.draw import Box, Pen, circle, corner_marks, path, rectangle, svg, text
 from ..graphs.ladder import diamond
 from ..graphs.numbers import exactly, number
-from ..graphs.style import attributes, css_class, escape, text_width
+from ..graphs.style import attributes, css_class, escape, one_line, text_width
 from .instrument import Instrument, chosen
 from .jacobian_painter import SUBSCRIPTS, draw_cell, fitting
-from .module_tree import one_line
 from .svg_view import SvgView
 from .twin_graph import plural
 

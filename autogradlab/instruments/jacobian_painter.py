@@ -10,10 +10,9 @@ from typing import Any
 from ..graphs.draw import Box, Pen, corner_marks, path, rectangle, svg, text, tick
 from ..graphs.numbers import number
 from ..graphs.protocol import engine_of
-from ..graphs.style import attributes, css_class, text_width
+from ..graphs.style import attributes, css_class, one_line, text_width
 from .backward_debugger import listed
 from .instrument import Instrument, chosen, texts
-from .module_tree import one_line
 from .svg_view import SvgView
 from .twin_graph import plural
 

@@ -16,7 +16,7 @@ from ..graphs.modules import engine_of_module
 from ..graphs.numbers import number
 from ..graphs.protocol import array_of
 from ..graphs.recording import record_backward
-from ..graphs.style import css_class, escape
+from ..graphs.style import css_class, escape, one_line
 from ..graphs.tree import (
     ROW,
     Row,
@@ -371,12 +371,3 @@ def kind_of(row: Row) -> str:
 
 def article(words: str) -> str:
     return f"{'an' if words[:1] in 'AEIOUaeiou' else 'a'} {words}"
-
-
-def one_line(words: str) -> str:
-    """A name without line breaks.
-
-    >>> one_line("a\\nb")
-    'a b'
-    """
-    return "".join(c if c.isprintable() else " " for c in words)

@@ -132,18 +132,17 @@ class Lesson:
 
     def turn_to(self, name: str) -> None:
         """Open another notebook on the same page, in half the time, and let go of the first."""
-        self._await(
-            f"""
-            const {{ shell, commands }} = window.jupyterapp, old = shell.currentWidget;
+        self._await("""
+            const old = window.jupyterapp.shell.currentWidget;
             await old.sessionContext.shutdown();
             old.dispose();
-            await commands.execute('docmanager:open', {{ path: {json.dumps(name)} }});
-            """
-        )
-        self._await(CONNECTED)
+        """)
         self.name = Path(name).stem
         self.outside.clear()
         self.errors.clear()
+        path = json.dumps({"path": name})
+        self._await(f"await window.jupyterapp.commands.execute('docmanager:open', {path});")
+        self._await(CONNECTED)
 
     def _note_request(self, url: str) -> None:
         parts = urlsplit(url)
@@ -320,17 +319,3 @@ UNREADABLE = """root => {
 def unreadable(area: Locator) -> list[str]:
     """The texts in `area` that are cut off or lie over one another."""
     return area.evaluate(UNREADABLE)
-
-
-def unreadable_pictures(lesson: Lesson, browser: Browser) -> dict[str, list[str]]:
-    """The same of the still pictures a notebook has put out, under the code of their cell."""
-    page = browser.new_page(viewport={"width": 900, "height": 1000})
-    found: dict[str, list[str]] = {}
-    for cell in lesson.code_cells():
-        for picture in (o["data"].get("image/svg+xml") for o in cell["outputs"] if "data" in o):
-            if picture:
-                page.set_content("".join(picture))
-                if texts := unreadable(page.locator("svg").first):
-                    found.setdefault("".join(cell["source"]), []).extend(texts)
-    page.close()
-    return found

@@ -4,16 +4,9 @@ import json
 import re
 
 import pytest
-from playwright.sync_api import Browser, Locator, expect
+from playwright.sync_api import Locator, expect
 
-from tests.browser.lab import (
-    SCREENSHOTS,
-    Lesson,
-    inaccessible,
-    screenshot,
-    unreadable,
-    unreadable_pictures,
-)
+from tests.browser.lab import SCREENSHOTS, Lesson, inaccessible, screenshot, unreadable
 
 SCRUB = """slider => {
     const press = key => {
@@ -58,13 +51,6 @@ def at(view: Locator) -> Locator:
     return view.locator(".agl-counter b")
 
 
-def test_every_cell_runs_and_every_still_picture_can_be_read(lesson: Lesson, browser: Browser):
-    cells = lesson.code_cells()
-    failed = [c["source"] for c in cells for o in c["outputs"] if o["output_type"] == "error"]
-    assert not failed and all(cell["execution_count"] for cell in cells)
-    assert unreadable_pictures(lesson, browser) == {}
-
-
 def test_no_error_and_no_request_to_elsewhere(lesson: Lesson):
     assert len(views(lesson)) >= 12
     assert lesson.errors == [] and lesson.outside == []
@@ -80,7 +66,7 @@ def test_each_can_be_read_and_axe_finds_nothing(lesson: Lesson, theme: str):
         expect(each).to_be_visible()
         picture = screenshot(each, f"gallery-{index}-{width}-{theme.lower()}")
         found[picture.name] = unreadable(each)
-        if width == 900:  # nothing else depends on the width
+        if width == 900:  # the narrower one, where more has to scroll
             found[picture.name] += filter(None, [inaccessible(each)])
         assert each.evaluate("view => view.scrollWidth <= view.clientWidth"), picture
     assert not any(found.values()), {name: each for name, each in found.items() if each}

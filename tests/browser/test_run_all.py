@@ -1,15 +1,17 @@
 """Every lesson in a real JupyterLab: Run All, look, fill in the solutions, and nothing is wrong."""
 
+from pathlib import Path
+
 import nbformat
 import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.browser.conftest import NOTEBOOKS
-from tests.browser.lab import Lesson, screenshot, unreadable, unreadable_pictures
+from tests.browser.lab import Lesson, screenshot, unreadable
 from tests.lessons.solutions import STUB, solved
 from tools.notebooks import WIDGET_VIEW
 
-LESSONS = sorted(path.name for path in NOTEBOOKS.glob("[0-9]*.ipynb"))
+LESSONS = sorted(path.name for path in NOTEBOOKS.glob("*.ipynb"))
 
 
 def text(cell: dict) -> str:
@@ -26,7 +28,8 @@ def page(open_lesson) -> Lesson:
 
 @pytest.fixture(scope="module", params=LESSONS)
 def lesson(request, page: Lesson) -> Lesson:
-    page.turn_to(request.param)
+    if page.name != Path(request.param).stem:  # the first one is there
+        page.turn_to(request.param)
     page.run_all()
     return page
 
@@ -45,22 +48,29 @@ def test_every_cell_runs(lesson: Lesson):
 def test_every_twin_cell_agrees_with_pytorch(lesson: Lesson):
     cells = lesson.code_cells()
     twins = [cell for cell in cells if "".join(cell["source"]).startswith("%%twin")]
-    assert twins
+    assert twins or lesson.name == "gallery"
     assert [cell["source"] for cell in twins if "✓" not in text(cell)] == []
     assert [cell["source"] for cell in cells if "✗" in text(cell)] == []
 
 
-def test_every_instrument_can_be_read(lesson: Lesson):
-    """In the light theme; the files of the instruments go through both."""
+@pytest.mark.parametrize("theme", ["Light", "Dark"])
+def test_every_instrument_can_be_read(lesson: Lesson, theme: str):
+    lesson.theme(theme)
     for cell in lesson.code_cells():
         if WIDGET_VIEW in str(cell["outputs"]):
             area = lesson.show(cell["index"])
             assert unreadable(area) == [], cell["source"]
-            screenshot(area, f"{lesson.name}-{cell['index']:02}")
+            screenshot(area, f"{lesson.name}-{cell['index']:02}-{theme.lower()}")
 
 
 def test_every_stored_picture_can_be_read(lesson: Lesson, browser: Browser):
-    assert unreadable_pictures(lesson, browser) == {}
+    page = browser.new_page(viewport={"width": 900, "height": 1000})
+    for cell in lesson.code_cells():
+        for picture in (o["data"].get("image/svg+xml") for o in cell["outputs"] if "data" in o):
+            if picture:
+                page.set_content("".join(picture))
+                assert unreadable(page.locator("svg").first) == [], cell["source"]
+    page.close()
 
 
 def test_nothing_is_fetched_and_nothing_is_wrong(lesson: Lesson):
@@ -89,7 +99,7 @@ def test_with_every_solution_filled_in_every_checker_says_right(lesson: Lesson):
     filled = {i: cell.source for i, cell in enumerate(solved(stored).cells)}
     checks = [i for i, source in filled.items() if STUB.search(source)]
     summary = [i for i, source in filled.items() if "progress(" in source][-1:]  # 07 has two
-    assert checks and summary
+    assert bool(checks) == bool(summary) == (lesson.name != "gallery")
     lesson.fill_in({i: filled[i] for i in checks + summary})
     cells = {cell["index"]: cell for cell in lesson.code_cells()}
     assert [text(cells[i]) for i in checks if "✓ Right." not in text(cells[i])] == []

@@ -105,7 +105,7 @@ def inside(svg: str) -> tuple[set[str], set[str]]:
     return {e.tag for e in elements}, {name for e in elements for name in e.attrib}
 
 
-@settings(max_examples=30, **FEW)
+@settings(max_examples=60, **FEW)
 @given(LABELS.map("".join))
 def test_no_markup_gets_through_a_name(name: str) -> None:
     pictures = []

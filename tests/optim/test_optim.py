@@ -91,7 +91,7 @@ every_optimizer = pytest.mark.parametrize("name", list(OPTIONS))
 
 
 @every_optimizer
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_a_hundred_steps_in_float64(name, data):
     options = data.draw(option_sets(name))
@@ -99,7 +99,7 @@ def test_a_hundred_steps_in_float64(name, data):
 
 
 @every_optimizer
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(data=st.data())
 def test_float32_is_as_close_to_float64_as_torchs(name, data):
     """Twice torch's own error, and what torch's assert_close allows: a centered RMSprop divides by
