@@ -6,6 +6,7 @@ asserted about a lesson or an instrument does not live here.
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -17,6 +18,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
+import psutil
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
@@ -165,6 +167,15 @@ class Lesson:
         )
         self.page.wait_for_function("window.settled", timeout=seconds * 1000)
         assert self.page.evaluate("window.settled") == "kept"
+
+    def peak_memory(self) -> int:
+        """The most its kernel has needed so far, in bytes (Linux)."""
+        kernel = self.page.evaluate(
+            "window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.id"
+        )
+        [process] = [p for p in psutil.process_iter(["cmdline"]) if kernel in str(p.info)]
+        status = Path(f"/proc/{process.pid}/status").read_text("utf-8")
+        return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) * 1024
 
     def run_all(self, seconds: float = 120) -> None:
         """Clear the stored outputs, Run All, and wait until the last cell has finished."""

@@ -45,6 +45,10 @@ def test_every_cell_runs(lesson: Lesson):
     assert [c["source"] for c in cells if c["execution_count"] is None] == []
 
 
+def test_its_memory_is_what_binder_promises(lesson: Lesson):
+    assert lesson.peak_memory() <= 1 << 30
+
+
 def test_every_twin_cell_agrees_with_pytorch(lesson: Lesson):
     cells = lesson.code_cells()
     twins = [cell for cell in cells if "".join(cell["source"]).startswith("%%twin")]
