@@ -15,7 +15,7 @@ from collections import OrderedDict
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import autogradlab
@@ -131,6 +131,7 @@ def around_labels(dot: str) -> str:
 
 @settings(max_examples=60, **FEW)
 @given(LABELS.map("".join))
+@example("0\n")
 def test_no_name_gets_out_of_its_string_in_dot(name: str) -> None:
     texts = []
     for label in ("a", name):

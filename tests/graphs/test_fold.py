@@ -448,6 +448,6 @@ def test_dot_frames_open_modules_and_doubles_closed_ones(engine):
     assert re.findall(r"subgraph (\w+)", dot)[0] == "cluster_m0"
     labels = re.findall(r"^\s*label=(.*)$", dot, re.MULTILINE)
     assert labels == ["Net", "twice", '"twice (call 2)"'] and dot.count("peripheries=2") == 12
-    assert '"blocks.0\nBlock, ' in dot
+    assert r'"blocks.0\nBlock, ' in dot
     assert dot.count("{") == dot.count("}")
     assert len(re.findall(r"^\s*n\d+ \[", to_dot(graph), re.MULTILINE)) == len(graph.nodes)
