@@ -361,6 +361,8 @@ class Writer:
         large += [n for n in new if read and (steps > STEPS or size(after[n][1]) > SOME)]
         if read:  # a quotient of rounded numbers: what is 0 on one side may be 1e-17 on the other
             large += [x for x in arrays if not np.isfinite(x).all()]
+        if any(x.dtype == np.float32 for n, (_, x) in before.items() if n in read):  # off by much
+            large += [n for n in new if after[n][1].dtype == np.float64]
         for name in new:
             self.rounded.pop(name, 0)
         self.rounded |= dict.fromkeys(new, steps) if self.is_rounded or read else {}
