@@ -100,10 +100,11 @@ def described(notebook: dict) -> dict:
 
 
 def first_page(app: Sphinx, error: Exception | None) -> None:
-    """The address of the site itself leads to the course."""
+    """The address of the site itself leads to the course; a page without an icon asks for one."""
     to = app.builder.get_target_uri(root_doc)
     Path(app.outdir, "index.html").write_text(
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{project}</title>'
+        f'<link rel="icon" href="_static/{html_favicon}">'
         f'<meta http-equiv="refresh" content="0; url={to}"><a href="{to}">The course</a></html>\n',
         "utf-8",
     )
