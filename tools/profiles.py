@@ -1,6 +1,7 @@
 """Run the tests with another set of versions, each in a virtual environment of its own.
 
     colab      what Google Colab ships; installing autogradlab must change none of it; all lessons
+               and instruments
     oldest     the lowest version that pyproject.toml allows of everything but PyTorch; the suite
     newest     the newest version of everything but PyTorch; the suite
     torchless  no PyTorch: derivatives against nudges, lessons, doctests
@@ -30,7 +31,7 @@ COLAB = [
     *("ipykernel==6.17.1", "traitlets==5.7.1", "matplotlib==3.10.0", "graphviz==0.21"),
     "scikit-learn==1.6.1",
 ]
-LESSONS = ["notebooks"]
+LESSONS = ["notebooks", "tests/instruments"]
 # Examples whose subject is the comparison with PyTorch.
 WITH_TORCH = [
     "autogradlab/graphs/match.py::autogradlab.graphs.match.match",
@@ -53,6 +54,7 @@ def requirements(profile: str, torch: str = "") -> list[str]:
     """What the environment of a profile is made of, besides autogradlab itself."""
     every = [*PROJECT["dependencies"], *EXTRAS["lab"], *EXTRAS["site"], *EXTRAS["test"]]
     every = [each for each in every if not each.startswith(("autogradlab", "torch>="))]
+    every = list({each.partition(">=")[0]: each for each in every}.values())  # the last one holds
     if profile == "oldest":  # the newest release of the lowest series
         return [pinned("torch"), *(each.replace(">=", "~=") + ".0" * (each.count(".") == 1)
                                    for each in every)]  # fmt: skip
