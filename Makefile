@@ -45,9 +45,9 @@ lab: $(VENV)/lab-installed $(VENV)/trusted
 	$(PY) -m jupyterlab --ServerApp.root_dir=notebooks \
 		--LabApp.default_url=/lab/tree/00_start_here.ipynb $(LAB_ARGS)
 
-# Three for two cores: the browser is mostly waited for.
+# More workers than cores: a browser is mostly waited for. The order is that of tests/conftest.py.
 test: lint
-	$(PY) -m pytest -n 3 --dist loadfile
+	$(PY) -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 notebooks: $(VENV)/test-installed
 	$(PY) tools/notebooks.py notebooks/*.py
@@ -73,7 +73,8 @@ torch:
 # The cells of a notebook have an order; all else must not. Each round prints its seed.
 flake: $(VENV)/test-installed
 	for round in 1 2 3; do \
-		$(PY) -m pytest -n 2 --dist loadfile --random-order $(or $(TESTS),tests autogradlab) || exit 1; \
+		$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --random-order \
+			$(or $(TESTS),tests autogradlab) || exit 1; \
 	done
 
 bare: $(VENV)/test-installed

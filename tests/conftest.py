@@ -2,7 +2,9 @@
 
 import gc
 import os
+from collections import Counter
 
+import pytest
 from hypothesis import settings
 
 # Before NumPy or torch is imported; kernels and other child processes inherit it.
@@ -11,6 +13,14 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 settings.register_profile("autogradlab", deadline=None, derandomize=True)
 settings.load_profile("autogradlab")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with a browser first, which is often waited for: while one worker waits, others work.
+    Then large files before small ones, so that all workers end at about the same time."""
+    count = Counter(item.path for item in items)
+    items.sort(key=lambda item: ("browser" not in item.path.parts, -count[item.path], item.path))
 
 
 def pytest_collection_finish() -> None:
