@@ -18,9 +18,15 @@ settings.load_profile("autogradlab")
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with a browser first, which is often waited for: while one worker waits, others work.
-    Then large files before small ones, so that all workers end at about the same time."""
+    Then those of few tests, which may be long ones, and doctests, which are quick, last."""
     count = Counter(item.path for item in items)
-    items.sort(key=lambda item: ("browser" not in item.path.parts, -count[item.path], item.path))
+
+    def turn(item: pytest.Item) -> int:
+        if isinstance(item, pytest.DoctestItem):
+            return 3
+        return 0 if "browser" in item.path.parts else 1 if count[item.path] < 100 else 2
+
+    items.sort(key=lambda item: (turn(item), -count[item.path], item.path))
 
 
 def pytest_collection_finish() -> None:

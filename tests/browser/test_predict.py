@@ -171,9 +171,9 @@ def test_a_vector(vectors: Locator):
 
 
 @pytest.mark.usefixtures("widths")
-@pytest.mark.parametrize("theme", ["Light", "Dark"])
 @pytest.mark.parametrize("said", ["4", "24", "1000"])
-def test_it_can_be_read_in_both_themes(lesson: Lesson, ten: Locator, theme: str, said: str):
+@pytest.mark.parametrize("theme", ["Light", "Dark"])
+def test_it_can_be_read_in_both_themes(lesson: Lesson, ten: Locator, said: str, theme: str):
     lesson.theme(theme)
     to_question(ten, 3)
     check_looks(lesson, ten, said, f"predict-{said}-{theme.lower()}", theme)
