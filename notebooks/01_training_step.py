@@ -137,9 +137,10 @@ print(len(list(model.parameters())))
 
 # %% [markdown]
 # 11,689,512 numbers in 62 tensors. (`del` because they take room: 47 MB in float32, and as much for
-# PyTorch. To run that cell again, run the one above it first.) The next cell makes an image of random pixels, and a random
-# label. With them the network learns nothing useful; but each stop does to it what it would do
-# to a photograph.
+# PyTorch. To run that cell again, run the one above it first.)
+#
+# The next cell makes an image of random pixels, and a random label. With them the network learns
+# nothing useful; but each stop does to it what it would do to a photograph.
 
 # %%
 # %%twin
