@@ -132,8 +132,11 @@ class Lesson:
         self._await("await window.jupyterapp.restored; window.jupyterapp.shell.collapseLeft();")
         self._await(CONNECTED)
 
-    def turn_to(self, name: str) -> None:
+    def turn_to(self, name: str, width: int | None = None) -> None:
         """Open another notebook on the same page, in half the time, and let go of the first."""
+        if width:
+            self.page.set_viewport_size({"width": width, "height": 1600})
+        self.page.mouse.move(0, 0)
         self._await("""
             const old = window.jupyterapp.shell.currentWidget;
             await old.sessionContext.shutdown();
