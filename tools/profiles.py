@@ -79,6 +79,7 @@ def changes(python: Path) -> dict[str, str]:
     listing = [python, "-m", "pip", "list", "--format=json"]
     out = subprocess.run(listing, check=True, capture_output=True, text=True).stdout
     present = {each["name"].lower() for each in json.loads(out)}
+    present.discard(PROJECT["name"])  # there from the last time
     return {f["name"]: f["version"] for f in found if f["name"].lower() in present}
 
 
