@@ -1,0 +1,1 @@
+"""A package, so that none of another project is taken for it."""
