@@ -218,8 +218,27 @@ class Comparison:
             self.text(where, words(ours), words(theirs))
         elif is_object(ours) and is_object(theirs) and self.first_time(ours, theirs):
             sides = contents(ours), contents(theirs)
+            if is_optimizer(ours):
+                sides = self.options(where, *sides)
             for key in sorted(sides[0].keys() | sides[1].keys()):
                 self.value(f"{where}.{key}", *(side.get(key) for side in sides))
+
+    def options(self, where: str, *sides: dict[str, Any]) -> tuple[dict[str, Any], ...]:
+        """What two optimizers hold, without options that one release of PyTorch has and another
+        lacks: these count as wording."""
+        ours, theirs = (list(side["defaults"]) for side in sides)
+        other = {*ours} ^ {*theirs}
+        if other:
+            self.differ(where, "has other options", ours, theirs, wording=True)
+
+        def shared(options: dict[str, Any]) -> dict[str, Any]:
+            return {name: value for name, value in options.items() if name not in other}
+
+        groups = ([shared(group) for group in side["param_groups"]] for side in sides)
+        return tuple(
+            side | {"defaults": shared(side["defaults"]), "param_groups": each}
+            for side, each in zip(sides, groups, strict=True)
+        )
 
     def first_time(self, ours: Any, theirs: Any) -> bool:
         """Whether these two have not been compared; what holds itself is so compared once."""

@@ -4,7 +4,7 @@
 
 With `--drift` PyTorch is another release: errors, warnings and printed texts read otherwise on its
 side, and so do the names of nodes. (Those of PyTorch are in C++ and cannot be changed from here, so
-that ours change while the two are compared.)
+that ours change while the two are compared.) Its optimizers have one option more.
 """
 
 import json
@@ -47,6 +47,10 @@ def drift() -> None:
     torch.__version__ = "2.99.0"
     twin.run = drifted(twin.run)
     twin.Twin.compare = renamed(twin.Twin.compare)
+    start = torch.optim.Optimizer.__init__
+    torch.optim.Optimizer.__init__ = lambda self, params, defaults: start(
+        self, params, defaults | {"novel": None}
+    )
 
 
 def said(path: Path) -> list[list[str]]:
