@@ -45,7 +45,7 @@ lab: $(VENV)/lab-installed $(VENV)/trusted
 	$(PY) -m jupyterlab --ServerApp.root_dir=notebooks \
 		--LabApp.default_url=/lab/tree/00_start_here.ipynb $(LAB_ARGS)
 
-# More workers than cores: a browser is mostly waited for. The order is that of tests/conftest.py.
+# Four keep two cores busy while browsers are waited for. The order is that of tests/conftest.py.
 test: lint
 	$(PY) -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 

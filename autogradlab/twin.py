@@ -217,6 +217,9 @@ class Comparison:
         elif isinstance(ours, PLAIN) or isinstance(theirs, PLAIN):
             self.text(where, words(ours), words(theirs))
         elif is_object(ours) and is_object(theirs) and self.first_time(ours, theirs):
+            names = type(ours).__name__, type(theirs).__name__
+            if names[0] != names[1]:
+                return self.differ(where, "is of another class", *names)
             sides = contents(ours), contents(theirs)
             if is_optimizer(ours):
                 sides = self.options(where, *sides)
@@ -228,16 +231,18 @@ class Comparison:
         lacks: these count as wording."""
         ours, theirs = (list(side["defaults"]) for side in sides)
         other = {*ours} ^ {*theirs}
-        if other:
-            self.differ(where, "has other options", ours, theirs, wording=True)
+        if not other:
+            return sides
+        self.differ(where, "has other options", ours, theirs, wording=True)
 
         def shared(options: dict[str, Any]) -> dict[str, Any]:
             return {name: value for name, value in options.items() if name not in other}
 
-        groups = ([shared(group) for group in side["param_groups"]] for side in sides)
         return tuple(
-            side | {"defaults": shared(side["defaults"]), "param_groups": each}
-            for side, each in zip(sides, groups, strict=True)
+            side
+            | {"defaults": shared(side["defaults"])}
+            | {"param_groups": list(map(shared, side["param_groups"]))}
+            for side in sides
         )
 
     def first_time(self, ours: Any, theirs: Any) -> bool:

@@ -17,8 +17,8 @@ settings.load_profile("autogradlab")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with a browser first, which is often waited for: while one worker waits, others work.
-    Then those of few tests, which may be long ones, and doctests, which are quick, last."""
+    """Files with a browser first: they take half of the time. Then those of few tests, which may be
+    long ones; doctests, which are quick, last, so that all workers end at about the same time."""
     count = Counter(item.path for item in items)
 
     def turn(item: pytest.Item) -> int:

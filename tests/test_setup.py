@@ -122,6 +122,12 @@ def test_another_torch_changes_nothing_else(torch: str):
     assert rest and all(pins()[each.split("==")[0]] == each.split("==")[1] for each in rest)
 
 
+@pytest.mark.parametrize("profile", ["oldest", "newest"])
+def test_no_profile_asks_for_two_versions_of_one_package(profile: str):
+    names = [Requirement(each).name for each in profiles.requirements(profile)]
+    assert len(names) == len({*names})
+
+
 @pytest.mark.parametrize("tag", ["v9.9.9", "0.1.0"])
 def test_a_tag_must_be_the_version(tag: str):
     with pytest.raises(SystemExit, match="The tag is"):

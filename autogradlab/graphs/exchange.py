@@ -248,8 +248,8 @@ def to_dot(graph: Graph) -> str:
 
 def _dot_text(text: str) -> str:
     """A text as it stands; a control character would end it, or not be seen."""
-    lines = (one_line(line).replace("\\", "\\\\") for line in text.split("\n"))
-    return graphviz.nohtml("\\n".join(lines))  # a number before a true line break is not quoted
+    lines = (graphviz.escape(one_line(line)) for line in text.split("\n"))
+    return graphviz.nohtml(r"\n".join(lines))  # a number before a true line break is not quoted
 
 
 def _dot_label(node: GraphNode) -> str:

@@ -26,6 +26,8 @@ class Kept:
         return self.browser
 
     def end(self) -> None:
+        if self.lesson is not None:
+            self.lesson.close()  # and its kernel, which may hold a gigabyte
         self.browser = self.lesson = None
         self.stack.close()
 
@@ -49,6 +51,7 @@ def address(tmp_path_factory) -> Iterator[str]:
     lessons = shutil.copytree(NOTEBOOKS, folder / "notebooks")
     with jupyterlab(lessons, folder / "private") as address:
         yield address
+        KEPT.end()  # at the end of all tests, while the server can still end the kernel
 
 
 @pytest.fixture(scope="module")
@@ -74,4 +77,4 @@ def open_lesson(address: str, browser: Browser) -> Iterator[Callable[..., Lesson
     yield open_
     for lesson in opened[1:]:
         lesson.close()
-    KEPT.lesson = next(iter(opened), None)
+    KEPT.lesson = opened[0] if opened else KEPT.lesson

@@ -554,6 +554,23 @@ def test_a_training_loop_that_differs_is_found(notebook, change):
     assert not report.agrees and "differs from PyTorch" in repr(report)
 
 
+def test_an_optimizer_of_another_torch_may_have_other_options(notebook, monkeypatch):
+    more = """
+w = torch.ones(2, requires_grad=True)
+optimizer = torch.optim.SGD([w], lr=0.1)
+if torch.__name__ == "torch":
+    for _options in (optimizer.defaults, *optimizer.param_groups):
+        _options["novel"] = None
+"""
+    [difference] = cell(notebook, more)[0].hard
+    assert (difference.where, difference.what) == ("optimizer", "has other options")
+    monkeypatch.setattr(torch, "__version__", "2.99.0")
+    report = cell(notebook, more)[0]
+    assert report.agrees and "wording differs in this PyTorch" in repr(report)
+    assert not cell(notebook, more + "        _options['lr'] = 0.2")[0].agrees
+    assert not cell(notebook, more + "    optimizer = torch.nn.Identity()")[0].agrees
+
+
 def test_a_schedule_knows_whether_its_optimizer_stepped(notebook):
     notebook.space["torch"] = autogradlab
     plain(notebook, "w = torch.ones(2, requires_grad=True)\nopt = torch.optim.SGD([w], lr=0.1)")
