@@ -50,6 +50,7 @@ PINNED = ["2", "13"]  # the PyTorch whose wording ours follows
 TOLERANCE = {"float16": (1e-3, 1e-5), "float32": (1.3e-6, 1e-5), "float64": (1e-7, 1e-7)}
 PLAIN = (int, float, complex, str, bytes, type(None), range, slice, type(Ellipsis), dtype, device,
          enum.Enum, enum.EnumMeta)  # fmt: skip
+HOLDERS = (list, tuple, deque, dict, set, frozenset, np.ndarray, np.generic, Generator)
 CALLABLE = (types.FunctionType, types.BuiltinFunctionType, types.MethodType, type)
 HIDDEN = {"__builtins__", "__name__", "torch"}
 QUIET = (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning)
@@ -189,6 +190,7 @@ class Comparison:
             self.report.same.append(name)
 
     def value(self, where: str, ours: Any, theirs: Any) -> None:
+        names = type(ours).__name__, type(theirs).__name__
         if isinstance(ours, Tensor) or self.torch.is_tensor(theirs):
             self.tensor(where, ours, theirs)
         elif isinstance(ours, list | tuple | deque) and isinstance(theirs, list | tuple | deque):
@@ -216,15 +218,19 @@ class Comparison:
                 self.arrays(where, ours.get_state().numpy(), theirs.get_state().numpy())
         elif isinstance(ours, PLAIN) or isinstance(theirs, PLAIN):
             self.text(where, words(ours), words(theirs))
-        elif is_object(ours) and is_object(theirs) and self.first_time(ours, theirs):
-            names = type(ours).__name__, type(theirs).__name__
-            if names[0] != names[1]:
-                return self.differ(where, "is of another class", *names)
-            sides = contents(ours), contents(theirs)
-            if is_optimizer(ours):
-                sides = self.options(where, *sides)
-            for key in sorted(sides[0].keys() | sides[1].keys()):
-                self.value(f"{where}.{key}", *(side.get(key) for side in sides))
+        elif is_object(ours) and is_object(theirs) and names[0] == names[1]:
+            if self.first_time(ours, theirs):
+                self.attributes(where, ours, theirs)
+        elif any(is_object(x) or isinstance(x, HOLDERS) for x in (ours, theirs)):
+            self.differ(where, "is of another class", *names)
+
+    def attributes(self, where: str, ours: Any, theirs: Any) -> None:
+        """Two objects of one class, by what they hold."""
+        sides = contents(ours), contents(theirs)
+        if is_optimizer(ours):
+            sides = self.options(where, *sides)
+        for key in sorted(sides[0].keys() | sides[1].keys()):
+            self.value(f"{where}.{key}", *(side.get(key) for side in sides))
 
     def options(self, where: str, *sides: dict[str, Any]) -> tuple[dict[str, Any], ...]:
         """What two optimizers hold, without options that one release of PyTorch has and another

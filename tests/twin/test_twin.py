@@ -1,6 +1,7 @@
 """Every promise of `%%twin`: what it mirrors, what it compares, what it never calls the same."""
 
 import io
+import itertools
 import random
 import re
 import sys
@@ -569,6 +570,22 @@ if torch.__name__ == "torch":
     assert report.agrees and "wording differs in this PyTorch" in repr(report)
     assert not cell(notebook, more + "        _options['lr'] = 0.2")[0].agrees
     assert not cell(notebook, more + "    optimizer = torch.nn.Identity()")[0].agrees
+
+
+THINGS = ["(1, 2)", "[torch.ones(2)]", "{}", "{1, 2}", "numpy.ones(2)", "torch.nn.Identity()",
+          "torch.Generator()", "Own()", "Other()", "None"]  # fmt: skip
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [*itertools.permutations(THINGS, 2)])
+def test_a_thing_of_another_kind_is_a_difference(notebook, ours, theirs):
+    source = f"""
+import numpy
+class Own: pass
+class Other: pass
+x = ({ours}) if torch.__name__ == "autogradlab" else ({theirs})
+"""
+    [difference] = cell(notebook, source)[0].hard
+    assert difference.where == "x"
 
 
 def test_a_schedule_knows_whether_its_optimizer_stepped(notebook):
