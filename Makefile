@@ -34,6 +34,8 @@ LAB_ARGS ?=
 REPO ?=
 VENV := .venv
 PY := $(VENV)/bin/python
+# Dozens of kernels and servers are started: compiled modules load in half the time.
+export PYTHONDONTWRITEBYTECODE :=
 # --constraint: the whole set of versions is fixed, whatever is newest today.
 INSTALL = $(PY) -m pip install --constraint constraints.txt \
 	$(if $(TORCH_INDEX),--extra-index-url "$(TORCH_INDEX)")

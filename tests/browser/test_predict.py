@@ -97,6 +97,7 @@ def to_question(view: Locator, number: int) -> None:
     for i in range(int(header.inner_text().split()[1]), number):
         view.get_by_role("button", name="Next question").click()
         expect(header).to_have_text(f"question {i + 1} of 10")
+    emptied(view)
 
 
 def test_lesson_04_asks():
@@ -195,7 +196,7 @@ def test_long_numbers_can_be_read_in_both_themes(lesson: Lesson, theme: str):
 
 
 def check_looks(lesson: Lesson, view: Locator, said: str, name: str, theme: str) -> None:
-    """Nothing is cut off or in the way, the theme is the page's, and axe finds nothing."""
+    """Nothing is cut off or in the way, and the theme is the page's; axe looks at 900 px."""
     answer(emptied(view)).fill(said)
     answer(view).press("Enter")
     expect(sentence(view)).to_contain_text("Right." if said == "24" else "You said")
@@ -204,5 +205,6 @@ def check_looks(lesson: Lesson, view: Locator, said: str, name: str, theme: str)
     paper = view.evaluate("view => getComputedStyle(view).backgroundColor")
     assert paper == {"Light": "rgb(255, 255, 255)", "Dark": "rgb(17, 17, 17)"}[theme]
     assert view.evaluate("view => view.scrollWidth <= view.clientWidth")
-    view.scroll_into_view_if_needed()
-    assert inaccessible(view) == ""
+    if lesson.page.viewport_size["width"] == 900:
+        view.scroll_into_view_if_needed()
+        assert inaccessible(view) == ""
