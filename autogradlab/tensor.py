@@ -387,9 +387,9 @@ class Tensor:
 
     # ------------------------------------------------------------------------------ conversion
 
-    def numpy(self) -> np.ndarray:
-        """The data as a NumPy array on the same memory."""
-        if self.requires_grad and modes.grad_enabled:
+    def numpy(self, *, force: bool = False) -> np.ndarray:
+        """The data as a NumPy array on the same memory; `force` takes it from the graph, too."""
+        if self.requires_grad and modes.grad_enabled and not force:
             raise RuntimeError(errors.NUMPY_OF_GRAD)
         return self.memory()
 

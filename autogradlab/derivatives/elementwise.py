@@ -587,5 +587,6 @@ isclose = compare(
     lambda self, other, *, rtol, atol, equal_nan: np.isclose(self, other, rtol, atol, equal_nan),
 )
 isnan, isfinite = compare("Isnan", np.isnan), compare("Isfinite", np.isfinite)
+isinf = compare("Isinf", np.isinf)
 
 __all__ = [name for name, x in globals().items() if isinstance(x, Primitive)]

@@ -22,6 +22,7 @@ __all__ = [
     "index_put",
     "index_select",
     "masked_select",
+    "nonzero",
     "put_along",
     "scatter",
     "scatter_add",
@@ -204,6 +205,15 @@ take = Primitive(
         shape=self.shape,
     ),
 )
+def of_any_size(primitive: Primitive, count: int, arrays: list[Any], *, op: str) -> Any:
+    raise RuntimeError(
+        "vmap: We do not support batching operators that can output dynamic shape. Attempted to "
+        f"vmap over aten::{op}. Please file an issue at https://github.com/pytorch/pytorch/issues "
+        "if you need this feature."
+    )
+
+
+nonzero = Primitive("Nonzero", lambda self, *, op: np.argwhere(self), batch=of_any_size)
 masked_select = Primitive(
     "MaskedSelectBackward0",
     lambda self, *, mask: np.broadcast_to(self, everywhere(mask, self.shape).shape)[

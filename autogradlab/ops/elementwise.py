@@ -14,6 +14,7 @@ from ..inplace import fill_, zero_  # noqa: F401 (offered below)
 from ..primitive import parameters
 from ..tensor import Tensor, wrap
 from .arguments import Number, needs_floats, needs_tensor, operand, to_dtype
+from .indexing import places
 from .out import into
 
 # What torch and Tensor offer under the same name, and with a trailing _ in place.
@@ -55,7 +56,7 @@ hypot lerp logit masked_fill mul nan_to_num neg pow relu remainder round square 
 bitwise_and bitwise_left_shift bitwise_not bitwise_or bitwise_right_shift bitwise_xor
 """
 BOTH = f"""
-{WRITABLE} allclose clone eq equal fill_ ge gt isclose isfinite isnan le logaddexp logical_and
+{WRITABLE} allclose clone eq equal fill_ ge gt isclose isfinite isinf isnan le logaddexp logical_and
 logical_not logical_or lt maximum minimum ne positive zero_
 """
 FUNCTIONS = f"{BOTH} fill rsub where"
@@ -389,9 +390,12 @@ def clone(input: Tensor) -> Tensor:
 
 
 def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
-    """Elements of `input` where the condition holds, of `other` elsewhere."""
+    """Elements of `input` where the condition holds, of `other` elsewhere; without these two, the
+    indices where it holds, a tensor for each dimension."""
+    if not isinstance(condition, Tensor):
+        raise TypeError(errors.not_a_tensor("where", "condition", 1, condition))
     if input is None and other is None:
-        return tuple(wrap(i) for i in np.nonzero(condition.array))
+        return places(condition, "where")
     if condition.array.dtype.kind != "b":
         kind = dtypes.scalar_name(condition.array.dtype)
         raise RuntimeError(
@@ -440,6 +444,7 @@ TESTS = {
     "bitwise_not": "`~input`, of integers and bools.",
     "isnan": "True where an element is not a number.",
     "isfinite": "True where an element is neither infinite nor nan.",
+    "isinf": "True where an element is infinite.",
 }
 globals().update({name: unary(name, getattr(d, name), words) for name, words in TESTS.items()})
 

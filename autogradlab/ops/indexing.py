@@ -13,18 +13,15 @@ from .. import dtypes, errors
 from ..arrays import Lifted
 from ..hooks import guard
 from ..tensor import Tensor, wrap
-from .arguments import one_dim, same_types
-from .shapes import broadcast_shape, expand, fits, unsqueeze, view
+from .arguments import needs_tensor, one_dim, same_types
+from .shapes import broadcast_shape, expand, fits, unbind, unsqueeze, view
 
 # What torch and Tensor offer under the same name, and with a trailing _ in place.
 FUNCTIONS = """
-gather index_add index_fill index_put index_select masked_select scatter scatter_add take
+gather index_add index_fill index_put index_select masked_select nonzero scatter scatter_add take
 take_along_dim
 """
-METHODS = """
-gather index_add index_fill index_put index_select masked_select scatter scatter_add take
-take_along_dim
-"""
+METHODS = FUNCTIONS
 IN_PLACE = """
 index_add index_fill index_put scatter scatter_add
 """
@@ -450,6 +447,21 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
     shape = broadcast_shape(*((*x.shape[:dim], 1, *x.shape[dim + 1 :]) for x in (input, indices)))
     a, b = (expand(x, (*shape[:dim], x.shape[dim], *shape[dim + 1 :])) for x in (input, indices))
     return gather(a, dim, wrap(b.array % input.shape[dim]))
+
+
+def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
+    """The indices of the elements that are not 0: (count, dimensions), or as a tensor for each
+    dimension."""
+    if not isinstance(as_tuple, bool):
+        kind = type(as_tuple).__name__
+        raise TypeError(f"nonzero(): argument 'as_tuple' must be bool, not {kind}")
+    needs_tensor(nonzero, input)
+    return places(input, "nonzero_numpy") if as_tuple else d.nonzero(input, op="nonzero")
+
+
+def places(input: Tensor, op: str) -> tuple[Tensor, ...]:
+    """The indices of the elements that are not 0, a tensor for each dimension."""
+    return unbind(d.nonzero(input if input.ndim else unsqueeze(input, 0), op=op), 1)
 
 
 def masked_select(input: Tensor, mask: Tensor) -> Tensor:

@@ -20,8 +20,9 @@ from .shapes import cat, contiguous
 
 # What torch and Tensor offer under the same name, and with a trailing _ in place.
 FUNCTIONS = """
-all amax amin aminmax any argmax argmin argsort cumprod cumsum diff log_softmax logsumexp max mean
-median min nanmean nansum prod softmax sort std std_mean sum topk trace var var_mean
+all amax amin aminmax any argmax argmin argsort count_nonzero cumprod cumsum diff log_softmax
+logsumexp max mean median min nanmean nansum prod softmax sort std std_mean sum topk trace var
+var_mean
 """
 METHODS = " ".join({*FUNCTIONS.split()} - {"std_mean", "var_mean"})
 IN_PLACE = "cumprod cumsum"
@@ -58,6 +59,13 @@ def reduction(name: str, whole: d.Primitive, along: d.Primitive) -> Callable[...
 
 
 sum = reduction("sum", d.sum_all, d.sum_dim)
+
+
+def count_nonzero(input: Tensor, dim: Any = None) -> Tensor:
+    """How many elements are not 0, in all or along dimensions."""
+    return sum(ne(needs_tensor(count_nonzero, input), 0), dim)
+
+
 mean = reduction("mean", d.mean_all, d.mean_dim)
 
 

@@ -50,6 +50,10 @@ i << 1; i >> 1; 2 << i; 64 >> i; -i >> 1; i << i.int(); b << 1; i << True; i << 
 torch.bitwise_left_shift(i, 2); torch.bitwise_left_shift(1, i); i.bitwise_right_shift(1); i.bitwise_and(2); torch.bitwise_xor(i, 3); torch.bitwise_or(4, i); i.__rrshift__(200); i.clone().bitwise_not_(); torch.positive(c)
 torch.isclose(n, n); n.isclose(n, equal_nan=True); c.isclose(c + 1e-6); i.isclose(i + 1, rtol=0.5, atol=1); b.isclose(b); torch.isclose(c, c[:1]); torch.isclose(c / 0, -c / 0); torch.isclose(x, x)
 ~b; b & b; b | False; b ^ b; x == c; 2 < c; i.eq(2); i.logical_not(); n.isnan(); n.isfinite(); torch.isnan(x); F.hardsigmoid(x); F.relu(i); F.hardtanh(i); torch.rsub(x, 2); torch.softmax(i, 0, dtype=torch.float32)
+n.isinf(); torch.isinf(c / 0); i.isinf(); (0 * x).isinf(); n.count_nonzero(); i.count_nonzero(0); m.count_nonzero(1); (m > 0).count_nonzero((0, 1)); s.count_nonzero(dim=()); torch.zeros(0, 3).count_nonzero(0)
+x.numpy(force=True); (x * 2).numpy(force=True).sum(); x.numpy(force=False)
+i.nonzero(); m.nonzero(); m.nonzero().stride(); b.nonzero(); n.nonzero(); torch.nonzero(x); (m * 0).nonzero(); s.nonzero(); (s * 0).nonzero(); torch.zeros(0, 3).nonzero(); torch.nonzero(m, as_tuple=True); s.nonzero(as_tuple=True)
+torch.where(m > 0); torch.where(s); torch.where(s * 0); torch.where(b)[0]._is_view(); x.where(x > 0, 0.).nonzero(as_tuple=True)
 torch.tensor([3], dtype=torch.uint8).sum(); torch.tensor([1.5, 2.5, -0.5]).round(); torch.tensor([0.1, 0.2], dtype=torch.float16).softmax(0); torch.tensor([1., 2.], dtype=torch.float16).exp()
 torch.erf(torch.linspace(-4, 4, 9, dtype=torch.float64)); torch.erfc(torch.linspace(-2, 9, 12, dtype=torch.float64)); F.gelu(torch.linspace(-6, 6, 9)); torch.linspace(-3, 3, 7).sigmoid().logit()
 """
@@ -60,6 +64,7 @@ torch.isclose(i, c); torch.isclose(c, c.double()); torch.isclose(c, torch.ones(2
 torch.hypot(i, i); torch.logaddexp(i, i); b.abs(); -b; b - b; b - 1; i.round(decimals=1); torch.fill(x, c); x.masked_fill(i, 2); x.masked_fill(b, c); x.masked_fill(torch.ones(2) > 0, 1); i.addcdiv(i, i)
 m.sum(5); m.prod(5); m.amax(5); m.amax((0, 0)); m.logsumexp(5); m.cumsum(5); m.std(5); m.median(5); m.norm(2, 5); m.softmax(3); m.sort(4); m.topk(5); m.topk(1, 7); x.trace(); s.diff(); x.diff(-1)
 torch.zeros(0).amax(); torch.zeros(0, 3).amax(0); torch.zeros(0, 3).median(0); torch.zeros(2, 0).aminmax(); torch.zeros(2, 0).aminmax(dim=1); torch.zeros(0).max(); torch.zeros(0, 2).max(0); torch.zeros(0, 2).argmax(0)
+torch.nonzero([1]); torch.where([1]); m.nonzero(as_tuple=1); torch.isinf(3); torch.count_nonzero([1]); m.count_nonzero(5); m.count_nonzero((0, 0)); torch.vmap(lambda r: r.nonzero())(m); torch.vmap(lambda r: torch.where(r))(m)
 i.var(); i.std(); i.norm(); i.mean(); F.softmax(i, 0); F.log_softmax(i, 0); F.silu(i); F.mish(i); F.gelu(i); F.elu(i); F.leaky_relu(i); F.softplus(i); F.gelu(x, approximate='x'); F.hardtanh(x, 2, 1); F.glu(m); F.glu(s)
 F.prelu(m, torch.ones(2)); F.prelu(x, torch.ones(3)); F.relu(x, inplace=True); x.mul_(2); x.sin_(); x.zero_(); x.fill_(1); i.add_(1.5); i.div_(2); i.exp_(); x.detach().add_(torch.ones(2, 3)); F.softmax(m); F.softmin(x)
 y = x * 1; z = y.sin(); y.cos_(); z.sum().backward()
