@@ -222,9 +222,9 @@ class CurvatureDial(Instrument):
 
     def _moved(self, name: str, new: Any, told: Any) -> None:
         """A control was used; what cannot be done is said beside it."""
+        told.value = ""
         if new == self._value(name):
             return
-        told.value = ""
         x, y = self.found.point
         try:
             if name == "angle":

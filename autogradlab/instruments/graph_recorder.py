@@ -146,7 +146,10 @@ class GraphRecorder(Instrument):
             to = next(found, -1)
         if not 0 <= to < len(self.steps):
             raise ValueError(f"there is no such step: there are steps 0 to {len(self.steps) - 1}")
-        self._failure = ""
+        if self._failure:  # no longer said under the picture
+            self._failure = ""
+            self.view.sentences = [step.sentence for step in self.steps]
+            self.view.revision += 1
         self._set("step", to)
         return self.sentence
 
@@ -230,10 +233,13 @@ class GraphRecorder(Instrument):
 
     def _typed(self, expression: str) -> None:
         """What was typed into the field: recorded, or refused in the sentence."""
-        if expression == self._expression or not self.view:
+        if not self.view:
             return
         try:
-            self.record(expression)
+            if expression == self._expression:  # typed back
+                self.jump(self.position)
+            else:
+                self.record(expression)
         except ValueError as error:
             self._failure = f"Not recorded. {error}".replace("\n", " ")
             self.view.sentences = [self._failure] * len(self.steps)

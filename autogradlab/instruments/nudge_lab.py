@@ -357,12 +357,14 @@ class NudgeLab(Instrument):
 
     def _moved(self, name: str, new: Any) -> None:
         """A control was used; what cannot be done is said under the picture."""
-        if new == self._get(name):
-            return
-        try:
-            self._set(name, round(new, 10) if name == "x" else new)
-        except Exception as error:
-            self.view.sentences = [f"Not understood. {error}."] * len(self.sizes)
+        sentences = self.sentences  # typed back, what is shown says so again
+        if new != self._get(name):
+            try:
+                return self._set(name, round(new, 10) if name == "x" else new)
+            except Exception as error:
+                sentences = [f"Not understood. {error}."] * len(self.sizes)
+        if sentences != self.view.sentences:
+            self.view.sentences = sentences
             self.view.revision += 1
 
 

@@ -233,6 +233,7 @@ class TrajectoryRace(Instrument):
 
     def _race(self) -> None:
         """Let all run, and fill the widget."""
+        self._refused = False
         state = self.engine.get_rng_state()
         try:
             self.tracks = {
@@ -492,6 +493,8 @@ class TrajectoryRace(Instrument):
     def _moved(self, name: str, new: Any) -> None:
         """A control was used; what cannot be done is said under the picture."""
         if new in ("own", self._shown(name)):
+            if self._refused:  # typed back, what is shown is said again
+                self._race()
             return
         try:
             if name in ("x", "y"):
@@ -505,6 +508,7 @@ class TrajectoryRace(Instrument):
             else:
                 self.write(new)
         except Exception as error:
+            self._refused = True
             self.view.sentences = [f"Not understood. {error}."] * (self.steps + 1)
             self.view.revision += 1
 

@@ -173,6 +173,8 @@ def test_controls():
     assert made.point.tolist() == [-0.5, -0.4] and y.value == pytest.approx(-0.4)
     field.value = "import os"
     assert told.value.startswith("Not used: ") and made.expression == VALLEY
+    field.value = made.expression
+    assert told.value == ""
     field.value = "x*y"
     assert made.expression == "x*y" and told.value == ""
     assert len(dial(autogradlab, valley).controls) == 4  # no field for a function

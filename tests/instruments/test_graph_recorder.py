@@ -135,7 +135,10 @@ def test_another_expression_takes_the_place_of_the_first():
     field.value = "a +"
     assert made.sentence == 'Not recorded. "a +" is not a complete expression'
     assert made.view.sentences[0] == made.sentence and made.expression == "a.exp() + b"
-    assert made.step().startswith("Step 1 of 2.")
+    assert made.step().startswith("Step 1 of 2.") and made.view.sentences[1] == made.sentence
+    field.value = "a.__class__"
+    field.value = made.expression
+    assert made.sentence.startswith("Step 1 of 2.") and made.view.sentences[1] == made.sentence
 
 
 @pytest.mark.parametrize(

@@ -177,6 +177,8 @@ def test_the_controls_do_what_the_methods_do():
     f.value = "os.system('x')"
     assert lab.gradient == 3 and lab.view.revision == revision + 1
     assert lab.view.sentences[0].startswith("Not understood. ")
+    f.value = "3*x"
+    assert lab.view.sentences == lab.sentences and lab.view.revision == revision + 2
     lab.move(-1)
     assert x.value == -1 and f.value == "3*x"
     few = NudgeLab("x**2", autogradlab.tensor(1.0), controls=["x"])

@@ -261,6 +261,8 @@ def test_controls():
     field.value = "x.__class__"
     assert made.view.sentences[0].startswith('Not understood. "x.__class__"')
     assert made.expression == LANDSCAPES["saddle"].expression
+    field.value = made.expression
+    assert made.view.sentences[0] == made.sentence
     quiet = race(controls=["transport"])
     assert quiet.controls == () and "data-drag" not in str(quiet.view.variants)
     quiet._on_message({"arrow": "Left"})
