@@ -72,7 +72,8 @@ colab oldest newest torchless:
 torch:
 	$(PYTHON) tools/profiles.py torch --torch "$(TORCH)"
 
-# The cells of a notebook have an order; all else must not. Each round prints its seed.
+# The cells of a notebook have an order, and what a file of tests does on one page of the browser;
+# all else must not. Each round prints its seed.
 flake: $(VENV)/test-installed
 	for round in 1 2 3; do \
 		$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --random-order \

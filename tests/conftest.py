@@ -20,6 +20,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with a browser first: they take half of the time. Then those of few tests, which may be
     long ones; doctests, which are quick, last, so that all workers end at about the same time."""
     count = Counter(item.path for item in items)
+    for item in items:
+        if "browser" in item.path.parts:  # one page, on which a file is one sitting
+            item.add_marker(pytest.mark.random_order(disabled=True))
 
     def turn(item: pytest.Item) -> int:
         if isinstance(item, pytest.DoctestItem):

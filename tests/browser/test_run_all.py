@@ -11,8 +11,6 @@ from tests.browser.lab import Lesson, screenshot, unreadable
 from tests.lessons.solutions import STUB, solved
 from tools.notebooks import WIDGET_VIEW
 
-# A lesson is opened and run once, and then looked at in every way.
-pytestmark = pytest.mark.random_order(disabled=True)
 LESSONS = sorted(path.name for path in NOTEBOOKS.glob("*.ipynb"))
 
 
