@@ -29,6 +29,8 @@ print(a.grad)
 
 @pytest.fixture
 def notebook():
+    autogradlab.manual_seed(0)
+    torch.manual_seed(0)
     return Twin({"__name__": "__main__"}, torch)
 
 
@@ -618,7 +620,8 @@ def test_a_cell_we_could_not_end_is_left_behind(notebook):
 
 
 def test_a_package_that_is_not_there_is_named(notebook, monkeypatch):
-    monkeypatch.setitem(sys.modules, "torchvision", None)
+    for name in ("torchvision", "torchvision.models"):
+        monkeypatch.setitem(sys.modules, name, None)
     report = cell(notebook, "from torchvision.models import resnet18\nx = 1")[0]
     assert repr(report) == "· not checked against PyTorch: torchvision is not installed"
 
