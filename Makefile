@@ -76,7 +76,7 @@ torch:
 # all else must not. Each round prints its seed.
 flake: $(VENV)/test-installed
 	for round in 1 2 3; do \
-		$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --random-order \
+		$(PY) -m pytest -n 4 --dist loadfile --no-loadscope-reorder --random-order \
 			$(or $(TESTS),tests autogradlab) || exit 1; \
 	done
 
