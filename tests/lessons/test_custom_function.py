@@ -1,7 +1,6 @@
 """The exercises of lesson 11: right answers are PyTorch's, in any form; wrong ones are named."""
 
 import math
-import re
 import warnings
 
 import numpy as np
@@ -11,6 +10,7 @@ import torch
 import autogradlab
 from autogradlab.lessons import Exercise, exercise, progress
 from autogradlab.lessons import custom_function as lesson
+from tests.lessons.verdicts import assert_all_tried, assert_named
 
 EXERCISES = [each for each in vars(lesson).values() if isinstance(each, Exercise)]
 CLASSES = [lesson.legendre, lesson.straight_through, lesson.mended]
@@ -209,19 +209,11 @@ def said(each, answer):
 
 @pytest.mark.parametrize(("each", "answer", "diagnosis"), WRONG)
 def test_a_wrong_answer_is_named(each, answer, diagnosis):
-    verdict = said(each, answer)
-    assert verdict.state == "not yet" and not each.solved
-    assert diagnosis in verdict.text and verdict.text.startswith("Not yet. "), verdict
-    assert "\n" not in verdict.text
+    assert_named(each, said(each, answer), diagnosis)
 
 
 def test_every_named_mistake_is_tried():
-    for each in EXERCISES:
-        texts = [said(each, wrong[1]).text for wrong in WRONG if wrong[0] is each]
-        assert len(texts) >= 3
-        for mistake in each.mistakes:
-            words = re.sub(r"\\\{\w+\\\}", ".*", re.escape(mistake.says))
-            assert any(re.search(words, text) for text in texts), mistake.says
+    assert_all_tried(EXERCISES, WRONG, said)
 
 
 SECRETS = {

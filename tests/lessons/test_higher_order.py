@@ -1,7 +1,6 @@
 """The exercises of lesson 12: right answers are PyTorch's, in any form; wrong ones are named."""
 
 import math
-import re
 
 import numpy as np
 import pytest
@@ -10,6 +9,7 @@ import torch
 import autogradlab
 from autogradlab.lessons import Exercise, exercise, progress
 from autogradlab.lessons import higher_order as lesson
+from tests.lessons.verdicts import assert_all_tried, assert_named
 
 EXERCISES = [each for each in vars(lesson).values() if isinstance(each, Exercise)]
 ENGINES = (autogradlab, torch)
@@ -226,19 +226,11 @@ WRONG = [
 
 @pytest.mark.parametrize(("each", "answer", "diagnosis"), WRONG)
 def test_a_wrong_answer_is_named(each, answer, diagnosis):
-    verdict = each.check(answer)
-    assert verdict.state == "not yet" and not each.solved
-    assert diagnosis in verdict.text and verdict.text.startswith("Not yet. ")
-    assert "\n" not in verdict.text
+    assert_named(each, each.check(answer), diagnosis)
 
 
 def test_every_named_mistake_is_tried():
-    for each in EXERCISES:
-        said = [each.check(wrong[1]).text for wrong in WRONG if wrong[0] is each]
-        assert len(said) >= 3
-        for mistake in each.mistakes:
-            words = re.sub(r"\\\{\w+\\\}", ".*", re.escape(mistake.says))
-            assert any(re.search(words, text) for text in said), mistake.says
+    assert_all_tried(EXERCISES, WRONG)
 
 
 SECRETS = {

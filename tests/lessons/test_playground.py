@@ -20,6 +20,7 @@ from autogradlab.lessons import playground as lesson
 from autogradlab.lessons import two_processes as processes
 from autogradlab.lessons.derivative_text import TEXT
 from autogradlab.models import MLP
+from tests.lessons.verdicts import assert_named
 
 SOURCE = Path(__file__).parents[2] / "notebooks/15_playground.py"
 EXERCISES = [each for each in vars(lesson).values() if isinstance(each, Exercise)]
@@ -344,9 +345,7 @@ WRONG = [
 def test_a_wrong_answer_is_named(each, answer, diagnosis):
     autogradlab.manual_seed(0)
     verdict = each.check(answer)
-    assert verdict.state == "not yet" and not each.solved
-    assert diagnosis in verdict.text, verdict.text
-    assert verdict.text.startswith("Not yet. ") and "\n" not in verdict.text
+    assert_named(each, verdict, diagnosis)
     assert "train.std()" not in verdict.text and "[8, 8]" not in verdict.text
 
 
