@@ -202,7 +202,11 @@ def _in_time(work: Callable[[], Any]) -> None:
         thread.join(SECONDS / 10)
     if thread.is_alive():
         thread_id = ctypes.c_ulong(thread.ident or 0)
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(thread_id, ctypes.py_object(_Stopped))
+        for _ in range(5):  # where it is swallowed once, by a callback say, it comes again
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(thread_id, ctypes.py_object(_Stopped))
+            thread.join(0.1)
+            if not thread.is_alive():
+                break
         raise _Diagnosis(f"The answer was still running after {SECONDS:g} s and was stopped.")
     for error in raised:
         raise error if isinstance(error, Exception) else _Diagnosis(f"It raised {_told(error)}")

@@ -3,6 +3,7 @@ nothing a learner hands over makes the checker raise, hang, or tell the solution
 
 import math
 import re
+import threading
 import time
 
 import numpy as np
@@ -432,6 +433,23 @@ def test_a_function_that_loops_for_ever_is_stopped(monkeypatch):
     before = turns[0]
     time.sleep(0.1)
     assert turns[0] == before, "the loop runs on behind the lesson's back"
+
+
+def test_an_answer_that_swallows_the_stop_is_stopped_again(monkeypatch):
+    monkeypatch.setattr(exercise, "SECONDS", 0.2)
+    swallowed = []
+
+    def stubborn(g, a, b):
+        while len(swallowed) < 3:
+            try:
+                while True:
+                    pass
+            except BaseException as stop:
+                swallowed.append(stop)
+
+    threads = threading.active_count()
+    assert "was stopped" in chain_rule.add_rule.check(stubborn).text
+    assert len(swallowed) == 3 and threading.active_count() == threads
 
 
 def test_a_verdict_is_text_and_escaped_html():
