@@ -33,7 +33,7 @@ def save(
     >>> from autogradlab.graphs import read_graph
     >>> graph = read_graph(ones(2, requires_grad=True) * 3)
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     save(graph, f"{folder}/graph.json").read_text()[:10]
+    ...     save(graph, f"{folder}/graph.json").read_text("utf-8")[:10]
     '{"nodes": '
     """
     path = Path(path)

@@ -143,7 +143,7 @@ sys.stdout.write(json.dumps([view.variants, view.frames, view.panels, view.targe
 
 def test_two_runs_give_the_same_bytes():
     def run(seed):
-        env = {**os.environ, "PYTHONHASHSEED": seed}
+        env = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONIOENCODING": "utf-8"}
         command = [sys.executable, "-c", SCRIPT]
         return subprocess.run(command, env=env, capture_output=True, check=True).stdout
 
