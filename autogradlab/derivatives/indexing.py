@@ -205,7 +205,10 @@ take = Primitive(
         shape=self.shape,
     ),
 )
+
+
 def of_any_size(primitive: Primitive, count: int, arrays: list[Any], *, op: str) -> Any:
+    """On a batch: refused, since each example may give another shape."""
     raise RuntimeError(
         "vmap: We do not support batching operators that can output dynamic shape. Attempted to "
         f"vmap over aten::{op}. Please file an issue at https://github.com/pytorch/pytorch/issues "

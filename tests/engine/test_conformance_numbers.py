@@ -53,7 +53,7 @@ torch.isclose(n, n); n.isclose(n, equal_nan=True); c.isclose(c + 1e-6); i.isclos
 n.isinf(); torch.isinf(c / 0); i.isinf(); (0 * x).isinf(); n.count_nonzero(); i.count_nonzero(0); m.count_nonzero(1); (m > 0).count_nonzero((0, 1)); s.count_nonzero(dim=()); torch.zeros(0, 3).count_nonzero(0)
 x.numpy(force=True); (x * 2).numpy(force=True).sum(); x.numpy(force=False)
 i.nonzero(); m.nonzero(); m.nonzero().stride(); b.nonzero(); n.nonzero(); torch.nonzero(x); (m * 0).nonzero(); s.nonzero(); (s * 0).nonzero(); torch.zeros(0, 3).nonzero(); torch.nonzero(m, as_tuple=True); s.nonzero(as_tuple=True)
-torch.where(m > 0); torch.where(s); torch.where(s * 0); torch.where(b)[0]._is_view(); x.where(x > 0, 0.).nonzero(as_tuple=True)
+torch.where(m > 0); torch.where(s); torch.where(s * 0); torch.where(b)[0]._is_view(); x.where(x > 0, 0.).nonzero(as_tuple=True); torch.func.jvp(lambda v: v * v.nonzero().sum(), (c,), (c,))
 torch.tensor([3], dtype=torch.uint8).sum(); torch.tensor([1.5, 2.5, -0.5]).round(); torch.tensor([0.1, 0.2], dtype=torch.float16).softmax(0); torch.tensor([1., 2.], dtype=torch.float16).exp()
 torch.erf(torch.linspace(-4, 4, 9, dtype=torch.float64)); torch.erfc(torch.linspace(-2, 9, 12, dtype=torch.float64)); F.gelu(torch.linspace(-6, 6, 9)); torch.linspace(-3, 3, 7).sigmoid().logit()
 """
