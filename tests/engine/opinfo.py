@@ -12,18 +12,19 @@ import warnings
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cached_property, partial, reduce
+from functools import cache, cached_property, partial, reduce
 from pathlib import Path
 from types import FunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch.testing._internal.common_methods_invocations import op_db
-from torch.testing._internal.opinfo.core import OpInfo, SampleInput
 from twins import graph
 
 import autogradlab
 from autogradlab import errors
+
+if TYPE_CHECKING:
+    from torch.testing._internal.opinfo.core import OpInfo, SampleInput
 
 LINES = Path(__file__).with_name("ops.txt").read_text("utf-8").splitlines()
 NAMES = [line for line in LINES if line and not line.startswith("#")]
@@ -35,13 +36,22 @@ KINDS = {torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.in
 # ------------------------------------------------------------------------------ what is compared
 
 
-def operations() -> list[OpInfo]:
-    """The entries of the database for the names in ops.txt that have float32 gradients."""
+@cache
+def database() -> dict[str, list[OpInfo]]:
+    """The entries that have float64 gradients, by name. Every worker collects the tests, one runs
+    them: only there are these seconds of importing spent."""
+    from torch.testing._internal.common_methods_invocations import op_db
+
     entries = defaultdict(list)
     for op in op_db:
         if op.supports_autograd and torch.float64 in op.dtypes:
             entries[op.name].append(op)
-    return list(itertools.chain(*(entries[name] for name in NAMES)))
+    return entries
+
+
+def operations() -> list[OpInfo]:
+    """The entries for the names in ops.txt."""
+    return list(itertools.chain(*(database()[name] for name in NAMES)))
 
 
 def label(op: OpInfo) -> str:
