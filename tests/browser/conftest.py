@@ -2,14 +2,17 @@
 page that the next file goes on with: to open JupyterLab takes as long as many a test."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+import nbformat
 import pytest
+from nbformat.v4 import new_code_cell, new_notebook
 from playwright.sync_api import Browser
 
 from tests.browser.lab import Lesson, chromium, jupyterlab
+from tools.notebooks import KERNEL
 
 HERE = Path(__file__).parent
 NOTEBOOKS = HERE.parents[1] / "notebooks"
@@ -46,10 +49,13 @@ def pytest_runtest_teardown(nextitem: pytest.Item | None) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def address(tmp_path_factory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("lab")
-    lessons = shutil.copytree(NOTEBOOKS, folder / "notebooks")
-    with jupyterlab(lessons, folder / "private") as address:
+def lessons(tmp_path_factory) -> Path:
+    return shutil.copytree(NOTEBOOKS, tmp_path_factory.mktemp("lab") / "notebooks")
+
+
+@pytest.fixture(scope="session")
+def address(lessons: Path) -> Iterator[str]:
+    with jupyterlab(lessons, lessons.with_name("private")) as address:
         yield address
         KEPT.end()  # at the end of all tests, while the server can still end the kernel
 
@@ -60,21 +66,20 @@ def browser() -> Browser:
 
 
 @pytest.fixture(scope="module")
-def open_lesson(address: str, browser: Browser) -> Iterator[Callable[..., Lesson]]:
-    """`open_lesson("04_chain_rule.ipynb", width=900)`, closed with its kernel afterwards, but for
-    the first one of a file: its page is kept."""
-    opened: list[Lesson] = []
+def open_lesson(lessons: Path, address: str, browser: Browser) -> Callable[..., Lesson]:
+    """`open_lesson("04_chain_rule.ipynb", width=900)`, or with the code of `cells` a notebook of
+    that name; the one before it is closed."""
 
-    def open_(name: str, width: int = 1280) -> Lesson:
-        lesson, KEPT.lesson = KEPT.lesson, None
-        if lesson is None or lesson.page.is_closed():
-            lesson = Lesson(browser, address, name, width)
+    def open_(name: str, width: int = 1280, cells: Sequence[str] = ()) -> Lesson:
+        if cells:
+            code = [new_code_cell(each) for each in cells]
+            nbformat.write(
+                new_notebook(cells=code, metadata={"kernelspec": KERNEL}), lessons / name
+            )
+        if KEPT.lesson is None or KEPT.lesson.page.is_closed():
+            KEPT.lesson = Lesson(browser, address, name, width)
         else:
-            lesson.turn_to(name, width)
-        opened.append(lesson)
-        return lesson
+            KEPT.lesson.turn_to(name, width)
+        return KEPT.lesson
 
-    yield open_
-    for lesson in opened[1:]:
-        lesson.close()
-    KEPT.lesson = opened[0] if opened else KEPT.lesson
+    return open_

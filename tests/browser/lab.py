@@ -168,7 +168,7 @@ class Lesson:
                 error => {{ window.settled = `broken: ${{error}}`; }});
         }}"""
         )
-        self.page.wait_for_function("window.settled", timeout=seconds * 1000)
+        self.page.wait_for_function("window.settled", timeout=seconds * 1000, polling=100)
         assert self.page.evaluate("window.settled") == "kept"
 
     def peak_memory(self) -> int:
@@ -294,7 +294,7 @@ def inaccessible(shown: Locator) -> str:
     In the dark theme only the contrast can be another than in the light one."""
     page = shown.page
     # JupyterLab's body has no height, which makes axe believe that nothing in it can be seen.
-    page.add_style_tag(content="body { height: 100vh }")
+    page.evaluate("document.body.style.height = '100vh'")
     dark = page.locator("body[data-jp-theme-light='false']").count()
     there = page.evaluate("'axe' in window")
     shown.evaluate(ALONE)

@@ -1,15 +1,10 @@
 """The small instruments of lessons 01, 02 and 08 in a browser, on a notebook of their own: clicks,
 keys, scrubbing, fields and sliders, both themes."""
 
-from collections.abc import Iterator
-
-import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_notebook
-from playwright.sync_api import Browser, Locator, expect
+from playwright.sync_api import Locator, expect
 
-from tests.browser.lab import Lesson, inaccessible, jupyterlab, screenshot, unreadable
-from tools.notebooks import KERNEL
+from tests.browser.lab import Lesson, inaccessible, screenshot, unreadable
 
 CELLS = {
     "": "import autogradlab as torch\nfrom autogradlab.instruments import *",
@@ -26,18 +21,10 @@ SMALL = ["nudge", "curve", "tracer", "step"]
 
 
 @pytest.fixture(scope="module")
-def lesson(browser: Browser, tmp_path_factory) -> Iterator[Lesson]:
-    folder = tmp_path_factory.mktemp("lab")
-    (folder / "notebooks").mkdir()
-    notebook = new_notebook(
-        cells=[new_code_cell(code) for code in CELLS.values()], metadata={"kernelspec": KERNEL}
-    )
-    nbformat.write(notebook, folder / "notebooks/instruments.ipynb")
-    with jupyterlab(folder / "notebooks", folder / "private") as address:
-        lesson = Lesson(browser, address, "instruments.ipynb", width=900)
-        lesson.run_all()
-        yield lesson
-        lesson.close()
+def lesson(open_lesson) -> Lesson:
+    lesson = open_lesson("instruments.ipynb", width=900, cells=list(CELLS.values()))
+    lesson.run_all()
+    return lesson
 
 
 def area(lesson: Lesson, name: str) -> Locator:

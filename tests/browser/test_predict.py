@@ -1,14 +1,11 @@
 """PredictTheGradient in JupyterLab: the ten questions of lesson 04, and vectors of real tensors."""
 
-import nbformat
 import pytest
 import torch
-from nbformat.v4 import new_code_cell, new_notebook
 from playwright.sync_api import Locator, expect
 
 from tests.browser.conftest import NOTEBOOKS
-from tests.browser.lab import Lesson, inaccessible, jupyterlab, screenshot, unreadable
-from tools.notebooks import KERNEL
+from tests.browser.lab import Lesson, inaccessible, screenshot, unreadable
 
 TEN = """
 from autogradlab.instruments import PredictTheGradient
@@ -26,53 +23,45 @@ x = torch.tensor([0.25, 1.5, 2.75, 3.5], requires_grad=True)
 y = x.exp()
 PredictTheGradient(y, gradient=torch.tensor([1.25, 2.25, 3.25, 4.25]))
 """
-WIDTHS = (1280, 900, 600)
+# The colours are the same at every width, and the layout in both themes.
+LOOKS = [(1280, "Light"), (900, "Light"), (600, "Light"), (900, "Dark")]
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("quiz")
-    (folder / "notebooks").mkdir()
-    cells = [new_code_cell(TEN), new_code_cell(VECTORS), new_code_cell(LONG)]
-    notebook = new_notebook(cells=cells, metadata={"kernelspec": KERNEL})
-    nbformat.write(notebook, folder / "notebooks/quiz.ipynb")
-    with jupyterlab(folder / "notebooks", folder / "private") as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def lesson(browser, address):
-    lesson = Lesson(browser, address, "quiz.ipynb", width=900)
+def lesson(open_lesson):
+    lesson = open_lesson("quiz.ipynb", width=900, cells=[TEN, VECTORS, LONG])
     lesson.run_all()
     yield lesson
     assert lesson.outside == [] and lesson.errors == []
-    lesson.close()
 
 
-@pytest.fixture(params=WIDTHS)
-def widths(request, lesson):
-    lesson.page.set_viewport_size({"width": request.param, "height": 1600})
+@pytest.fixture(params=LOOKS, ids=lambda look: f"{look[0]}-{look[1]}")
+def look(request, lesson: Lesson) -> str:
+    """A width and a theme, whose name this is."""
+    width, theme = request.param
+    lesson.page.set_viewport_size({"width": width, "height": 1600})
+    lesson.theme(theme)
+    return theme
 
 
 @pytest.fixture
 def ten(lesson: Lesson) -> Locator:
     """The quiz at its first question, without an answer on show."""
-    return fresh(lesson.show(0).locator(".agl-view"), 10)
+    return to_question(lesson.show(0).locator(".agl-view"), 1)
 
 
 @pytest.fixture
 def vectors(lesson: Lesson) -> Locator:
     """The same for vectors; the first question is about b."""
-    return fresh(lesson.show(1).locator(".agl-view"), 2)
+    return to_question(lesson.show(1).locator(".agl-view"), 1)
 
 
-def fresh(view: Locator, count: int) -> Locator:
-    for _ in range(count):
-        if "question 1 of" in view.locator(".agl-header").inner_text():
-            break
-        at = view.locator(".agl-header code").first.inner_text()
+def to_question(view: Locator, number: int) -> Locator:
+    """Go on to a question; after the last one comes the first."""
+    header = view.locator(".agl-header code").first
+    while (at := header.inner_text()).split()[1] != str(number):
         view.get_by_role("button", name="Next question").click()
-        expect(view.locator(".agl-header code").first).not_to_have_text(at)
+        expect(header).not_to_have_text(at)
     return emptied(view)
 
 
@@ -90,14 +79,6 @@ def answer(view: Locator) -> Locator:
 
 def sentence(view: Locator) -> Locator:
     return view.locator(".agl-sentence")
-
-
-def to_question(view: Locator, number: int) -> None:
-    header = view.locator(".agl-header code").first
-    for i in range(int(header.inner_text().split()[1]), number):
-        view.get_by_role("button", name="Next question").click()
-        expect(header).to_have_text(f"question {i + 1} of 10")
-    emptied(view)
 
 
 def test_lesson_04_asks():
@@ -171,28 +152,22 @@ def test_a_vector(vectors: Locator):
     expect(sentence(vectors)).to_contain_text("Right.")
 
 
-@pytest.mark.usefixtures("widths")
 @pytest.mark.parametrize("said", ["4", "24", "1000"])
-@pytest.mark.parametrize("theme", ["Light", "Dark"])
-def test_it_can_be_read_in_both_themes(lesson: Lesson, ten: Locator, said: str, theme: str):
-    lesson.theme(theme)
+def test_it_can_be_read_in_both_themes(lesson: Lesson, look: str, said: str):
+    ten = lesson.show(0).locator(".agl-view")
     to_question(ten, 3)
-    check_looks(lesson, ten, said, f"predict-{said}-{theme.lower()}", theme)
+    check_looks(lesson, ten, said, f"predict-{said}-{look.lower()}", look)
 
 
-@pytest.mark.usefixtures("widths")
-@pytest.mark.parametrize("theme", ["Light", "Dark"])
-def test_vectors_can_be_read_in_both_themes(lesson: Lesson, vectors: Locator, theme: str):
-    lesson.theme(theme)
-    check_looks(lesson, vectors, "[12, 7]", f"predict-vectors-{theme.lower()}", theme)
+def test_vectors_can_be_read_in_both_themes(lesson: Lesson, look: str):
+    vectors = lesson.show(1).locator(".agl-view")
+    to_question(vectors, 1)
+    check_looks(lesson, vectors, "[12, 7]", f"predict-vectors-{look.lower()}", look)
 
 
-@pytest.mark.usefixtures("widths")
-@pytest.mark.parametrize("theme", ["Light", "Dark"])
-def test_long_numbers_can_be_read_in_both_themes(lesson: Lesson, theme: str):
-    lesson.theme(theme)
+def test_long_numbers_can_be_read_in_both_themes(lesson: Lesson, look: str):
     view = lesson.show(2).locator(".agl-view")
-    check_looks(lesson, view, "1.25, 2.25, 3, 4.25", f"predict-long-{theme.lower()}", theme)
+    check_looks(lesson, view, "1.25, 2.25, 3, 4.25", f"predict-long-{look.lower()}", look)
 
 
 def check_looks(lesson: Lesson, view: Locator, said: str, name: str, theme: str) -> None:
