@@ -51,8 +51,8 @@ def test(paths: list[str]) -> int:
         print(f"home: {error}")
     # Jupyter itself cannot start without a place for its connection files.
     env = os.environ | {"HOME": str(home), "JUPYTER_RUNTIME_DIR": str(PLACE.parent / "runtime")}
-    command = [".venv/bin/python", "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile"]
-    command += [ONLINE, *paths]
+    command = [".venv/bin/python", "-m", "pytest", "-q", "-n", "4", "--dist", "loadfile"]
+    command += ["--no-loadscope-reorder", ONLINE, *paths]
     codes = [
         subprocess.run(command, cwd=place, env=env | locale).returncode
         for place, locale in ((PLACE, {}), (ROOT, ASCII))
