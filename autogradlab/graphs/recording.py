@@ -262,6 +262,11 @@ def hang(reading: Reading, observer: Observer, handles: list[Any]) -> None:
         handles.append(node.register_hook(observer.after_node(key, node)))
 
 
+def place(g: Any) -> Any:
+    """Where a gradient is in memory, and how it is read; as long as it lives, only it is there."""
+    return None if g is None else (g.data_ptr(), tuple(g.shape), g.stride(), g.dtype)
+
+
 def copy(g: Any) -> Any:
     return None if g is None else g.detach().clone()
 
@@ -319,8 +324,13 @@ class Observer:
         if is_leaf(node):
             return Event(key, grads_in, {}, (), self.accumulated(key, node, came, grads_in), 0, 0)
         sums = self.summed(key, sent)
-        grads_out = {target: summarize(g) for target, g in sums.items()}
+        # What is sent on as it came, as by an addition, is summed up once.
+        seen = {place(g): known for g, known in zip(came, grads_in, strict=True)}
+        grads_out = {}
         for target, g in sums.items():
+            if place(g) not in seen:
+                seen[place(g)] = summarize(g)
+            grads_out[target] = seen[place(g)]
             alone = g is not None and target not in self._sent
             self._sent[target] = (g.data_ptr(), g._version, grads_out[target]) if alone else None
         return Event(key, grads_in, grads_out, (), None, 0, 0)
