@@ -33,7 +33,6 @@ def test_a_wrong_guess_is_cleared_and_the_right_one_shows_the_line(lesson: Lesso
     expect(panel).to_contain_text("gradients before them would be exactly 0")
     assert unreadable(shown.locator(".agl-view")) == []
     choose(menu, "zero_grad is missing")
-    lesson.page.wait_for_timeout(500)  # without it Enter did nothing once; why is not known
     check.focus()
     expect(check).to_be_focused()
     check.press("Enter")
