@@ -14,12 +14,13 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.resources import files
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 import psutil
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 SCREENSHOTS = Path(__file__).parents[2] / "build/screenshots"
@@ -278,6 +279,18 @@ def screenshot(what: Locator, name: str) -> Path:
     return path
 
 
+# The package would read it in the encoding of the locale, which may be ASCII.
+AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8")
+
+
+def axe(page: Page, context: str = ":root", options: dict[str, Any] | None = None) -> Any:
+    """What axe-core says of the elements that the selector `context` finds on a page."""
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE)
+    options = {"resultTypes": ["violations"]} | (options or {})
+    return page.evaluate("([context, options]) => axe.run(context, options)", [context, options])
+
+
 # axe looks at the whole page first: without the other cells that takes a quarter of the time.
 ALONE = """shown => {
     const cell = shown.closest(".jp-Cell"), around = cell.parentElement, all = [...around.children];
@@ -296,18 +309,22 @@ def inaccessible(shown: Locator) -> str:
     # JupyterLab's body has no height, which makes axe believe that nothing in it can be seen.
     page.evaluate("document.body.style.height = '100vh'")
     dark = page.locator("body[data-jp-theme-light='false']").count()
-    there = page.evaluate("'axe' in window")
     shown.evaluate(ALONE)
     try:
-        results = Axe(*["0"] * there).run(
+        found = axe(
             page,
-            context=".agl-view[data-axe], [data-axe] .agl-view",
-            options={"resultTypes": ["violations"]}
-            | ({"runOnly": ["color-contrast"]} if dark else {}),
+            ".agl-view[data-axe], [data-axe] .agl-view",
+            {"runOnly": ["color-contrast"]} if dark else {},
         )
     finally:
         page.evaluate("window.putBack()")
-    return results.generate_report() if results.violations_count else ""
+    return "\n".join(map(violation, found["violations"]))
+
+
+def violation(found: dict[str, Any]) -> str:
+    """A rule that is broken, and the elements that break it."""
+    elements = "\n  ".join(each["html"][:160] for each in found["nodes"])
+    return f"{found['id']} ({found['impact']}): {found['help']}\n  {elements}"
 
 
 # Each line of text, drawn or written, with what hides it: an edge that cuts it off (not one that
