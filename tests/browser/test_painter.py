@@ -78,5 +78,6 @@ def test_v_turns_with_the_arrow_keys(open_lesson):
         "ArrowRight"
     )
     expect(sentence).to_contain_text("vᵀJ = [1.1, 0.9]. v = [1, 0.1]")
-    lesson.page.add_style_tag(content="body { height: 100vh }")
-    assert inaccessible(shown) == ""
+    for theme in ("Light", "Dark"):
+        lesson.theme(theme)
+        assert inaccessible(shown) == "", theme

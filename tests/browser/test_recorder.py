@@ -75,6 +75,8 @@ def test_runs_appear_one_after_the_other(lesson: Lesson):
     assert unreadable(cell) == []
 
 
-def test_axe_finds_nothing_and_nothing_is_wrong(lesson: Lesson):
+@pytest.mark.parametrize("theme", ["Light", "Dark"])
+def test_axe_finds_nothing_and_nothing_is_wrong(lesson: Lesson, theme: str):
+    lesson.theme(theme)
     assert inaccessible(area(lesson, "GraphRecorder.of(")) == ""
     assert lesson.errors == [] and lesson.outside == []
