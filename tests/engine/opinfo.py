@@ -6,6 +6,7 @@ operations or none for all, it prints a table: what passed, what was left out an
 
 from __future__ import annotations
 
+import gc
 import itertools
 import sys
 import warnings
@@ -46,6 +47,8 @@ def database() -> dict[str, list[OpInfo]]:
     for op in op_db:
         if op.supports_autograd and torch.float64 in op.dtypes:
             entries[op.name].append(op)
+    gc.collect()
+    gc.freeze()  # so many objects are no rubbish: see tests/conftest.py
     return entries
 
 
