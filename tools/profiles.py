@@ -59,9 +59,8 @@ def requirements(profile: str, torch: str = "") -> list[str]:
     every = [each for each in every if not each.startswith(("autogradlab", "torch>="))]
     every = list({each.partition(">=")[0]: each for each in every}.values())  # the last one holds
     if profile == "oldest":  # the newest release of the lowest series
-        floors = [each.partition(",")[0] for each in every]
         return [pinned("torch"), *(each.replace(">=", "~=") + ".0" * (each.count(".") == 1)
-                                   for each in floors)]  # fmt: skip
+                                   for each in every)]  # fmt: skip
     if profile == "newest":
         return [pinned("torch"), *every]
     if profile == "torch":  # what torch itself needs is left to it

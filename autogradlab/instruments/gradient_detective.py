@@ -349,6 +349,9 @@ comes. All 2 that receive one move.'
             )  # fmt: skip
             check, reveal = Button(description="Check"), Button(description="Reveal")
             check.on_click(lambda button: self._checked(menu.value))
+            # ipykernel 7.4 hears a widget in the thread from which it was last spoken to: without
+            # this a press of Check could overtake the choice made before it.
+            menu.observe(lambda change: check.send_state("description"), "value")
             reveal.on_click(lambda button: self.reveal() and None)
             self._widgets = {"suspects": (menu, check), "reveal": (reveal,)}
         return tuple(w for name in self._shown for w in self._widgets.get(name, ()))

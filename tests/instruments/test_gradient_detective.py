@@ -205,6 +205,15 @@ def test_a_stack_of_many_layers_is_shown_in_twelve_rows_at_most():
     ]
 
 
+def test_check_is_spoken_to_after_each_choice(monkeypatch):
+    """So that the kernel hears both in one thread, and a choice before the press that follows it."""
+    menu, check, _ = GradientDetective(CASES[0]).controls
+    sent = []
+    monkeypatch.setattr(type(check), "send_state", lambda self, key=None: sent.append((self, key)))
+    menu.value = menu.options[1][1]
+    assert sent == [(check, "description")]
+
+
 @pytest.mark.parametrize("moves", [True, False])
 def test_controls_and_their_names(moves):
     controls = ["suspects", "transport"] if moves else ["reveal"]
