@@ -206,7 +206,7 @@ def test_a_stack_of_many_layers_is_shown_in_twelve_rows_at_most():
 
 
 def test_check_is_spoken_to_after_each_choice(monkeypatch):
-    """So that the kernel hears both in one thread, and a choice before the press that follows it."""
+    """So that the kernel hears both in one thread, and a choice before the press after it."""
     menu, check, _ = GradientDetective(CASES[0]).controls
     sent = []
     monkeypatch.setattr(type(check), "send_state", lambda self, key=None: sent.append((self, key)))
