@@ -2,9 +2,7 @@
 
     colab      what Google Colab ships; installing autogradlab must change none of it; all lessons
                and instruments
-    oldest     the lowest version that pyproject.toml allows of everything but PyTorch; the suite,
-               but for what a lesson may take on Binder, which has constraints.txt: kernels of
-               that age take 18 MB more
+    oldest     the lowest version that pyproject.toml allows of everything but PyTorch; the suite
     newest     the newest version of everything but PyTorch; the suite
     torchless  no PyTorch: derivatives against nudges, lessons, doctests
     torch      constraints.txt with another PyTorch, `--torch 2.6.0` or newest, which it downloads
@@ -44,7 +42,6 @@ WITH_TORCH = [
 ]
 WITHOUT_TORCH = ["tests/torchless", "autogradlab", *(f"--deselect={each}" for each in WITH_TORCH)]
 OTHER_TORCH = ["tests/drift"]
-BINDER = "tests/browser/test_run_all.py::test_its_memory_is_what_binder_promises"
 
 
 def pinned(name: str) -> str:
@@ -104,7 +101,6 @@ def main(profile: str, torch: str, arguments: list[str]) -> int:
     usual = {"colab": LESSONS, "torchless": WITHOUT_TORCH, "torch": OTHER_TORCH}.get(profile, [])
     command = [python, "-m", "pytest", "-q", "-n", "4", "--dist", "loadfile"]
     command += ["--no-loadscope-reorder"]
-    command += [f"--deselect={BINDER}"] if profile == "oldest" else []
     env = os.environ | ({"AUTOGRADLAB_OTHER_TORCH": "1"} if profile == "torch" else {})
     return subprocess.run([*command, *(arguments or usual)], cwd=ROOT, env=env).returncode
 

@@ -114,7 +114,7 @@ def _in_chunks(flat: np.ndarray, sample: list[np.ndarray] | None) -> Numbers | N
         count += int(np.count_nonzero(np.not_equal(chunk, 0, out=nonzero[:n])))
         if sample is not None:  # taken while the chunk is at hand
             sample.append(chunk[-start % step :: step])
-    # Rows in float32 are off by some 2e-10 of all sizes together: what cancels is summed again.
+    # Rows in float32 are off by some 3e-10 of all sizes together: what cancels is summed again.
     if many and abs(total) < 2e-5 * math.sqrt(squares * flat.size):
         total = sum(_sum64(flat[i : i + CHUNK]) for i in range(0, flat.size, CHUNK))
     # A square below float64's smallest normal number has lost digits; here none counts.
